@@ -1,0 +1,325 @@
+"""The vocabulary: what can happen in a call, whatever the platform.
+
+A platform turns one webhook body into one `Event` with its facts; the fold turns facts into increments. No string of
+a payload gets in here but the documented label sources: ids of calls (for exemplars) and assistants, assistant names,
+providers, models, error codes and tool names. Identities are 64-bit hashes, amounts are whole billionths of
+their unit (`Nanos`).
+"""
+
+from hashlib import blake2b
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+Nanos: TypeAlias = int
+"""Seconds, dollars or a ratio in whole billionths, so that sums are exact."""
+
+Component: TypeAlias = Literal["llm", "stt", "tts", "transport", "platform"]
+Group: TypeAlias = Literal["stt", "llm", "tts", "eou", "player", "audio", "skipped", "response"]
+Stage: TypeAlias = Literal["response", "llm", "tts", "tts_cached", "stt_latency", "stt_confidence", "eou"]
+
+UNKNOWN = "unknown"
+OTHER = "other"
+
+STATUSES = frozenset({"scheduled", "initiated", "queued", "ringing", "ongoing", "forwarded", "finished", "failed"})
+EVALUATIONS = frozenset({"Excellent", "Good", "Fair", "Poor", "pass", "fail"})
+REASONS = frozenset(
+    {
+        "customer_ended",
+        "assistant_ended",
+        "system_ended",
+        "forwarded",
+        "silence_timeout",
+        "max_duration",
+        "voicemail",
+        "busy",
+        "no_answer",
+        "rejected",
+        "cancelled",
+        "failed",
+        "not_found",
+        "deleted",
+        "start_refused",
+        "assistant_request",
+        "assistant_config",
+        "llm_error",
+        "stt_error",
+        "tts_error",
+        "transport_error",
+        "platform_error",
+        "other",
+        "unknown",
+    }
+)
+"""Why a call ended: a closed list, so that no platform's list of reasons can grow the series."""
+
+
+def identity(*parts: object) -> int:
+    """A 63-bit identity of the parts, stable across restarts, from which no text can be read back."""
+    joined = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(joined, digest_size=8).digest()) >> 1
+
+
+class Assistant(Struct, frozen=True, gc=False):
+    """What one payload tells about an assistant; an empty string where it is silent."""
+
+    id: str = ""
+    name: str = ""
+    llm_provider: str = ""
+    llm_model: str = ""
+    stt_provider: str = ""
+    tts_provider: str = ""
+    subscribed: frozenset[str] | None = None
+    """Events that the assistant's own configuration sends here; None where the payload does not say."""
+
+
+class Rejected(Struct, frozen=True, gc=False):
+    """A value that cannot be and was left out. ``field`` and ``reason`` are constants of the platform's module."""
+
+    field: str
+    reason: str
+
+
+class Stt(Struct, frozen=True, gc=False):
+    """Transcription of one user message; latency is never below 0."""
+
+    confidence: Nanos | None = None
+    latency: Nanos | None = None
+    audio: Nanos | None = None
+
+
+class Llm(Struct, frozen=True, gc=False):
+    """LLM latencies of one assistant message."""
+
+    response: Nanos | None = None
+    queue: Nanos | None = None
+
+
+class Tts(Struct, frozen=True, gc=False):
+    """Speech generation of one assistant message."""
+
+    generation: Nanos | None = None
+    queue: Nanos | None = None
+    audio: Nanos | None = None
+    cached: bool = False
+
+
+class Audio(Struct, frozen=True, gc=False):
+    """Audio of one turn. ``received`` and ``lost`` are the call's cumulative amounts at that message."""
+
+    delay: Nanos | None = None
+    received: Nanos | None = None
+    delayed: int | None = None
+    lost: int | None = None
+
+
+class ToolUse(Struct, frozen=True, gc=False):
+    """A tool call or its result, paired by key."""
+
+    key: int
+    tool: str
+    result: bool = False
+
+
+class Message(Struct, frozen=True, gc=False):
+    """One message of the conversation with what was measured of it."""
+
+    key: int
+    role: Literal["welcome", "user", "assistant", "tool", "system", "other"]
+    time_ms: int | None = None
+    elapsed_ms: int | None = None
+    """Position on the call's own clock, which is finer than ``time_ms``."""
+    turn: int | None = None
+    """Key of the user message that this one answers."""
+    stt: Stt | None = None
+    llm: Llm | None = None
+    tts: Tts | None = None
+    eou: Nanos | None = None
+    player: Nanos | None = None
+    audio: Audio | None = None
+    skipped: int | None = None
+    tools: tuple[ToolUse, ...] = ()
+    rejected: tuple[tuple[Group, Rejected], ...] = ()
+
+
+class Cursor(Struct, frozen=True, gc=False):
+    """How far a conversation's history was read: a digest of its first ``length`` bytes.
+
+    It only saves work: what was counted is known by the messages' keys.
+    """
+
+    length: int
+    digest: int
+
+
+class History(Protocol):
+    """A conversation from its beginning, as every update repeats it."""
+
+    def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
+        """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
+
+    def find(self, key: int) -> Message | None:
+        """The message with that key, wherever it stands."""
+
+
+class Status(Struct, frozen=True, gc=False):
+    """The call reached a status. ``opens`` is false for one that is only planned."""
+
+    status: str
+    opens: bool = True
+
+
+class Ended(Struct, frozen=True, gc=False):
+    """The call ended."""
+
+    outcome: Literal["ok", "error", "unreached", "unknown"] = "unknown"
+    ended_by: Literal["assistant", "customer", "system", "unknown"] = "unknown"
+    reason: str = UNKNOWN
+    fault: Literal["vapi", "provider", "customer", "none", "unknown"] = "unknown"
+
+
+class Duration(Struct, frozen=True, gc=False):
+    """Length of the ended call."""
+
+    seconds: Nanos
+
+
+class Conversation(Struct, frozen=True, gc=False):
+    """The conversation so far."""
+
+    history: History
+
+
+class Hang(Struct, frozen=True, gc=False):
+    """The assistant did not reply in time; ``messages`` is the length of the conversation where the payload has it."""
+
+    messages: int | None = None
+
+
+class Error(Struct, frozen=True, gc=False):
+    """A service behind the call failed."""
+
+    component: Component
+    error_type: str
+    code: str = UNKNOWN
+    provider: str = ""
+    retryable: Literal["true", "false", "unknown"] = "unknown"
+    severity: Literal["critical", "high", "medium"] = "medium"
+    once: bool = False
+    """Known from the call's end, so it counts once a call however many events tell of it."""
+
+
+class Cost(Struct, frozen=True, gc=False):
+    """The call's cost of a component so far; an empty provider is the assistant's own."""
+
+    component: Literal["platform", "telephony", "llm", "stt", "tts", "analysis", "other"]
+    dollars: Nanos
+    provider: str = ""
+
+
+class TotalCost(Struct, frozen=True, gc=False):
+    """Total cost of the call."""
+
+    dollars: Nanos
+
+
+class Tokens(Struct, frozen=True, gc=False):
+    """LLM tokens of the call so far; ``input`` leaves the cached ones out."""
+
+    kind: Literal["input", "output", "cached"]
+    count: int
+    provider: str = ""
+    model: str = ""
+
+
+class Characters(Struct, frozen=True, gc=False):
+    """Characters turned into speech in the call so far."""
+
+    count: int
+
+
+class Evaluation(Struct, frozen=True, gc=False):
+    """Success evaluation of the call."""
+
+    evaluation: str
+
+
+class Failures(Struct, frozen=True, gc=False):
+    """Errors and retries of a component that the report itself counts."""
+
+    component: Component
+    errors: int = 0
+    retries: int = 0
+
+
+class Distribution(Struct, frozen=True, gc=False):
+    """Counts between ascending lower bounds, not cumulative; the last interval is open. Amounts in Nanos."""
+
+    lower: tuple[Nanos, ...]
+    counts: tuple[int, ...]
+    total: Nanos
+
+
+class Reported(Struct, frozen=True, gc=False):
+    """Measurements of a stage from the call's report: single values, or a distribution where it has no more."""
+
+    stage: Stage
+    values: tuple[Nanos, ...] | Distribution
+
+
+class ReportedAudio(Struct, frozen=True, gc=False):
+    """Audio of the whole call."""
+
+    received: Nanos | None = None
+    dropped: int | None = None
+
+
+class Interruptions(Struct, frozen=True, gc=False):
+    """Speech cut off in the whole call, and assistant messages never spoken."""
+
+    assistant: int | None = None
+    user: int | None = None
+    skipped: int | None = None
+
+
+class Shown(Struct, frozen=True, gc=False):
+    """What a report shows to have happened: so many ``event`` events, or messages, should have come."""
+
+    event: str
+    count: int
+
+
+Fact: TypeAlias = (
+    Status
+    | Ended
+    | Duration
+    | Conversation
+    | Hang
+    | Error
+    | Cost
+    | TotalCost
+    | Tokens
+    | Characters
+    | Evaluation
+    | Failures
+    | Reported
+    | ReportedAudio
+    | Interruptions
+    | Shown
+)
+
+
+class Event(Struct, frozen=True, kw_only=True, gc=False):
+    """One webhook body, understood."""
+
+    platform: str
+    kind: str
+    """The platform's own name of the event, from a closed list."""
+    call_id: str = ""
+    time_ms: int | None = None
+    """The event's own time, milliseconds since the epoch."""
+    assistant: Assistant = Assistant()
+    call_type: Literal["web", "phone", "websocket", "unknown"] = "unknown"
+    direction: Literal["inbound", "outbound", "unknown"] = "unknown"
+    facts: tuple[Fact, ...] = ()
+    rejected: tuple[Rejected, ...] = ()

@@ -1,0 +1,1 @@
+"""Platforms: bytes of a webhook body to events, and nothing else."""

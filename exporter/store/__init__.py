@@ -1,0 +1,1 @@
+"""Stores: where batches of increments and call states are kept."""

@@ -1,0 +1,83 @@
+"""What a store keeps and promises: batches that are durable as a whole or not at all.
+
+A store knows nothing of calls or metrics. A series is a list of whole numbers (cells), an increment adds to some of
+them, and everything else is an opaque blob under a number.
+"""
+
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+Cells: TypeAlias = tuple[tuple[int, int], ...]
+"""Amounts to add by cell. Cell 0 is a counter's value or a histogram's sum, the others a histogram's bucket counts."""
+
+
+class StorageError(Exception):
+    """The store could not keep a batch; nothing of it was kept. The message is safe to show."""
+
+
+class StoredSeries(Struct, array_like=True, gc=False):
+    """A series as it is kept.
+
+    Attributes:
+        id: its number, never used twice.
+        metric: name of the metric family.
+        labels: label values, in the order of the metric's label names.
+        created: Unix time of its birth in seconds.
+        shape: identifies the bucket bounds that the cells belong to.
+        cells: the values; a new series starts with all of them 0.
+    """
+
+    id: int
+    metric: str
+    labels: tuple[str, ...]
+    created: float
+    shape: int
+    cells: list[int]
+
+
+class Batch(Struct):
+    """What one commit keeps, as a whole or not at all.
+
+    Attributes:
+        series: series born in this batch, cells all 0.
+        increments: series number and the amounts to add, in order.
+        dropped: numbers of series that are gone.
+        calls: encoded call states by key; None where the call is forgotten.
+        assistants: encoded assistants by key; None where the assistant is forgotten.
+    """
+
+    series: list[StoredSeries]
+    increments: list[tuple[int, Cells]]
+    dropped: list[int]
+    calls: dict[int, bytes | None]
+    assistants: dict[int, bytes | None]
+
+
+class Snapshot(Struct):
+    """All that a store holds. Calls come in the order of their last commit, oldest first."""
+
+    series: list[StoredSeries]
+    calls: list[tuple[int, bytes]]
+    assistants: list[tuple[int, bytes]]
+
+
+class Store(Protocol):
+    """Where batches are kept."""
+
+    def load(self) -> Snapshot:
+        """Everything kept so far. Called once, before the first commit.
+
+        Raises:
+            StorageError: the store can't be read, or another process has it.
+        """
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep the batch; on return it survives kill -9. One commit at a time.
+
+        Raises:
+            StorageError: nothing of the batch was kept; a later commit may succeed again.
+        """
+
+    async def close(self) -> None:
+        """Finish and release what is held."""
