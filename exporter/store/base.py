@@ -16,6 +16,10 @@ class StorageError(Exception):
     """The store could not keep a batch; nothing of it was kept. The message is safe to show."""
 
 
+class StoreLost(StorageError):  # noqa: N818 - says what happened, beside the error that is the rule
+    """What was kept is gone, while the caller still has it: the next batch must be a whole one."""
+
+
 class StoredSeries(Struct, array_like=True, gc=False):
     """A series as it is kept.
 
@@ -25,7 +29,7 @@ class StoredSeries(Struct, array_like=True, gc=False):
         labels: label values, in the order of the metric's label names.
         created: Unix time of its birth in seconds.
         shape: identifies the bucket bounds that the cells belong to.
-        cells: the values; a new series starts with all of them 0.
+        cells: the values; a new series starts with all of them 0, one of a whole batch with what it has.
     """
 
     id: int
@@ -40,11 +44,12 @@ class Batch(Struct):
     """What one commit keeps, as a whole or not at all.
 
     Attributes:
-        series: series born in this batch, cells all 0.
+        series: series born in this batch, cells all 0 unless the batch is whole.
         increments: series number and the amounts to add, in order.
         dropped: numbers of series that are gone.
-        calls: encoded call states by key; None where the call is forgotten.
+        calls: encoded call states by key; None where the call is forgotten. A key is a signed 64-bit number.
         assistants: encoded assistants by key; None where the assistant is forgotten.
+        whole: the batch is all there is, and takes the place of everything kept before.
     """
 
     series: list[StoredSeries]
@@ -52,6 +57,7 @@ class Batch(Struct):
     dropped: list[int]
     calls: dict[int, bytes | None]
     assistants: dict[int, bytes | None]
+    whole: bool = False
 
 
 class Snapshot(Struct):
@@ -77,6 +83,7 @@ class Store(Protocol):
 
         Raises:
             StorageError: nothing of the batch was kept; a later commit may succeed again.
+            StoreLost: as before, and every batch is refused until a whole one comes.
         """
 
     async def close(self) -> None:
