@@ -7,7 +7,7 @@ their unit (`Nanos`).
 """
 
 from hashlib import blake2b
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -15,11 +15,20 @@ Nanos: TypeAlias = int
 """Seconds, dollars or a ratio in whole billionths, so that sums are exact."""
 
 Component: TypeAlias = Literal["llm", "stt", "tts", "transport", "platform"]
+CostComponent: TypeAlias = Literal["platform", "telephony", "llm", "stt", "tts", "analysis", "other"]
+Outcome: TypeAlias = Literal["ok", "error", "unreached", "unknown"]
+EndedBy: TypeAlias = Literal["assistant", "customer", "system", "unknown"]
+Role: TypeAlias = Literal["welcome", "user", "assistant", "tool", "system", "other"]
+Retryable: TypeAlias = Literal["true", "false", "unknown"]
 Group: TypeAlias = Literal["stt", "llm", "tts", "eou", "player", "audio", "skipped", "response"]
 Stage: TypeAlias = Literal["response", "llm", "tts", "tts_cached", "stt_latency", "stt_confidence", "eou"]
 
-UNKNOWN = "unknown"
-OTHER = "other"
+UNKNOWN: Final = "unknown"
+OTHER: Final = "other"
+TRANSIENT: Final = "transient"
+"""Assistant of a call that has no assistant of its own, only a configuration (Vapi)."""
+ALL: Final = "all"
+"""Assistant of every call where the configuration folds assistants together."""
 
 STATUSES = frozenset({"scheduled", "initiated", "queued", "ringing", "ongoing", "forwarded", "finished", "failed"})
 EVALUATIONS = frozenset({"Excellent", "Good", "Fair", "Poor", "pass", "fail"})
@@ -125,7 +134,7 @@ class Message(Struct, frozen=True, gc=False):
     """One message of the conversation with what was measured of it."""
 
     key: int
-    role: Literal["welcome", "user", "assistant", "tool", "system", "other"]
+    role: Role
     time_ms: int | None = None
     elapsed_ms: int | None = None
     """Position on the call's own clock, which is finer than ``time_ms``."""
@@ -172,8 +181,8 @@ class Status(Struct, frozen=True, gc=False):
 class Ended(Struct, frozen=True, gc=False):
     """The call ended."""
 
-    outcome: Literal["ok", "error", "unreached", "unknown"] = "unknown"
-    ended_by: Literal["assistant", "customer", "system", "unknown"] = "unknown"
+    outcome: Outcome = "unknown"
+    ended_by: EndedBy = "unknown"
     reason: str = UNKNOWN
     fault: Literal["vapi", "provider", "customer", "none", "unknown"] = "unknown"
 
@@ -203,7 +212,7 @@ class Error(Struct, frozen=True, gc=False):
     error_type: str
     code: str = UNKNOWN
     provider: str = ""
-    retryable: Literal["true", "false", "unknown"] = "unknown"
+    retryable: Retryable = "unknown"
     severity: Literal["critical", "high", "medium"] = "medium"
     once: bool = False
     """Known from the call's end, so it counts once a call however many events tell of it."""
@@ -212,7 +221,7 @@ class Error(Struct, frozen=True, gc=False):
 class Cost(Struct, frozen=True, gc=False):
     """The call's cost of a component so far; an empty provider is the assistant's own."""
 
-    component: Literal["platform", "telephony", "llm", "stt", "tts", "analysis", "other"]
+    component: CostComponent
     dollars: Nanos
     provider: str = ""
 
@@ -315,7 +324,10 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     platform: str
     kind: str
     """The platform's own name of the event, from a closed list."""
+    call: int | None = None
+    """Identity of the call; None where the event has none and counts at each delivery."""
     call_id: str = ""
+    """Only for exemplars; empty where the payload names no call, so that nothing of a call's life is counted."""
     time_ms: int | None = None
     """The event's own time, milliseconds since the epoch."""
     assistant: Assistant = Assistant()
@@ -323,3 +335,9 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     direction: Literal["inbound", "outbound", "unknown"] = "unknown"
     facts: tuple[Fact, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    needs_answer: bool = False
+    """The platform acts on the answer, so that a hollow 200 would break the call."""
+
+
+class InvalidEvent(Exception):  # noqa: N818 - the webhook answers 400 with it; it is no fault of ours
+    """The body is not an event. The message says what is wrong and where, and shows nothing of the content."""

@@ -1,7 +1,9 @@
 """What a metric is: the type that the catalogue's entries have."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+from exporter.events import Distribution
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -34,3 +36,10 @@ class Metric:
     def family(self) -> str:
         """The name of the family in OpenMetrics, where only the samples of a counter end in ``_total``."""
         return self.name.removesuffix("_total") if self.kind == "counter" else self.name
+
+
+Labels: TypeAlias = tuple[str, ...]
+
+Increment: TypeAlias = tuple[Metric, Labels, int | Distribution]
+"""What an event adds to a series: a count or an amount in Nanos for a counter or gauge (0 only makes the series
+exist), one observation in Nanos for a histogram, or a whole distribution."""

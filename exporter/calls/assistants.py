@@ -1,0 +1,74 @@
+"""What events tell of assistants, and the series that exist at 0 once one is known."""
+
+from msgspec.structs import replace
+
+from exporter import catalogue as m
+from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
+from exporter.calls.state import AssistantState
+from exporter.calls.step import Step
+from exporter.events import ALL, OTHER, TRANSIENT, UNKNOWN, Assistant, Error
+
+SHARED_LABELS = frozenset({UNKNOWN, OTHER, ALL, TRANSIENT})
+"""Assistant labels that stand for many assistants: nothing is remembered under them."""
+
+_CONFIGURATION = ("llm_provider", "llm_model", "stt_provider", "tts_provider")
+
+
+def remember(step: Step) -> None:
+    """Take what the event tells of the assistant into the call, and into what is known of the assistant itself."""
+    told = _told(step)
+    for name in _CONFIGURATION:
+        if value := getattr(told, name):
+            setattr(step.state, name, value)
+    if step.assistant.id not in SHARED_LABELS and told.id in {"", step.assistant.id}:
+        step.assistant = merge(step.assistant, told, step.event.time_ms or 0)
+
+
+def _told(step: Step) -> Assistant:
+    """What the event tells; an error names the vendor of its component where nothing else has."""
+    told = step.event.assistant
+    for fact in step.event.facts:
+        if isinstance(fact, Error) and fact.provider and step.provider(fact.component) == UNKNOWN:
+            name = f"{fact.component}_provider"
+            if name in _CONFIGURATION and not getattr(told, name):
+                return replace(told, **{name: fact.provider})
+    return told
+
+
+def merge(known: AssistantState, told: Assistant, time_ms: int) -> AssistantState:
+    """The latest known configuration: a later event replaces, an earlier one only fills gaps."""
+    late = time_ms < known.time_ms
+    changes: dict[str, object] = {}
+    for name in ("name", *_CONFIGURATION):
+        value, before = getattr(told, name), getattr(known, name)
+        if value and value != before and (not before or not late):
+            changes[name] = value
+    if told.subscribed is not None and (known.subscribed is None or not late):
+        subscribed = tuple(sorted(told.subscribed))
+        if subscribed != known.subscribed:
+            changes["subscribed"] = subscribed
+    if not changes:
+        return known
+    if changes.keys() & set(_CONFIGURATION):
+        changes["introduced"] = False
+    return replace(known, **changes, time_ms=max(time_ms, known.time_ms))
+
+
+def introduce(step: Step) -> None:
+    """Let the assistant's event counters exist at 0, so that ratios have a numerator and increase() a start."""
+    if step.assistant.introduced:
+        return
+    llm, stt, model = step.provider("llm"), step.provider("stt"), step.model()
+    step.add(m.HUNG_CALLS, amount=0)
+    if UNKNOWN not in {llm, model}:
+        step.add(m.HANGS, llm, model, amount=0)
+    for outcome in HANG_OUTCOMES:
+        step.add(m.HANG_OUTCOMES, llm, outcome, amount=0)
+    for cause in ESCALATION_CAUSES:
+        step.add(m.ESCALATIONS, "llm", llm, cause, amount=0)
+        step.add(m.ESCALATIONS, "stt", stt, cause, amount=0)
+    for name in HOURS:
+        step.add_to(m.HANGS_BY_HOUR, (step.state.platform, llm, name), 0)
+        for error_type in ("llm_error", "stt_error"):
+            step.add_to(m.ERRORS_BY_HOUR, (step.state.platform, error_type, name), 0)
+    step.assistant = replace(step.assistant, introduced=True)

@@ -1,0 +1,172 @@
+"""Conversation updates: every message's measurement groups, once each, whatever was lost or repeated."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from exporter import catalogue as m
+from exporter.calls.hangs import recover
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn
+from exporter.calls.step import Step
+from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanos, Stt, Tts
+from exporter.metric import NANO
+
+_MS = NANO // 1000
+
+
+def conversation(step: Step, fact: Conversation) -> None:
+    """Count what the conversation has new."""
+    messages, step.state.cursor = fact.history.since(step.state.cursor)
+    if not messages:
+        return
+    messages.sort(key=lambda message: message.time_ms or 0)
+    step.state.seen = dict(step.state.seen)
+    by_key = {message.key: message for message in messages}
+    replies = [message.time_ms for message in messages if _fresh_reply(step, message)]
+    for message in messages:
+        _message(step, message, by_key, fact.history)
+    recover(step, [time for time in replies if time is not None])
+
+
+def _fresh_reply(step: Step, message: Message) -> bool:
+    return message.role == "assistant" and not step.state.seen.get(message.key, 0) & COUNTED
+
+
+def _message(step: Step, message: Message, by_key: dict[int, Message], history: History) -> None:
+    seen = step.state.seen
+    mask = seen.get(message.key, 0)
+    if not mask & COUNTED:
+        mask |= COUNTED
+        step.state.messages += 1
+        step.add(m.MESSAGES, message.role)
+    if message.role == "user":
+        step.state.user = UserTurn(message.key, message.time_ms, message.elapsed_ms, message.eou)
+    elif message.role == "assistant" and not mask & FIRST and message.turn is not None:
+        mask |= _first_part(seen, message.turn)
+    mask = _measurements(step, message, mask)
+    if mask & FIRST and not mask & GROUP_BIT["response"]:
+        mask |= _response(step, message, by_key, history)
+    seen[message.key] = _rejections(step, message, mask)
+
+
+def _measurements(step: Step, message: Message, mask: int) -> int:
+    later_part = message.turn is not None and not mask & FIRST
+    for group, count in _GROUPS.items():
+        measured = getattr(message, group)
+        if measured is not None and not mask & GROUP_BIT[group]:
+            mask |= GROUP_BIT[group]
+            if not (later_part and group == "llm") and step.latch_live(group):
+                count(step, measured)
+    return mask
+
+
+def _rejections(step: Step, message: Message, mask: int) -> int:
+    counted = mask >> REJECTED_SHIFT
+    for group, rejected in message.rejected:
+        if not counted & GROUP_BIT[group]:
+            step.add_to(m.REJECTED_VALUES, (step.state.platform, rejected.field, rejected.reason))
+            mask |= GROUP_BIT[group] << REJECTED_SHIFT
+    return mask
+
+
+def _first_part(seen: dict[int, int], turn: int) -> int:
+    if seen.get(turn, 0) & ANSWERED:
+        return 0
+    seen[turn] = seen.get(turn, 0) | ANSWERED
+    return FIRST
+
+
+def _response(step: Step, message: Message, by_key: dict[int, Message], history: History) -> int:
+    """Count what the caller waited: 3.913 s in the documented conversation."""
+    user = _user_of(step, message, by_key, history)
+    waited = _waited_ms(user, message) if user else None
+    if waited is None:
+        return 0
+    if waited < 0:
+        step.add_to(m.REJECTED_VALUES, (step.state.platform, "response", "negative"))
+    elif step.latch_live("response"):
+        step.add(m.RESPONSE, amount=waited * _MS)
+    return GROUP_BIT["response"]
+
+
+def _user_of(step: Step, message: Message, by_key: dict[int, Message], history: History) -> UserTurn | Message | None:
+    if message.turn is None:
+        return None
+    if step.state.user and step.state.user.key == message.turn:
+        return step.state.user
+    return by_key.get(message.turn) or history.find(message.turn)
+
+
+def _waited_ms(user: UserTurn | Message, reply: Message) -> int | None:
+    if user.elapsed_ms is not None and reply.elapsed_ms is not None:
+        return reply.elapsed_ms - user.elapsed_ms
+    if user.time_ms is not None and reply.time_ms is not None and user.eou is not None:
+        return reply.time_ms - user.time_ms + user.eou // _MS
+    return None
+
+
+def _stt(step: Step, stt: Stt) -> None:
+    provider = step.provider("stt")
+    step.add(m.SERVICE_REQUESTS, "stt", provider, UNKNOWN)
+    if stt.confidence is not None:
+        step.add(m.STT_CONFIDENCE, provider, amount=stt.confidence)
+    if stt.latency is not None:
+        step.add(m.STT_LATENCY, provider, amount=stt.latency)
+    if stt.audio is not None:
+        step.add(m.STT_AUDIO, provider, amount=stt.audio)
+
+
+def _llm(step: Step, llm: Llm) -> None:
+    provider, model = step.provider("llm"), step.model()
+    step.add(m.SERVICE_REQUESTS, "llm", provider, model)
+    if llm.response is not None:
+        step.add(m.LLM_RESPONSE, provider, model, amount=llm.response)
+    if llm.queue is not None:
+        step.add(m.LLM_QUEUE, provider, model, amount=llm.queue)
+
+
+def _tts(step: Step, tts: Tts) -> None:
+    provider = step.provider("tts")
+    if not tts.cached:
+        step.add(m.SERVICE_REQUESTS, "tts", provider, UNKNOWN)
+    if tts.generation is not None:
+        step.add(m.TTS_GENERATION, provider, "true" if tts.cached else "false", amount=tts.generation)
+    if tts.queue is not None:
+        step.add(m.TTS_QUEUE, provider, amount=tts.queue)
+    if tts.audio is not None:
+        step.add(m.TTS_AUDIO, provider, amount=tts.audio)
+
+
+def _eou(step: Step, eou: Nanos) -> None:
+    step.add(m.TURN_DETECTION, amount=eou)
+
+
+def _player(step: Step, wait: Nanos) -> None:
+    step.add(m.PLAYER_WAIT, amount=wait)
+
+
+def _audio(step: Step, audio: Audio) -> None:
+    if audio.delay is not None:
+        step.add(m.AUDIO_DELAY, amount=audio.delay)
+    if audio.delayed:
+        step.add(m.AUDIO_DELAYED, amount=audio.delayed)
+    if received := step.level("audio_received", audio.received or 0):
+        step.add(m.AUDIO_RECEIVED, amount=received)
+    if lost := step.level("audio_lost", audio.lost or 0):
+        step.add(m.AUDIO_LOST, amount=lost)
+
+
+def _skipped(step: Step, skipped: int) -> None:
+    if skipped:
+        step.add(m.MESSAGES_SKIPPED, amount=skipped)
+        step.add(m.INTERRUPTIONS, "assistant")
+
+
+_GROUPS: Final[dict[Group, Callable[[Step, Any], None]]] = {
+    "stt": _stt,
+    "llm": _llm,
+    "tts": _tts,
+    "eou": _eou,
+    "player": _player,
+    "audio": _audio,
+    "skipped": _skipped,
+}

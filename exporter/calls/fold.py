@@ -1,0 +1,156 @@
+"""The fold: (state of a call, event) -> (new state, increments). No clock, no I/O, no globals."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from exporter import catalogue as m
+from exporter.calls import report
+from exporter.calls.assistants import introduce, remember
+from exporter.calls.conversation import conversation
+from exporter.calls.hangs import abandon, error, hang
+from exporter.calls.state import AssistantState, CallState
+from exporter.calls.step import Settings, Step
+from exporter.events import (
+    OTHER,
+    STATUSES,
+    UNKNOWN,
+    Characters,
+    Conversation,
+    Cost,
+    Duration,
+    Ended,
+    Error,
+    Evaluation,
+    Event,
+    Failures,
+    Hang,
+    Interruptions,
+    Reported,
+    ReportedAudio,
+    Shown,
+    Status,
+    Tokens,
+    TotalCost,
+)
+from exporter.metric import Increment
+
+
+class Folded(Struct, frozen=True):
+    """What an event changed.
+
+    Attributes:
+        call: the call's new state.
+        assistant: the assistant's new state.
+        increments: what it adds to series; amounts of 0 only make a series exist.
+        fresh: whether it counted anything, so that it is no duplicate.
+    """
+
+    call: CallState
+    assistant: AssistantState
+    increments: list[Increment]
+    fresh: bool
+
+
+def fold(state: CallState, event: Event, assistant: AssistantState, settings: Settings, now: float) -> Folded:
+    """Fold an event into the state of its call.
+
+    Args:
+        state: the call before the event; left as it is.
+        event: what happened.
+        assistant: what is known of the call's assistant; its id is the label value that the call has or gets.
+        settings: what of the configuration the fold depends on.
+        now: time of receipt in seconds since the epoch.
+    """
+    step = Step(state, event, assistant, settings)
+    remember(step)
+    _open(step)
+    before = len(step.increments)
+    for fact in event.facts:
+        _HANDLERS[type(fact)](step, fact)
+    fresh = step.state.started > state.started or any(amount for _, _, amount in step.increments[before:])
+    if fresh:
+        for rejected in event.rejected:
+            step.add_to(m.REJECTED_VALUES, (event.platform, rejected.field, rejected.reason))
+    step.state.last_event = now
+    return Folded(step.state, step.assistant, step.increments, fresh)
+
+
+def expire(state: CallState, settings: Settings) -> tuple[CallState, list[Increment]]:
+    """Give up an open call that fell silent: its open hangs end unknown, its end stays uncounted."""
+    event = Event(platform=state.platform, kind=OTHER, call=0, call_id=UNKNOWN)
+    step = Step(state, event, AssistantState(state.platform, state.assistant), settings)
+    if not step.state.started:
+        _start(step)
+    step.add(m.CALLS_ACTIVE, amount=-1)
+    step.add_to(m.CALLS_EXPIRED, ())
+    step.state.expired = True
+    abandon(step, UNKNOWN)
+    return step.state, step.increments
+
+
+def _open(step: Step) -> None:
+    """Learn whose call it is, and count its start once that is known."""
+    event, state = step.event, step.state
+    if event.call_type != UNKNOWN:
+        state.call_type = event.call_type
+    if event.direction != UNKNOWN:
+        state.direction = event.direction
+    if not state.assistant and step.assistant.id:
+        step.settle_assistant(step.assistant.id)
+    if not state.assistant:
+        return
+    introduce(step)
+    planned = all(isinstance(fact, Status) and not fact.opens for fact in event.facts)
+    if not state.started and event.call_id and not planned:
+        _start(step)
+
+
+def _start(step: Step) -> None:
+    step.state.started = True
+    if not step.state.assistant:
+        step.settle_assistant(UNKNOWN)
+    step.add(m.CALLS_STARTED)
+    step.add(m.CALLS_ACTIVE)
+
+
+def _status(step: Step, fact: Status) -> None:
+    status = fact.status if fact.status in STATUSES else OTHER
+    if status not in step.state.statuses:
+        step.state.statuses = (*step.state.statuses, status)
+        step.add(m.STATUS_UPDATES, status)
+
+
+def _ended(step: Step, fact: Ended) -> None:
+    state = step.state
+    if state.ended:
+        return
+    if not state.started:
+        _start(step)
+    state.ended = True
+    labels = (state.call_type, state.direction, fact.outcome, fact.ended_by, fact.reason, fact.fault)
+    step.add(m.CALLS_ENDED, *labels)
+    if not state.expired:
+        step.add(m.CALLS_ACTIVE, amount=-1)
+    abandon(step, "abandoned" if fact.ended_by == "customer" else "ended")
+
+
+_HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
+    Status: _status,
+    Ended: _ended,
+    Duration: report.duration,
+    Conversation: conversation,
+    Hang: hang,
+    Error: error,
+    Cost: report.cost,
+    TotalCost: report.total_cost,
+    Tokens: report.tokens,
+    Characters: report.characters,
+    Evaluation: report.evaluation,
+    Failures: report.failures,
+    Reported: report.reported,
+    ReportedAudio: report.reported_audio,
+    Interruptions: report.interruptions,
+    Shown: report.shown,
+}

@@ -1,0 +1,136 @@
+"""Hangs, errors, and what came of hangs.
+
+A hang stays open until the earliest thing after it, by the events' own times, is known: a reply, an error, the end of
+the call. The first such event to arrive decides, and nothing revises it.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from exporter import catalogue as m
+from exporter.calls.state import COUNTED, OpenHang, Sequel
+from exporter.calls.step import Step
+from exporter.events import UNKNOWN, Error, Hang, identity
+from exporter.metric import NANO
+
+HOURS = tuple(f"{hour:02}" for hour in range(24))
+HANG_OUTCOMES = ("recovered", "error", "abandoned", "ended", "unknown")
+ESCALATION_CAUSES = ("not_retryable", "retries_exhausted")
+MEASURED_COMPONENTS = ("llm", "stt", "tts")
+_SEQUELS_KEPT = 8
+
+
+def hang(step: Step, fact: Hang) -> None:
+    """Count a hang (documented as assistant.hang.count and assistant.hang.by_hour)."""
+    if not _first_time(step, "hang", step.event.time_ms):
+        return
+    provider, time_ms = step.provider("llm"), step.event.time_ms
+    step.add(m.HANGS, provider, step.model())
+    step.add_to(m.HANGS_BY_HOUR, (step.state.platform, provider, hour(step)))
+    if fact.messages is not None:
+        step.add(m.HANG_MESSAGES, amount=fact.messages * NANO)
+    if not step.event.call_id:
+        step.add(m.HANG_OUTCOMES, provider, UNKNOWN)
+        return
+    if not step.state.hung:
+        step.state.hung = True
+        step.add(m.HUNG_CALLS)
+    step.state.hangs = (*step.state.hangs, OpenHang(time_ms, provider))
+    _settle_late_hang(step, time_ms)
+
+
+def _settle_late_hang(step: Step, time_ms: int | None) -> None:
+    """Decide a hang that arrives after what came of it."""
+    later = [sequel for sequel in step.state.sequels if time_ms is not None and sequel.time_ms > time_ms]
+    if later:
+        first = min(later, key=lambda sequel: sequel.time_ms)
+        _close(step, first.time_ms, first.outcome)
+    elif step.state.ended:
+        _close(step, None, "ended")
+    elif step.state.expired:
+        _close(step, None, UNKNOWN)
+
+
+def recover(step: Step, replies: Iterable[int]) -> None:
+    """Replies at these times (ms): the first after a hang is its recovery."""
+    for time_ms in sorted(replies):
+        _close(step, time_ms, "recovered")
+        _remember(step, time_ms, "recovered")
+
+
+def abandon(step: Step, outcome: str) -> None:
+    """The call is over: nothing else can come of its open hangs, whatever their time."""
+    _close(step, None, outcome)
+
+
+def error(step: Step, fact: Error) -> None:
+    """Count an error (documented as errors.total and errors.by_hour)."""
+    if not _first_time(step, "error", fact.error_type, *(() if fact.once else (fact.code, step.event.time_ms))):
+        return
+    provider = fact.provider or step.provider(fact.component)
+    severity, time_ms = fact.severity, step.event.time_ms
+    step.state.errors += not fact.once
+    step.add(m.ERRORS, fact.component, fact.error_type, provider, fact.code, fact.retryable, severity)
+    for name in HOURS:
+        step.add_to(m.ERRORS_BY_HOUR, (step.state.platform, fact.error_type, name), 0)
+    step.add_to(m.ERRORS_BY_HOUR, (step.state.platform, fact.error_type, hour(step)))
+    if fact.component in MEASURED_COMPONENTS:
+        model = step.model() if fact.component == "llm" and provider == step.provider("llm") else UNKNOWN
+        step.add(m.SERVICE_REQUESTS, fact.component, provider, model)
+    _escalate(step, fact, provider)
+    if time_ms is not None and not fact.once:
+        _close(step, time_ms, "error")
+        _remember(step, time_ms, "error")
+
+
+def _escalate(step: Step, fact: Error, provider: str) -> None:
+    """Escalate as documented: at once if not retryable, else when retries of the type are exhausted in the call."""
+    if fact.retryable == "false":
+        cause = "not_retryable"
+    elif fact.retryable == "true":
+        retries = step.state.retryable.get(fact.error_type, 0) + 1
+        step.state.retryable = {**step.state.retryable, fact.error_type: retries}
+        if retries < step.settings.max_retries:
+            return
+        cause = "retries_exhausted"
+    else:
+        return
+    if fact.error_type not in step.state.escalated:
+        step.state.escalated = (*step.state.escalated, fact.error_type)
+        step.add(m.ESCALATIONS, fact.component, provider, cause)
+
+
+def hour(step: Step) -> str:
+    """Hour of day of the event's own time, 00 to 23, in the configured time zone."""
+    if step.event.time_ms is None:
+        return UNKNOWN
+    moment = datetime.fromtimestamp(step.event.time_ms / 1000, UTC)
+    return HOURS[moment.astimezone(step.settings.timezone).hour]
+
+
+def _first_time(step: Step, *parts: object) -> bool:
+    if step.event.call is None:
+        return True
+    key = identity(*parts)
+    if key in step.state.seen:
+        return False
+    step.state.seen = {**step.state.seen, key: COUNTED}
+    return True
+
+
+def _close(step: Step, time_ms: int | None, outcome: str) -> None:
+    """Settle the open hangs before that time; all of them where a time is unknown."""
+    still_open = []
+    for opened in step.state.hangs:
+        if time_ms is not None and opened.time_ms is not None and time_ms <= opened.time_ms:
+            still_open.append(opened)
+            continue
+        step.add(m.HANG_OUTCOMES, opened.provider, outcome)
+        if outcome == "recovered" and time_ms is not None and opened.time_ms is not None:
+            step.add(m.HANG_RECOVERY, opened.provider, amount=(time_ms - opened.time_ms) * (NANO // 1000))
+    step.state.hangs = tuple(still_open)
+
+
+def _remember(step: Step, time_ms: int, outcome: str) -> None:
+    """Keep what a hang that arrives late would have led to."""
+    step.state.sequels = (*step.state.sequels, Sequel(time_ms, outcome))[-_SEQUELS_KEPT:]

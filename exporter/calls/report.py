@@ -1,0 +1,161 @@
+"""What an end-of-call report adds: costs, usage, and measurements that no message brought.
+
+Amounts are the call's totals so far, so a second, fuller report counts only what the first lacked.
+"""
+
+from typing import Final
+
+from exporter import catalogue as m
+from exporter.calls.step import Step
+from exporter.events import (
+    EVALUATIONS,
+    OTHER,
+    UNKNOWN,
+    Characters,
+    Cost,
+    Distribution,
+    Duration,
+    Evaluation,
+    Failures,
+    Group,
+    Interruptions,
+    Reported,
+    ReportedAudio,
+    Shown,
+    Stage,
+    Tokens,
+    TotalCost,
+)
+from exporter.metric import Labels, Metric
+
+_GROUP_OF: Final[dict[Stage, Group]] = {
+    "response": "response",
+    "llm": "llm",
+    "tts": "tts",
+    "tts_cached": "tts",
+    "stt_latency": "stt",
+    "stt_confidence": "stt",
+    "eou": "eou",
+}
+_REQUESTS: Final[dict[Stage, str]] = {"llm": "llm", "tts": "tts", "stt_latency": "stt", "stt_confidence": "stt"}
+"""The service that was asked once for each measurement of the stage; cached speech asks nobody."""
+
+
+def duration(step: Step, fact: Duration) -> None:
+    """Count the call's length, from the first source that has it."""
+    if step.once("duration"):
+        step.add(m.CALL_DURATION, amount=fact.seconds)
+
+
+def cost(step: Step, fact: Cost) -> None:
+    """Count the cost of a component; what a fuller report adds goes to the provider it names."""
+    if dollars := step.rise(f"cost:{fact.component}", fact.dollars):
+        provider = fact.provider or step.provider(fact.component)
+        step.add(m.CALL_COST, fact.component, provider, amount=dollars)
+
+
+def total_cost(step: Step, fact: TotalCost) -> None:
+    """Count the call among the costs per call."""
+    if step.once("cost_per_call"):
+        step.add(m.COST_PER_CALL, amount=fact.dollars)
+
+
+def tokens(step: Step, fact: Tokens) -> None:
+    """Count tokens of a kind."""
+    if count := step.rise(f"tokens:{fact.kind}", fact.count):
+        provider, model = fact.provider or step.provider("llm"), fact.model or step.model()
+        step.add(m.LLM_TOKENS, provider, model, fact.kind, amount=count)
+
+
+def characters(step: Step, fact: Characters) -> None:
+    """Count characters turned into speech."""
+    if count := step.rise("characters", fact.count):
+        step.add(m.TTS_CHARACTERS, amount=count)
+
+
+def evaluation(step: Step, fact: Evaluation) -> None:
+    """Count the call's success evaluation."""
+    if step.once("evaluation"):
+        known = fact.evaluation in EVALUATIONS or fact.evaluation == "none"
+        step.add(m.EVALUATIONS, fact.evaluation if known else OTHER)
+
+
+def failures(step: Step, fact: Failures) -> None:
+    """Count errors and retries as the report counts them."""
+    provider = step.provider(fact.component)
+    if errors := step.level(f"report_errors:{fact.component}", fact.errors):
+        step.add(m.REPORT_ERRORS, fact.component, provider, amount=errors)
+    if retries := step.level(f"report_retries:{fact.component}", fact.retries):
+        step.add(m.REPORT_RETRIES, fact.component, provider, amount=retries)
+
+
+def reported(step: Step, fact: Reported) -> None:
+    """Count a stage's measurements, if no message brought any of its group."""
+    if not step.latch_report(_GROUP_OF[fact.stage]):
+        return
+    values = fact.values
+    count = sum(values.counts) if isinstance(values, Distribution) else len(values)
+    before = step.state.totals.get(f"reported:{fact.stage}", 0)
+    if not step.level(f"reported:{fact.stage}", count):
+        return
+    _count_requests(step, fact.stage, count)
+    metric, labels = _series_of(step, fact.stage)
+    if not isinstance(values, Distribution):
+        for value in values[before:]:
+            step.add(metric, *labels, amount=value)
+    elif before == 0:
+        step.add(metric, *labels, amount=values)
+
+
+def _series_of(step: Step, stage: Stage) -> tuple[Metric, Labels]:
+    match stage:
+        case "response":
+            return m.RESPONSE, ()
+        case "eou":
+            return m.TURN_DETECTION, ()
+        case "llm":
+            return m.LLM_RESPONSE, (step.provider("llm"), step.model())
+        case "stt_latency":
+            return m.STT_LATENCY, (step.provider("stt"),)
+        case "stt_confidence":
+            return m.STT_CONFIDENCE, (step.provider("stt"),)
+        case _:
+            return m.TTS_GENERATION, (step.provider("tts"), "true" if stage == "tts_cached" else "false")
+
+
+def _count_requests(step: Step, stage: Stage, count: int) -> None:
+    component = _REQUESTS.get(stage)
+    if component and (requests := step.level(f"requests:{component}", count)):
+        model = step.model() if component == "llm" else UNKNOWN
+        step.add(m.SERVICE_REQUESTS, component, step.provider(component), model, amount=requests)
+
+
+def reported_audio(step: Step, fact: ReportedAudio) -> None:
+    """Count dropped chunks, and audio received if no message told of it."""
+    if fact.dropped and (dropped := step.level("audio_dropped", fact.dropped)):
+        step.add(m.AUDIO_DROPPED, amount=dropped)
+    if fact.received is not None and step.latch_report("audio"):
+        received = step.level("audio_received", fact.received)
+        step.add(m.AUDIO_RECEIVED, amount=received)
+
+
+def interruptions(step: Step, fact: Interruptions) -> None:
+    """Count speech cut off, the assistant's only if no message told of it."""
+    if fact.user and (count := step.level("interrupted:user", fact.user)):
+        step.add(m.INTERRUPTIONS, "user", amount=count)
+    if (fact.assistant is None and fact.skipped is None) or not step.latch_report("skipped"):
+        return
+    if count := step.level("interrupted:assistant", fact.assistant or 0):
+        step.add(m.INTERRUPTIONS, "assistant", amount=count)
+    if count := step.level("skipped", fact.skipped or 0):
+        step.add(m.MESSAGES_SKIPPED, amount=count)
+
+
+def shown(step: Step, fact: Shown) -> None:
+    """Count what no event had brought by the time of the report, unless the assistant does not send such events."""
+    if step.assistant.subscribed is not None and fact.event not in step.assistant.subscribed:
+        return
+    brought = {"conversation-update": step.state.messages, "error": step.state.errors}
+    came = brought.get(fact.event, len(step.state.statuses))
+    if missed := step.level(f"missed:{fact.event}", fact.count - came):
+        step.add_to(m.MISSED_EVENTS, (step.state.platform, fact.event), missed)

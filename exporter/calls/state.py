@@ -1,0 +1,107 @@
+"""What is remembered of a call and of an assistant: the durable half of the fold.
+
+States are values: the fold copies before it changes, containers included. They hold hashes, numbers and label values,
+never text of a conversation.
+"""
+
+from msgspec import Struct
+
+from exporter.events import Cursor, Group
+
+GROUPS: tuple[Group, ...] = ("stt", "llm", "tts", "eou", "player", "audio", "skipped", "response")
+GROUP_BIT: dict[Group, int] = {group: 1 << index for index, group in enumerate(GROUPS)}
+"""Bit of a measurement group in `CallState.seen`, `CallState.live` and `CallState.reported`."""
+
+REJECTED_SHIFT = len(GROUPS)
+"""Shifts a group's bit to the one that says its impossible values were counted."""
+COUNTED = 1 << 16
+"""The message, hang, error or tool call with this key was counted."""
+FIRST = 1 << 17
+"""The message is the first part of its reply."""
+ANSWERED = 1 << 18
+"""The first part of the reply to this user message is known."""
+
+
+class UserTurn(Struct, frozen=True, array_like=True, gc=False):
+    """The latest user message, kept because its reply usually comes in the next update."""
+
+    key: int
+    time_ms: int | None
+    elapsed_ms: int | None
+    eou: int | None
+
+
+class OpenHang(Struct, frozen=True, array_like=True, gc=False):
+    """A hang of which nothing came yet."""
+
+    time_ms: int | None
+    provider: str
+
+
+class Sequel(Struct, frozen=True, array_like=True, gc=False):
+    """A reply or an error with its own time: what a hang that arrives late would have led to."""
+
+    time_ms: int
+    outcome: str
+
+
+class CallState(Struct, array_like=True):
+    """Everything remembered of one call.
+
+    Attributes:
+        assistant: label value of its assistant, empty until known, the same for the call's life from then on.
+        seen: what was counted, by key of message, hang, error or tool call; values are the bits above.
+        live: groups that messages or live events delivered first.
+        reported: groups that the call's report delivered first.
+        totals: cumulative amounts already counted, by name.
+        sequels: the latest replies and errors.
+    """
+
+    platform: str
+    assistant: str = ""
+    llm_provider: str = ""
+    llm_model: str = ""
+    stt_provider: str = ""
+    tts_provider: str = ""
+    call_type: str = "unknown"
+    direction: str = "unknown"
+    started: bool = False
+    ended: bool = False
+    expired: bool = False
+    hung: bool = False
+    statuses: tuple[str, ...] = ()
+    seen: dict[int, int] = {}
+    live: int = 0
+    reported: int = 0
+    messages: int = 0
+    errors: int = 0
+    totals: dict[str, int] = {}
+    retryable: dict[str, int] = {}
+    escalated: tuple[str, ...] = ()
+    hangs: tuple[OpenHang, ...] = ()
+    sequels: tuple[Sequel, ...] = ()
+    user: UserTurn | None = None
+    cursor: Cursor | None = None
+    last_event: float = 0.0
+
+
+class AssistantState(Struct, frozen=True, array_like=True):
+    """The latest known configuration of an assistant; an empty string is unknown.
+
+    Attributes:
+        time_ms: the event's own time of what is known, so that an event that comes late changes nothing.
+        subscribed: the events that its own configuration sends here; None until seen.
+        introduced: whether its event counters exist at 0 for this configuration.
+    """
+
+    platform: str
+    id: str
+    name: str = ""
+    llm_provider: str = ""
+    llm_model: str = ""
+    stt_provider: str = ""
+    tts_provider: str = ""
+    subscribed: tuple[str, ...] | None = None
+    time_ms: int = 0
+    introduced: bool = False
+    last_event: float = 0.0

@@ -1,0 +1,95 @@
+"""One event being folded: the state under change and the increments so far."""
+
+from copy import copy
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from exporter.calls.state import GROUP_BIT, AssistantState, CallState
+from exporter.events import UNKNOWN, Component, Distribution, Event, Group
+from exporter.metric import Increment, Metric
+
+
+class Settings(Struct, frozen=True):
+    """What of the configuration the fold depends on."""
+
+    max_retries: int = 3
+    timezone: ZoneInfo = ZoneInfo("UTC")
+    idle_timeout: float = 7200.0
+
+
+class Step:
+    """Collects what an event changes; the handlers of facts work on it.
+
+    Attributes:
+        state: a copy of the call's state that may be changed; containers are replaced, never changed in place.
+        assistant: what is remembered of the call's assistant.
+        increments: what the event adds, in order.
+        running: cumulative amounts that the event itself has named so far.
+    """
+
+    __slots__ = ("_pa", "assistant", "event", "increments", "running", "settings", "state")
+
+    def __init__(self, state: CallState, event: Event, assistant: AssistantState, settings: Settings) -> None:
+        self.state = copy(state)
+        self.event = event
+        self.assistant = assistant
+        self.settings = settings
+        self.increments: list[Increment] = []
+        self.running: dict[str, int] = {}
+        self._pa = (state.platform, state.assistant or UNKNOWN)
+
+    def settle_assistant(self, label: str) -> None:
+        """From here on the call belongs to the assistant with that label value."""
+        self.state.assistant = label
+        self._pa = (self.state.platform, label)
+
+    def add(self, metric: Metric, *labels: str, amount: int | Distribution = 1) -> None:
+        """Add to the series of this call's platform and assistant with these further label values."""
+        self.increments.append((metric, self._pa + labels, amount))
+
+    def add_to(self, metric: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
+        """Add to a series that is not an assistant's."""
+        self.increments.append((metric, labels, amount))
+
+    def rise(self, name: str, amount: int) -> int:
+        """How far the amounts that this event names for ``name``, in all, exceed what was counted before."""
+        self.running[name] = self.running.get(name, 0) + amount
+        return self.level(name, self.running[name])
+
+    def level(self, name: str, total: int) -> int:
+        """How far the call's total of ``name`` exceeds what was counted before; counts it from here on."""
+        before = self.state.totals.get(name, 0)
+        if total <= before:
+            return 0
+        self.state.totals = {**self.state.totals, name: total}
+        return total - before
+
+    def once(self, name: str) -> bool:
+        """Whether this is the call's first time for ``name``."""
+        return self.level(name, 1) == 1
+
+    def latch_live(self, group: Group) -> bool:
+        """Whether live events may count the group: the report was not there first."""
+        bit = GROUP_BIT[group]
+        if self.state.reported & bit:
+            return False
+        self.state.live |= bit
+        return True
+
+    def latch_report(self, group: Group) -> bool:
+        """Whether the report may count the group: no live event was there first."""
+        bit = GROUP_BIT[group]
+        if self.state.live & bit:
+            return False
+        self.state.reported |= bit
+        return True
+
+    def provider(self, component: Component | str) -> str:
+        """Best known provider of a component: of this call, else of its assistant."""
+        name = f"{component}_provider"
+        return str(getattr(self.state, name, "") or getattr(self.assistant, name, "") or UNKNOWN)
+
+    def model(self) -> str:
+        """Best known LLM model of the call."""
+        return self.state.llm_model or self.assistant.llm_model or UNKNOWN

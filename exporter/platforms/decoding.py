@@ -1,0 +1,98 @@
+"""Tolerant typed decoding: only the fields that are named become objects, and one bad field does not cost the rest."""
+
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_type_hints
+
+import msgspec
+from msgspec import Raw, Struct
+
+from exporter.events import InvalidEvent, Rejected
+
+_T = TypeVar("_T")
+_MAX_DEPTH = 200
+_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = cache(msgspec.json.Decoder)
+
+
+def decode(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
+    """Decode JSON into structs; a branch of the wrong shape is left out and named.
+
+    Raises:
+        InvalidEvent: not JSON, or not an object or array where ``kind`` is one.
+    """
+    try:
+        return cast("_T", _decoder(kind).decode(body)), ()
+    except msgspec.ValidationError:
+        return _prune(body, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _prune(_repaired(body), kind)
+
+
+def _repaired(body: bytes) -> bytes:
+    """The body as strict JSON, where it is only Python's or JavaScript's (NaN, Infinity, lone surrogates)."""
+    try:
+        return msgspec.json.encode(_strict(json.loads(body)))
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        raise InvalidEvent("the body is not JSON") from None
+
+
+def _strict(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
+    if depth > _MAX_DEPTH:
+        raise InvalidEvent("the body is nested too deeply")
+    match value:
+        case float() if not math.isfinite(value):
+            return "not finite"
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [_strict(item, depth + 1) for item in value]
+        case dict():
+            return {_strict(key): _strict(item, depth + 1) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _prune(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidEvent("the body is not JSON") from None
+    rejected: list[Rejected] = []
+    fitting = _fit(value, kind, "", rejected)
+    if fitting is None:
+        raise InvalidEvent("the body is not a JSON object")
+    return msgspec.convert(fitting, kind), tuple(rejected)
+
+
+def _fit(value: Any, kind: Any, path: str, rejected: list[Rejected]) -> Any:  # noqa: ANN401 - any JSON value and type
+    """The value without the branches that do not have the shape of ``kind``; None where it has none of it."""
+    inner = next((option for option in get_args(kind) if option is not type(None)), None)
+    if kind is Raw:
+        return Raw(msgspec.json.encode(value))
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        if isinstance(value, dict):
+            return _fit_struct(value, kind, path, rejected)
+    elif getattr(kind, "__origin__", None) is list:
+        if isinstance(value, list):
+            items = [_fit(item, inner, path, rejected) for item in value]
+            return [item for item in items if item is not None]
+    elif inner is not None:
+        return _fit(value, inner, path, rejected)
+    else:
+        return value
+    if value is not None:
+        rejected.append(Rejected(path or "message", "type"))
+    return None
+
+
+def _fit_struct(value: dict[str, Any], kind: type[Struct], path: str, rejected: list[Rejected]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    fitting = {}
+    for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        if wire in value:
+            item = _fit(value[wire], hints[name], f"{path}.{wire}".lstrip("."), rejected)
+            if item is not None:
+                fitting[wire] = item
+    return fitting

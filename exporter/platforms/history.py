@@ -1,0 +1,55 @@
+"""A conversation's history as bytes: what an earlier update already brought is recognised without being decoded."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from exporter.events import Cursor, Message
+from exporter.platforms.decoding import decode
+
+_T = TypeVar("_T")
+
+
+class RawHistory(Generic[_T]):
+    """The JSON array of a conversation's messages, decoded only as far as it is new.
+
+    Args:
+        raw: the array's bytes.
+        kind: struct of one message on the wire.
+        convert: what one message says; None where nothing can be counted of it.
+    """
+
+    def __init__(self, raw: msgspec.Raw, kind: type[_T], convert: Callable[[_T], Message | None]) -> None:
+        self._raw = bytes(raw)
+        self._kind = kind
+        self._convert = convert
+
+    def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
+        """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
+        raw = self._raw
+        end = len(raw.rstrip()[:-1].rstrip())
+        if end <= 1:
+            return [], None
+        read = Cursor(end, hash(raw[:end]))
+        if cursor is None or cursor.length > end or hash(raw[: cursor.length]) != cursor.digest:
+            return self._messages(raw), read
+        tail = raw[cursor.length : end].lstrip()
+        return (self._messages(b"[" + tail[1:] + b"]") if tail else []), read
+
+    def find(self, key: int) -> Message | None:
+        """The message with that key, wherever it stands."""
+        return next((message for message in self._messages(self._raw) if message.key == key), None)
+
+    def _messages(self, array: bytes) -> list[Message]:
+        wire, _ = decode(array, list[self._kind])  # type: ignore[name-defined]  # the kind is known at run time
+        converted = [self._convert(message) for message in wire]
+        return [message for message in converted if message is not None]
+
+
+def length(raw: msgspec.Raw) -> int | None:
+    """Number of messages in a history; None where there is no array."""
+    try:
+        return len(msgspec.json.decode(raw, type=list[msgspec.Raw]))
+    except msgspec.ValidationError:
+        return None

@@ -1,0 +1,105 @@
+"""One message of a conversation-update: its identity and what was measured of it."""
+
+from collections import defaultdict
+from typing import Final
+
+from exporter.events import OTHER, Audio, Group, Llm, Message, Role, Stt, Tts, identity
+from exporter.platforms.interactly import wire
+from exporter.platforms.values import WEEK, WEEK_MS, Values, text
+
+_NO_METRICS: Final = wire.Metrics()
+_NO_TIMELINE: Final = wire.Timeline()
+_ROLES: Final[dict[str, Role]] = {
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "system": "system",
+}
+
+
+def message(raw: wire.WireMessage) -> Message | None:
+    """What one message says; None without an id or a time to know it by."""
+    message_id, role = text(raw.message_id), text(raw.role)
+    time_ms = Values().time_ms(raw.timestamp)
+    if message_id:
+        key = identity(message_id)
+    elif time_ms is not None:
+        key = identity(role, time_ms)
+    else:
+        return None
+    metrics = raw.metrics or _NO_METRICS
+    timeline, skipped = metrics.timeline or _NO_TIMELINE, raw.skipped_assistant_messages
+    groups: defaultdict[Group, Values] = defaultdict(Values)
+    return Message(
+        key=key,
+        role="welcome" if message_id.startswith("welcome") else _ROLES.get(role, OTHER),
+        time_ms=time_ms,
+        elapsed_ms=groups["response"].amount(
+            timeline.total_elapsed_time_ms, "timeline.totalElapsedTimeMs", unit=1, maximum=WEEK_MS
+        ),
+        turn=_turn(message_id) if role == "assistant" else None,
+        stt=_stt(metrics.stt, groups["stt"]) if metrics.stt else None,
+        llm=_llm(metrics.llm, groups["llm"]) if metrics.llm else None,
+        tts=_tts(metrics.tts, groups["tts"]) if metrics.tts else None,
+        eou=groups["eou"].amount(metrics.eou.turn_detection_time_ms, "interactlyEOU.turnDetectionTimeMs")
+        if metrics.eou
+        else None,
+        player=groups["player"].amount(metrics.player.wait_time_ms, "interactlyPlayer.waitTimeMs")
+        if metrics.player
+        else None,
+        audio=_audio(metrics.audio, groups["audio"]) if metrics.audio else None,
+        skipped=None if skipped is None else len(skipped),
+        rejected=tuple((group, rejected) for group, values in groups.items() for rejected in values.rejected),
+    )
+
+
+def _turn(message_id: str) -> int | None:
+    """Key of the user message that an assistant's message id names: user-3 in ``user-3-WcIrvV6mE7-1772702495604``."""
+    user, _, rest = message_id.partition("-")
+    number, _, own = rest.partition("-")
+    return identity(f"user-{number}") if user == "user" and own else None
+
+
+def _stt(stt: wire.SttMetrics, values: Values) -> Stt | None:
+    latency = values.signed(stt.relative_latency_ms, "stt.relativeLatencyMs")
+    measured = Stt(
+        confidence=values.ratio(stt.confidence, "stt.confidence"),
+        latency=None if latency is None else max(0, latency),
+        audio=values.amount(stt.duration_ms, "stt.durationMs"),
+    )
+    return None if measured == Stt() else measured
+
+
+def _llm(llm: wire.LlmMetrics, values: Values) -> Llm | None:
+    measured = Llm(
+        response=values.amount(llm.response_latency_ms, "llm.responseLatencyMs"),
+        queue=values.amount(llm.queue_latency_ms, "llm.queueLatencyMs"),
+    )
+    return None if measured == Llm() else measured
+
+
+def _tts(tts: wire.TtsMetrics, values: Values) -> Tts | None:
+    measured = Tts(
+        generation=values.amount(tts.generation_time_ms, "tts.generationTimeMs"),
+        queue=values.amount(tts.queue_latency_ms, "tts.queueLatencyMs"),
+        audio=values.amount(tts.audio_duration_ms, "tts.audioDurationMs"),
+        cached=tts.is_cache_playing is True,
+    )
+    return None if measured == Tts(cached=measured.cached) else measured
+
+
+def _audio(audio: wire.AudioMetrics, values: Values) -> Audio | None:
+    """Packet counts are often negative; that means none and is no impossible value."""
+    delayed = values.signed(
+        audio.delayed_packets_per_turn_count, "audio.delayedPacketsPerTurnCount", unit=1, maximum=WEEK_MS
+    )
+    lost = values.signed(
+        audio.lost_packets_cumulative_count, "audio.lostPacketsCumulativeCount", unit=1, maximum=WEEK_MS
+    )
+    measured = Audio(
+        delay=values.amount(audio.audio_delay_per_turn_ms, "audio.audioDelayPerTurnMs"),
+        received=values.amount(audio.total_audio_received_ms, "audio.totalAudioReceivedMs", maximum=WEEK),
+        delayed=None if delayed is None else max(0, delayed),
+        lost=None if lost is None else max(0, lost),
+    )
+    return None if measured == Audio() else measured
