@@ -1,0 +1,48 @@
+"""What a webhook request shows of its sender, and how it is compared with what we know."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Headers(Protocol):
+    """Request headers: names in any case, each with any number of values."""
+
+    def getall(self, key: str, default: list[str], /) -> list[str]:
+        """All values of one header, or the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The parts of a request that say who sent it.
+
+    Attributes:
+        method: HTTP method, upper case.
+        url: the full URL that was asked for.
+        headers: the request's headers.
+        body: as it arrived, never decoded; may stay empty where ``Authenticator.needs_body`` is false.
+    """
+
+    method: str
+    url: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> bytes:
+        """The one value of a header; empty if it is missing, or ambiguous because there are several."""
+        values = self.headers.getall(name, [])
+        return as_bytes(values[0]) if len(values) == 1 else b""
+
+
+def as_bytes(text: str) -> bytes:
+    """The bytes that aiohttp made this text of; empty for text that no bytes make."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b""
+
+
+def any_equal(presented: Sequence[bytes], known: Sequence[bytes]) -> bool:
+    """Whether any of one equals any of the other; every pair is compared, so the time tells nothing of which."""
+    return sum(hmac.compare_digest(left, right) for left in presented for right in known) > 0
