@@ -1,0 +1,99 @@
+"""One whole call, drawn from a random generator: who, where to, what happened, how it ended."""
+
+from random import Random
+from uuid import UUID
+
+from msgspec import Struct
+
+from exporter.simulate import cast
+from exporter.simulate.conversation import Limits, Talk, Talker
+from exporter.simulate.dice import Dice
+from exporter.simulate.model import PLATFORMS, UNREACHED, Assistant, Call, Platform, Reason
+from exporter.simulate.scenarios import Fault, Scenario
+
+_UNREACHED_SHARE = 0.15  # of outbound calls
+
+
+class Traffic(Struct, frozen=True):
+    """What is asked of the traffic.
+
+    Attributes:
+        calls_per_minute: the rate at the start; it then follows the time of day.
+        platforms: whose calls to make.
+        time_scale: people talk so many times faster; latencies of the services stay what they are, so that events
+            can be sent at the very time they state.
+        turns: exactly so many turns in a call instead of a random number.
+        deadline_ms: calls come to their end soon after this Unix time, each with one turn at least.
+    """
+
+    calls_per_minute: float = 60.0
+    platforms: tuple[Platform, ...] = PLATFORMS
+    time_scale: float = 1.0
+    turns: int | None = None
+    deadline_ms: int | None = None
+
+
+def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffic: Traffic) -> Call:
+    """A call created at ``start_ms`` (Unix time), ``elapsed_ms`` after the traffic began."""
+    assistant = cast.pick_assistant(rng, traffic.platforms)
+    fault = scenario.fault(rng, assistant, elapsed_ms)
+    rolls = Dice(rng, traffic.time_scale)
+    person, call_id = cast.pick_person(rng), _call_id(rng, assistant)
+    ring = rolls.pause(4000) if assistant.channel == "phone" else 400 + rolls.jitter(200)
+    media = start_ms + ring + 200 + rolls.jitter(150)
+    unreached = _unreached(rng, assistant, fault, traffic)
+    talk = None
+    if unreached is None:
+        until = float("inf") if traffic.deadline_ms is None else traffic.deadline_ms - media
+        talk = Talker(rolls, assistant, scenario, fault).talk(Limits(until, traffic.turns))
+    provider_failed = talk is not None and talk.provider_failed
+    return Call(
+        assistant=assistant,
+        person=person,
+        id=call_id,
+        created_ms=start_ms,
+        ring_ms=ring,
+        media_ms=media,
+        welcome=talk.welcome if talk else None,
+        turns=talk.turns if talk else (),
+        end=talk.end if talk else rolls.pause(8_000),
+        reason=unreached or (talk.reason if talk else "failed"),
+        evaluation=_evaluation(rng, assistant, talk),
+        error=fault.error if fault else None,
+        ended_reason=_ended_reason(rng, assistant, fault) if provider_failed else "",
+        noisy=rng.random() < scenario.noisy,
+    )
+
+
+def _call_id(rng: Random, assistant: Assistant) -> str:
+    """Interactly: WC-<uuid> on the web, CA<hex> by phone; Vapi: a uuid."""
+    bits = rng.getrandbits(128)
+    if assistant.platform == "interactly" and assistant.channel == "phone":
+        return f"CA{bits:032x}"
+    unique = str(UUID(int=bits, version=4))
+    return f"WC-{unique}" if assistant.platform == "interactly" else unique
+
+
+def _unreached(rng: Random, assistant: Assistant, fault: Fault | None, traffic: Traffic) -> Reason | None:
+    """Why nobody talked, where nobody did; never in a call that is meant to meet a fault or to have turns."""
+    if assistant.direction == "inbound" or fault or traffic.turns or rng.random() > _UNREACHED_SHARE:
+        return None
+    return rng.choice(sorted(UNREACHED) if assistant.platform == "vapi" else ("busy", "no-answer"))
+
+
+def _ended_reason(rng: Random, assistant: Assistant, fault: Fault | None) -> str:
+    if assistant.platform == "interactly" or fault is None:
+        return ""
+    return rng.choice(fault.ended_reasons).format(provider=assistant.llm_provider)
+
+
+def _evaluation(rng: Random, assistant: Assistant, talk: Talk | None) -> str:
+    """The success evaluation in the assistant's rubric; a talk that broke off is no success."""
+    if talk is None:
+        return ""
+    good = talk.reason in {"assistant", "customer", "forwarded"} and rng.random() < 0.85
+    if assistant.rubric == "PassFail":
+        return "true" if good else "false"
+    if assistant.rubric == "NumericScale":
+        return str(rng.randint(7, 10) if good else rng.randint(1, 6))
+    return rng.choice(("Excellent", "Good", "Good") if good else ("Fair", "Poor"))
