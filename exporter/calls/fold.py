@@ -97,13 +97,14 @@ def _open(step: Step) -> None:
         state.call_type = event.call_type
     if event.direction != UNKNOWN:
         state.direction = event.direction
+    planned = all(isinstance(fact, Status) and not fact.opens for fact in event.facts)
+    state.opened = state.opened or (bool(event.call_id) and not planned)
     if not state.assistant and step.assistant.id:
         step.settle_assistant(step.assistant.id)
     if not state.assistant:
         return
     introduce(step)
-    planned = all(isinstance(fact, Status) and not fact.opens for fact in event.facts)
-    if not state.started and event.call_id and not planned:
+    if state.opened and not state.started:
         _start(step)
 
 

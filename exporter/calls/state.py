@@ -51,6 +51,7 @@ class CallState(Struct, array_like=True):
     Attributes:
         assistant: label value of its assistant, empty until known, the same for the call's life from then on.
         seen: what was counted, by key of message, hang, error or tool call; values are the bits above.
+        opened: it is a call by its own id, and more than planned.
         live: groups that messages or live events delivered first.
         reported: groups that the call's report delivered first.
         totals: cumulative amounts already counted, by name.
@@ -65,6 +66,7 @@ class CallState(Struct, array_like=True):
     tts_provider: str = ""
     call_type: str = "unknown"
     direction: str = "unknown"
+    opened: bool = False
     started: bool = False
     ended: bool = False
     expired: bool = False

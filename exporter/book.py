@@ -1,0 +1,168 @@
+"""The calls and assistants that are known, and the draft in which a batch of events changes them."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from exporter.calls.fold import Folded, expire, fold
+from exporter.calls.state import AssistantState, CallState
+from exporter.calls.step import Settings
+from exporter.config import Config
+from exporter.events import ALL, Event, identity
+from exporter.labels import LabelLimits
+from exporter.metric import Increment
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
+_decode_assistant: Final = msgspec.msgpack.Decoder(AssistantState).decode
+
+_REFRESH: Final = 3600.0
+"""Seconds after which an assistant's last event is written again though nothing else of it changed."""
+
+
+class Book:
+    """Everything remembered of calls and assistants, bounded and in the order of expiry.
+
+    Attributes:
+        open: calls that may still go on, least recently active first.
+        done: calls that ended or expired, kept to know late duplicates, least recently active first.
+        assistants: by platform and label value.
+    """
+
+    def __init__(self, config: Config, labels: LabelLimits) -> None:
+        self.open: OrderedDict[int, CallState] = OrderedDict()
+        self.done: OrderedDict[int, CallState] = OrderedDict()
+        self.assistants: dict[tuple[str, str], AssistantState] = {}
+        self.labels = labels
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take a new configuration."""
+        self.config = config
+        self.settings = Settings(max_retries=config.calls.max_retries, timezone=config.timezone)
+
+    def load(self, calls: Iterable[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
+        """Restore what a store kept."""
+        states = [(key, _decode_call(blob)) for key, blob in calls]
+        for key, state in sorted(states, key=lambda call: call[1].last_event):
+            self.put(key, state)
+        for _, blob in assistants:
+            assistant = _decode_assistant(blob)
+            self.assistants[assistant.platform, assistant.id] = assistant
+
+    def __len__(self) -> int:
+        return len(self.open) + len(self.done)
+
+    def get(self, key: int) -> CallState | None:
+        """The call with that key."""
+        return self.open.get(key) or self.done.get(key)
+
+    def put(self, key: int, state: CallState) -> None:
+        """Remember a call as the most recently active one."""
+        self.forget(key)
+        over = state.ended or state.expired or not state.opened
+        (self.done if over else self.open)[key] = state
+
+    def forget(self, key: int) -> None:
+        """Forget a call."""
+        self.open.pop(key, None)
+        self.done.pop(key, None)
+
+    def in_use(self) -> set[str]:
+        """Label values of assistants that have open calls."""
+        return {state.assistant for state in self.open.values()}
+
+
+class Draft:
+    """What a batch changes in the book; nothing of it is in the book before `adopt`."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._calls: dict[int, CallState | None] = {}
+        self._assistants: dict[tuple[str, str], AssistantState | None] = {}
+        self._seen: dict[int, CallState] = {}
+
+    def fold(self, event: Event, now: float) -> Folded:
+        """Fold an event into its call as the draft has it."""
+        state = self._state(event)
+        label = state.assistant or self._label(event, now)
+        key = (event.platform, label)
+        known = self._assistants.get(key) or self._book.assistants.get(key) or AssistantState(event.platform, label)
+        folded = fold(state, event, known, self._book.settings, now)
+        if label and (folded.assistant is not known or now - known.last_event > _REFRESH):
+            self._assistants[key] = msgspec.structs.replace(folded.assistant, last_event=now)
+        if event.call is not None:
+            (self._calls if folded.fresh else self._seen)[event.call] = folded.call
+        return folded
+
+    def _state(self, event: Event) -> CallState:
+        if event.call is None:
+            return CallState(event.platform)
+        drafted = self._calls.get(event.call) or self._seen.get(event.call)
+        return drafted or self._book.get(event.call) or CallState(event.platform)
+
+    def _label(self, event: Event, now: float) -> str:
+        if not event.assistant.id:
+            return ""
+        if not self._book.config.labels.assistant_id:
+            return ALL
+        return self._book.labels.admit("assistant_id", event.assistant.id, now)
+
+    def tidy(self, now: float, limit: int) -> Iterator[list[Increment]]:
+        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds."""
+        calls, excess = self._book.config.calls, len(self._book) - self._book.config.calls.max_tracked
+        for key, state in list(islice(self._book.done.items(), limit)):
+            if state.last_event + calls.retention > now and excess <= 0:
+                break
+            self._calls[key] = None
+            excess -= 1
+        for key, state in list(islice(self._book.open.items(), limit)):
+            if state.last_event + calls.idle_timeout > now and excess <= 0:
+                break
+            self._calls[key], increments = expire(state, self._book.settings)
+            excess -= 1
+            yield increments
+
+    def forget_unused_assistants(self, now: float) -> None:
+        """Forget assistants that were unused for the labels' time to live and have no open call."""
+        in_use, before = self._book.in_use(), now - self._book.config.labels.ttl
+        for key, assistant in self._book.assistants.items():
+            if assistant.last_event < before and assistant.id not in in_use:
+                self._assistants[key] = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self._calls or self._assistants)
+
+    def everything(self) -> None:
+        """Take the whole book into the draft, for a store that lost it."""
+        self._calls = {**self._book.open, **self._book.done, **self._calls}
+        self._assistants = {**self._book.assistants, **self._assistants}
+
+    def encoded_calls(self) -> dict[int, bytes | None]:
+        """The calls that changed, for the store."""
+        return {key: None if state is None else _encode(state) for key, state in self._calls.items()}
+
+    def encoded_assistants(self) -> dict[int, bytes | None]:
+        """The assistants that changed, for the store."""
+        return {
+            identity("assistant", *key): None if assistant is None else _encode(assistant)
+            for key, assistant in self._assistants.items()
+        }
+
+    def adopt(self) -> None:
+        """The batch is kept: the book takes the draft over."""
+        for key, state in (self._seen | self._calls).items():
+            if state is None:
+                self._book.forget(key)
+            else:
+                self._book.put(key, state)
+        for name, assistant in self._assistants.items():
+            if assistant is None:
+                self._book.assistants.pop(name, None)
+            else:
+                self._book.assistants[name] = assistant

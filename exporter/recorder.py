@@ -1,0 +1,250 @@
+"""Records events: folds all that are in flight, commits them as one batch, and only then moves series and answers.
+
+Nothing of a batch shows before its commit: calls, assistants and series change in a draft that a failed commit drops,
+so that memory never holds what the store does not.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from exporter import catalogue as m
+from exporter.book import Book, Draft
+from exporter.config import Config
+from exporter.derived import DerivedFamily, derived
+from exporter.events import Event
+from exporter.labels import LabelLimits
+from exporter.logs import cause, log
+from exporter.metric import NANO, Increment
+from exporter.series import VOLATILE, Exemplar, Series, SeriesTable
+from exporter.store.base import Batch, Cells, StorageError, Store, StoreLost
+
+_MAX_BATCH: Final = 500
+_MAX_QUEUE: Final = 10_000
+_MAX_TIDY: Final = 500
+_RETIRE_EVERY: Final = 60.0
+"""Seconds between looks for label values that were unused for their time to live."""
+_TICK: Final = 5.0
+"""Seconds between rounds of expiry, and between attempts to reach a store that failed."""
+
+Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
+_log = logging.getLogger(__name__)
+
+
+class _Waiting(NamedTuple):
+    event: Event
+    received: float
+    answer: asyncio.Future[Outcome]
+
+
+class _Change(NamedTuple):
+    """What one event of a batch does once the batch is kept."""
+
+    resolved: list[tuple[Series, Cells]]
+    exemplar: Exemplar | None
+    waiting: _Waiting | None
+    outcome: Outcome
+
+
+class Recorder:
+    """Turns events into durable increments, exactly once.
+
+    Args:
+        config: limits, lifetimes and labels.
+        store: keeps the batches.
+        clock: seconds since the epoch.
+
+    Attributes:
+        table: the series, for exposition and for what the process counts of itself.
+        ready: None while events can be kept, else the reason why not.
+    """
+
+    def __init__(self, config: Config, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+        self._labels = LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl)
+        self._book = Book(config, self._labels)
+        self._store = store
+        self._clock = clock
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dropped: list[int] = []
+        self._retire_at = 0.0
+        self._stopping = False
+        self.table = SeriesTable(self._labels, bounds=config.buckets)
+        self.ready: str | None = "starting"
+
+    def load(self) -> None:
+        """Restore what the store kept.
+
+        Raises:
+            StorageError: the store can't be opened.
+        """
+        snapshot = self._store.load()
+        restored = self.table.load(snapshot.series)
+        for name in restored.families:
+            _log.warning(
+                "series start at 0: bounds or labels of the metric changed", extra={"fields": {"metric": name}}
+            )
+        self._dropped = list(restored.ids)
+        self._book.load(snapshot.calls, snapshot.assistants)
+
+    async def start(self) -> None:
+        """Begin to take events."""
+        self.ready = None
+        self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
+
+    async def stop(self) -> None:
+        """Keep what is queued, then close the store."""
+        self._stopping = True
+        self.ready = "stopping"
+        self._wake.set()
+        if self._tasks:
+            committing, ticking = self._tasks
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+            await committing
+        await self._store.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Take a reloaded configuration; buckets and labels stay as they were at the start."""
+        self._book.configure(config)
+
+    def derived(self) -> list[DerivedFamily]:
+        """Families that follow from the state, for a scrape."""
+        return derived(self._book, self._labels, self.table)
+
+    async def record(self, event: Event) -> Outcome:
+        """Count an event; on return it is durable.
+
+        Raises:
+            StorageError: it can't be kept now, and nothing of it was counted.
+        """
+        if self._stopping:
+            raise StorageError("the exporter is stopping")
+        if len(self._queue) >= _MAX_QUEUE:
+            raise StorageError("too many events wait for storage")
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(event, self._clock(), answer))
+        self._wake.set()
+        return await answer
+
+    async def _commit_loop(self) -> None:
+        while not (self._stopping and not self._queue):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+                draft = Draft(self._book)
+                await self._commit(draft, self._changes(draft, waiting))
+            await self._tidy()
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            self._wake.set()
+
+    def _changes(self, draft: Draft, waiting: Iterable[_Waiting]) -> list[_Change]:
+        changes = []
+        for each in waiting:
+            try:
+                changes.append(self._change(draft, each))
+            except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
+                _failure(each, error)
+        return changes
+
+    def _change(self, draft: Draft, waiting: _Waiting) -> _Change:
+        event, now = waiting.event, waiting.received
+        increments: list[Increment] = []
+        outcome: Outcome = "ignored"
+        if event.facts:
+            folded = draft.fold(event, now)
+            increments, outcome = folded.increments, "counted" if folded.fresh else "duplicate"
+        increments.append((m.WEBHOOKS, (event.platform, event.kind, outcome), 1))
+        exemplar = Exemplar(event.call_id, now) if event.call_id and outcome == "counted" else None
+        return _Change(self.table.resolve(increments, now), exemplar, waiting, outcome)
+
+    async def _commit(self, draft: Draft, changes: list[_Change]) -> None:
+        """Keep a batch, then let it show; a batch that is not kept leaves no trace."""
+        batch = Batch(
+            series=self.table.staged(),
+            increments=[(series.id, cells) for change in changes for series, cells in change.resolved],
+            dropped=[*self._dropped],
+            calls=draft.encoded_calls(),
+            assistants=draft.encoded_assistants(),
+        )
+        started = time.perf_counter()
+        try:
+            await self._store.commit(batch)
+        except StorageError as error:
+            await self._refuse(changes, error)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever happens, the requests in flight get their answer
+            log(_log, logging.ERROR, "commit failed", error=cause(error))
+            await self._refuse(changes, StorageError("internal error"))
+            return
+        self.table.add(m.STORAGE_COMMIT, (), round((time.perf_counter() - started) * NANO), self._clock())
+        self._accept()
+        self._dropped.clear()
+        draft.adopt()
+        for change in changes:
+            self.table.apply(change.resolved, change.exemplar)
+        for change in changes:
+            if change.waiting and not change.waiting.answer.done():
+                change.waiting.answer.set_result(change.outcome)
+
+    async def _refuse(self, changes: list[_Change], error: StorageError) -> None:
+        self.table.rollback()
+        self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+        if self.ready is None:
+            log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
+        self.ready = f"storage: {error}"
+        for change in changes:
+            if change.waiting and not change.waiting.answer.done():
+                change.waiting.answer.set_exception(StorageError(str(error)))
+        if isinstance(error, StoreLost):
+            await self._rebuild()
+
+    def _accept(self) -> None:
+        if self.ready is not None and not self._stopping:
+            log(_log, logging.INFO, "storage works again")
+            self.ready = None
+
+    async def _rebuild(self) -> None:
+        """Give everything to a store that lost it."""
+        kept = [
+            series.stored() for family in self.table.families() for series in family.series if series.id != VOLATILE
+        ]
+        draft = Draft(self._book)
+        draft.everything()
+        calls, assistants = draft.encoded_calls(), draft.encoded_assistants()
+        try:
+            await self._store.commit(Batch(kept, [], [], calls, assistants, whole=True))
+        except StorageError:
+            self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+            return
+        self._accept()
+
+    async def _tidy(self) -> None:
+        """Expire and forget what is due; where storage failed, see whether it works again."""
+        now, draft = self._clock(), Draft(self._book)
+        changes = [
+            _Change(self.table.resolve(increments, now), None, None, "ignored")
+            for increments in draft.tidy(now, _MAX_TIDY)
+        ]
+        if now >= self._retire_at:
+            self._retire_at = now + _RETIRE_EVERY
+            in_use = self._book.in_use()
+            self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
+            draft.forget_unused_assistants(now)
+        if changes or self._dropped or draft.changed or self.ready:
+            await self._commit(draft, changes)
+
+
+def _failure(waiting: _Waiting, error: Exception) -> None:
+    log(_log, logging.ERROR, "event failed", event=waiting.event.kind, error=cause(error))
+    waiting.answer.set_exception(StorageError("internal error"))
