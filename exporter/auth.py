@@ -54,7 +54,7 @@ def _check(platform: Platform) -> _Check:
     if auth.type in ("hmac", "standard"):
         return Signature(auth, secrets)
     if auth.type == "bearer":
-        return _SharedSecret(("authorization",), secrets, _bearer_token)
+        return _SharedSecret(("authorization", *auth.headers), secrets, _bearer_token)
     return _SharedSecret(auth.headers, secrets, bytes)
 
 

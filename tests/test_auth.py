@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from exporter.auth import Authenticator, Credentials
 from exporter.config import Auth, Platform
+from exporter.settings import Algorithm, AuthType, TimestampUnit
 
 NOW = 1_700_000_000.0
 BODY = b'{"message":{"type":"hang","note":"caf\xc3\xa9 \xff\x00"}}'
@@ -19,22 +20,8 @@ URL = "http://exporter.example/webhook/vapi?x=1"
 SECRET = b"s3cret-of-the-webhook"
 
 
-# Vapi's documented defaults of an HMAC credential.
-HMAC = Auth(
-    type="hmac",
-    headers=("x-vapi-secret",),
-    algorithm="sha256",
-    signature_header="x-signature",
-    timestamp_header="x-timestamp",
-    id_header="svix-id",
-    payload_format="{timestamp}.{body}",
-    encoding="hex",
-    prefix="",
-    secret_is_base64=False,
-    tolerance=300.0,
-    timestamp_unit="auto",
-    explicit=True,
-)
+# The defaults are those that Vapi documents for an HMAC credential.
+HMAC = Auth(type="hmac", headers=("x-vapi-secret",), explicit=True)
 HEADER = replace(HMAC, type="header")
 BEARER = replace(HMAC, type="bearer")
 STANDARD = replace(HMAC, type="standard")
@@ -144,6 +131,13 @@ def test_bearer_token(value: str, right: bool) -> None:  # noqa: FBT001 - a para
     assert not check.needs_body
 
 
+def test_a_bearer_token_in_another_header() -> None:
+    """Vapi can send the token under a name of the operator's choice."""
+    check = checker(replace(BEARER, headers=("x-token",)), SECRET)
+    assert allowed(check, {"X-Token": "Bearer s3cret-of-the-webhook"})
+    assert not allowed(check, {"X-Token": "s3cret-of-the-webhook"})
+
+
 # No secret
 
 # What a request shows that knows the empty secret.
@@ -167,13 +161,13 @@ def test_without_any_secret_everybody_may_post() -> None:
 
 
 @pytest.mark.parametrize("kind", ["header", "bearer", "hmac", "standard"])
-def test_an_explicit_type_without_a_secret_allows_nobody(kind: str) -> None:
+def test_an_explicit_type_without_a_secret_allows_nobody(kind: AuthType) -> None:
     """Asking for a check and giving nothing to check against is closed, not open."""
     assert not allowed(checker(replace(HMAC, type=kind)), EMPTY)
 
 
 @pytest.mark.parametrize("kind", ["header", "bearer", "hmac"])
-def test_an_empty_secret_matches_nothing(kind: str) -> None:
+def test_an_empty_secret_matches_nothing(kind: AuthType) -> None:
     """An empty secret file neither opens the webhook nor is a secret that an empty header has."""
     assert not allowed(checker(replace(HMAC, type=kind, explicit=False), b""), EMPTY)
     assert not allowed(checker(replace(HMAC, type=kind, explicit=False), b""), {})
@@ -183,7 +177,7 @@ def test_an_empty_secret_matches_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha1"])
-def test_a_signature_openssl_made_is_accepted(algorithm: str) -> None:
+def test_a_signature_openssl_made_is_accepted(algorithm: Algorithm) -> None:
     """The default payload, timestamp and body, with each algorithm; the body decides, so it is read first."""
     check = checker(replace(HMAC, algorithm=algorithm), SECRET)
     assert allowed(check, signed(b"1700000000." + BODY, algorithm=algorithm))
@@ -293,7 +287,7 @@ def test_base64_secret() -> None:
         ("2023-11-14T22:13:20Z", "auto", False),
     ],
 )
-def test_timestamp(timestamp: str, unit: str, right: bool) -> None:  # noqa: FBT001 - a parameter of the table
+def test_timestamp(timestamp: str, unit: TimestampUnit, right: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """A signed timestamp, in seconds or milliseconds, counts up to the tolerance before and after now."""
     check = checker(replace(HMAC, timestamp_unit=unit), SECRET)
     assert allowed(check, signed(timestamp.encode() + b"." + BODY, timestamp=timestamp)) is right
@@ -358,7 +352,7 @@ def test_an_unusable_template_is_an_error(template: str, message: str) -> None:
 
 @pytest.mark.parametrize("kind", ["hmac", "standard"])
 @pytest.mark.parametrize("secret", [b"not base64!", b"whsec_", b"\xff\xff"])
-def test_a_secret_that_is_not_base64_is_an_error(kind: str, secret: bytes) -> None:
+def test_a_secret_that_is_not_base64_is_an_error(kind: AuthType, secret: bytes) -> None:
     """It is refused at construction, and the message does not show it."""
     with pytest.raises(ValueError, match="a secret is not base64") as caught:
         checker(replace(HMAC, type=kind, secret_is_base64=True), secret)
@@ -471,6 +465,23 @@ def test_no_stranger_gets_in_and_nothing_is_raised(
     """Whatever the headers hold, without the secret the answer is no."""
     request = Credentials(method, url, CIMultiDict(headers), body)
     assert [check.allows(request, now) for check in _CHECKS] == [False] * len(_CHECKS)
+
+
+def test_every_secret_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is the same whichever secret matches, and if none does."""
+    compared: list[bytes] = []
+    real = hmac.compare_digest
+
+    def compare(presented: bytes, known: bytes) -> bool:
+        compared.append(known)
+        return real(presented, known)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    check = checker(HEADER, b"first", b"second", b"third")
+    for secret in ("first", "second", "third", "wrong"):
+        allowed(check, {"x-vapi-secret": secret})
+        assert sorted(compared) == [b"first", b"second", b"third"]
+        compared.clear()
 
 
 def test_secrets_do_not_show() -> None:
