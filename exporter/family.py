@@ -23,6 +23,10 @@ class Exemplar(Struct, frozen=True, gc=False):
     call_id: str
     time: float
 
+    def mark(self) -> str:
+        """What OpenMetrics writes after a sample, with ``%s`` for the measured value; the call id holds no ``%``."""
+        return f' # {{call_id="{self.call_id}"}} %s {self.time:.3f}'
+
 
 class Family:
     """All series of one metric that a scrape shows.
@@ -74,7 +78,7 @@ class Series(Struct, eq=False, gc=False):
         created: Unix time of its birth in seconds.
         cells: as in `StoredSeries`.
         used: Unix time of its last use in seconds; 0 where that was before a restart.
-        calls: by cell, the latest exemplar; None before the first.
+        marks: by cell, the latest `Exemplar.mark`, which series share; None before the first.
         measured: by cell, the exemplar's value.
     """
 
@@ -85,7 +89,7 @@ class Series(Struct, eq=False, gc=False):
     created: float
     cells: list[int]
     used: float = 0.0
-    calls: list[Exemplar | None] | None = None
+    marks: list[str | None] | None = None
     measured: "array[float] | None" = None
 
     def stored(self) -> StoredSeries:
@@ -99,14 +103,14 @@ class Series(Struct, eq=False, gc=False):
         for cell, amount in cells:
             values[cell] += amount
 
-    def remember(self, cells: Cells, exemplar: Exemplar) -> None:
+    def remember(self, cells: Cells, mark: str) -> None:
         """Keep the exemplar for a count or for the bucket of a single observation; gauges have none."""
         cell, count = cells[-1]
         metric = self.family.metric
         if metric.kind == "gauge" or (metric.kind == "histogram" and (len(cells) != 2 or count != 1)):
             return
-        if self.calls is None or self.measured is None:
-            self.calls = [None] * len(self.cells)
+        if self.marks is None or self.measured is None:
+            self.marks = [None] * len(self.cells)
             self.measured = array("d", bytes(8 * len(self.cells)))
-        self.calls[cell] = exemplar
+        self.marks[cell] = mark
         self.measured[cell] = cells[0][1] / metric.scale

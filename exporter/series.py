@@ -100,12 +100,11 @@ class SeriesTable:
         The exemplar is left out where its call id has a form that no label may have.
         """
         self._publish()
-        if exemplar is not None and not is_free_value(exemplar.call_id):
-            exemplar = None
+        mark = exemplar.mark() if exemplar and is_free_value(exemplar.call_id) else None
         for series, cells in resolved:
             series.move(cells)
-            if exemplar is not None:
-                series.remember(cells, exemplar)
+            if mark:
+                series.remember(cells, mark)
 
     def rollback(self) -> None:
         """Forget the staged series: the commit failed."""
