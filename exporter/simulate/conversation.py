@@ -53,7 +53,7 @@ class Talker:
         welcome = self._replies.welcome()
         self._clock = welcome.end
         planned = limits.turns or self._dice.turns()
-        first_hit = self._dice.rng.randrange(min(3, planned))
+        first_hit = self._dice.rng.randrange(min(self._fault.within, planned)) if self._fault else planned
         for number in range(planned):
             self._turn(self._met(number, first_hit), last=number == planned - 1)
             if self._reason or self._clock > limits.until:

@@ -71,6 +71,7 @@ class _Writer:
         }
         self._write(self._end_ms + 1261, "status-update", {"id": call.id, **ended})
         report = {**self._running(), **ended, "endAt": iso(self._end_ms), **self._totals()}
+        report["analysis"] = {"summary": "", "successEvaluation": "", "guardrails": "DISABLED"}
         self._write(self._end_ms + 2196, "end-of-call-report", report, named(self._assistant))
 
     def _totals(self) -> Body:
@@ -123,7 +124,7 @@ class _Writer:
             "assistantCallDuration": 0,
             "analysis": {"summary": "", "successEvaluation": ""},
             "recording": {"s3Bucket": "", "path": ""},
-            "assistantOverrides": {},
+            "assistantOverrides": {"dynamicVariables": {"caller_name": call.person.name}},
             "metadata": {},
         }
 

@@ -16,6 +16,7 @@ class Fault:
         component: the service that fails.
         share: of the calls of matching assistants, how many meet the fault, 0 to 1.
         providers: spellings of the provider that fails; empty for any.
+        within: the fault is first met in one of so many turns.
         repeat: how likely a later turn of a call that met the fault meets it again, 0 to 1.
         slow: the reply takes longer than 5 seconds, so that the platform sends a hang.
         error: what Interactly's error event says; Vapi has no such event.
@@ -27,6 +28,7 @@ class Fault:
     component: Component
     share: float
     providers: frozenset[str] = frozenset()
+    within: int = 3
     repeat: float = 0.0
     slow: bool = False
     error: ServiceError | None = None
@@ -129,6 +131,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
                 "llm",
                 share=1.0,
                 providers=frozenset({"anthropic"}),
+                within=1,
                 repeat=1.0,
                 error=_AUTHENTICATION,
                 fatal=0.4,
