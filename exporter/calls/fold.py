@@ -129,12 +129,12 @@ def _ended(step: Step, fact: Ended) -> None:
         return
     if not state.started:
         _start(step)
-    state.ended = True
+    state.ending = "abandoned" if fact.ended_by == "customer" else "ended"
     labels = (state.call_type, state.direction, fact.outcome, fact.ended_by, fact.reason, fact.fault)
     step.add(m.CALLS_ENDED, *labels)
     if not state.expired:
         step.add(m.CALLS_ACTIVE, amount=-1)
-    abandon(step, "abandoned" if fact.ended_by == "customer" else "ended")
+    abandon(step, state.ending)
 
 
 _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {

@@ -46,7 +46,7 @@ def _settle_late_hang(step: Step, time_ms: int | None) -> None:
         first = min(later, key=lambda sequel: sequel.time_ms)
         _close(step, first.time_ms, first.outcome)
     elif step.state.ended:
-        _close(step, None, "ended")
+        _close(step, None, step.state.ending)
     elif step.state.expired:
         _close(step, None, UNKNOWN)
 

@@ -52,6 +52,7 @@ class CallState(Struct, array_like=True):
         assistant: label value of its assistant, empty until known, the same for the call's life from then on.
         seen: what was counted, by key of message, hang, error or tool call; values are the bits above.
         opened: it is a call by its own id, and more than planned.
+        ending: what the end of the call meant to its open hangs; empty before the end.
         live: groups that messages or live events delivered first.
         reported: groups that the call's report delivered first.
         totals: cumulative amounts already counted, by name.
@@ -68,7 +69,7 @@ class CallState(Struct, array_like=True):
     direction: str = "unknown"
     opened: bool = False
     started: bool = False
-    ended: bool = False
+    ending: str = ""
     expired: bool = False
     hung: bool = False
     statuses: tuple[str, ...] = ()
@@ -85,6 +86,11 @@ class CallState(Struct, array_like=True):
     user: UserTurn | None = None
     cursor: Cursor | None = None
     last_event: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call's end was counted."""
+        return bool(self.ending)
 
 
 class AssistantState(Struct, frozen=True, array_like=True):

@@ -141,14 +141,18 @@ def _distribution(
     buckets = []
     field = f"{name}.responseTimeDistribution"
     for key, value in (stats.response_time_distribution or {}).items():
-        count = values.count(value, field)
-        if not key.isascii() or not key.isdigit() or len(key) > 9 or count is None:
+        count, lower = values.count(value, field), values.amount(_number(key), field)
+        if count is None or lower is None:
             return None
-        buckets.append((int(key) * MS, count))
+        buckets.append((lower, count))
     buckets.sort()
     if not sum(count for _, count in buckets):
         return None
     return Distribution(tuple(low for low, _ in buckets), tuple(count for _, count in buckets), total)
+
+
+def _number(key: str) -> object:
+    return int(key) if key.isascii() and key.isdigit() else key
 
 
 def _turns(stats: wire.CallStats, values: Values) -> Iterator[Fact]:
