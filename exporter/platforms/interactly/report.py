@@ -22,7 +22,7 @@ from exporter.events import (
     TotalCost,
 )
 from exporter.platforms.interactly import wire
-from exporter.platforms.values import DOLLARS, MAX_DOLLARS, MS, WEEK, Values, provider, text
+from exporter.platforms.values import DOLLARS, MAX_DOLLARS, WEEK, Values, provider, text
 
 _CONFIDENCES = 10_000
 """More transcriptions than any call has."""
