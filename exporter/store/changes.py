@@ -1,0 +1,72 @@
+"""What several batches come to: the journal, summed up."""
+
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from exporter.store.base import Batch, Cells, StoredSeries
+
+
+class Changes:
+    """The sum of batches, to be applied to what was kept before them.
+
+    An increment of a series that nobody knows changes nothing; a cell beyond the last one makes room for itself.
+
+    Attributes:
+        calls: the last state by key, None where it is forgotten, in the order of the last mention.
+        assistants: the same for assistants.
+    """
+
+    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+        self.calls: dict[int, bytes | None] = {}
+        self.assistants: dict[int, bytes | None] = {}
+        self._born: dict[int, StoredSeries] = {}
+        self._amounts: dict[int, dict[int, int]] = {}
+        self._dropped: set[int] = set()
+        for batch in batches:
+            self.add(batch)
+
+    def add(self, batch: Batch) -> None:
+        """Take one more batch into the sum."""
+        for one in batch.series:
+            # The caller's own list goes on counting.
+            self._born[one.id] = _copy(one)
+        for number, cells in batch.increments:
+            self._count(number, cells)
+        for number in batch.dropped:
+            self._born.pop(number, None)
+            self._amounts.pop(number, None)
+            self._dropped.add(number)
+        _overlay(self.calls, batch.calls)
+        self.assistants.update(batch.assistants)
+
+    def touched(self) -> set[int]:
+        """Numbers of the series that change."""
+        return self._dropped | self._born.keys() | self._amounts.keys()
+
+    def apply(self, number: int, series: dict[int, StoredSeries]) -> None:
+        """Bring one series up to date."""
+        if number in self._dropped:
+            series.pop(number, None)
+        if number in self._born:
+            series[number] = _copy(self._born[number])
+        if number in series:
+            cells = series[number].cells
+            for cell, amount in self._amounts.get(number, {}).items():
+                cells.extend([0] * (cell + 1 - len(cells)))
+                cells[cell] += amount
+
+    def _count(self, number: int, cells: Cells) -> None:
+        amounts = self._amounts.setdefault(number, {})
+        for cell, amount in cells:
+            amounts[cell] = amounts.get(cell, 0) + amount
+
+
+def _copy(one: StoredSeries) -> StoredSeries:
+    return structs.replace(one, cells=[*one.cells])
+
+
+def _overlay(states: dict[int, bytes | None], newer: dict[int, bytes | None]) -> None:
+    for key, state in newer.items():
+        states.pop(key, None)
+        states[key] = state

@@ -1,0 +1,196 @@
+"""Batches in one SQLite file: appended to a journal, folded into tables now and then. Synchronous, for one thread.
+
+A commit is one statement that appends one row: the whole batch, call states included. Measured on two cores, with 10
+increments and 16 states of 1 kB each: 3 300 commits/s, against 2 800 where the states are rows of their own; with 50
+states 2 450 against 1 200; and beside a thread that never rests 6 ms each against 43, because every statement waits
+for the interpreter lock.
+
+One row also makes a failed commit harmless. When the disk fails during a COMMIT, nobody can tell whether the batch is
+kept. The database is opened again before the next one, and a row that was never acknowledged is deleted, with
+everything in it. A process that dies before that finds a whole batch at its next start, which counts once.
+"""
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+
+from exporter.store import journal, schema, tables
+from exporter.store.base import Batch, Snapshot, StorageError, StoreLost
+from exporter.store.changes import Changes
+from exporter.store.codec import pack, unpack_batch
+from exporter.store.faults import translated
+from exporter.store.folder import Folder
+
+FOLD_ROWS = 1024
+FOLD_BYTES = 1 << 20
+"""A journal of so many rows or bytes is folded: enough to write a series once for many increments."""
+
+_PAUSE_SECONDS = 5.0
+"""After a fold that failed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """The database in a directory.
+
+    Attributes:
+        folder: the directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.folder = Folder(directory)
+        self._db: sqlite3.Connection | None = None
+        self._lost = ""
+        self._fold_from = 0.0
+        self._folded = False
+        self._start_journal()
+
+    def load(self) -> Snapshot:
+        """Lock the directory and read everything; a damaged database is set aside and gives an empty snapshot.
+
+        Raises:
+            StorageError: another process has the directory, or the storage fails.
+        """
+        try:
+            with translated():
+                self.folder.acquire()
+            try:
+                return self._read()
+            except StoreLost as error:
+                self._abandon(error)
+                return self._read()
+        except StorageError:
+            self._release()
+            raise
+
+    def commit(self, batch: Batch) -> None:
+        """Keep a batch on the disk.
+
+        Raises:
+            StorageError: nothing of it was kept.
+            StoreLost: only a whole batch can be kept.
+        """
+        if self._lost and not batch.whole:
+            raise StoreLost(self._lost)
+        try:
+            with translated():
+                self._replace(batch) if batch.whole else self._append(batch)
+        except StorageError as error:
+            self._abandon(error)
+            raise
+
+    def tidy(self) -> None:
+        """Do what can wait until a commit is answered: note it, and fold a journal that has become long."""
+        if self._db is None:
+            return
+        try:
+            with translated():
+                self.folder.mark()
+                self._shorten(self._db)
+        except StorageError as error:
+            self._abandon(error)
+            self._fold_from = time.monotonic() + _PAUSE_SECONDS
+            _log.warning("storage: could not tidy up after a commit: %s", error)
+
+    def close(self) -> None:
+        """Fold the journal, leave one file, unlock the directory."""
+        try:
+            with translated():
+                if self._db is not None:
+                    self._fold(self._db)
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    self.folder.settle()
+        except StorageError as error:
+            _log.warning("storage: could not tidy up at the end: %s", error)
+        self._release()
+
+    @translated()
+    def _read(self) -> Snapshot:
+        db = self._db = self.folder.open()
+        schema.check(db)
+        self._recall(db)
+        snapshot = tables.read(db, self._changes)
+        self._lost = ""
+        return snapshot
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = self.folder.open()
+            journal.forget_after(self._db, self.folder.acknowledged)
+            self._recall(self._db)
+        return self._db
+
+    def _recall(self, db: sqlite3.Connection) -> None:
+        """Learn what the journal holds."""
+        blobs = journal.read(db)
+        last = max(blobs)
+        if last < self.folder.acknowledged:
+            raise StoreLost(f"the database ends at commit {last} of {self.folder.acknowledged}")
+        self.folder.acknowledged = last
+        self._start_journal()
+        for blob in filter(None, blobs.values()):
+            self._note(unpack_batch(blob), len(blob))
+
+    def _append(self, batch: Batch) -> None:
+        db = self._connection()
+        blob = pack(batch)
+        journal.append(db, self.folder.acknowledged + 1, blob)
+        self.folder.acknowledged += 1
+        self._note(batch, len(blob))
+
+    def _replace(self, batch: Batch) -> None:
+        db = self._db = self._db or self.folder.open()
+        number = self.folder.acknowledged + 1
+        db.execute("BEGIN IMMEDIATE")
+        tables.clear(db)
+        tables.write(db, Changes([batch]), number)
+        journal.restart(db, number)
+        db.execute("COMMIT")
+        self.folder.acknowledged = number
+        self._start_journal()
+        self._lost = ""
+
+    def _fold(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        tables.write(db, self._changes, self.folder.acknowledged)
+        journal.restart(db, self.folder.acknowledged)
+        db.execute("COMMIT")
+        self._start_journal()
+        self._folded = True
+
+    def _shorten(self, db: sqlite3.Connection) -> None:
+        """Fold a long journal, or write the log that a fold left back into the database: never both between commits."""
+        if self._folded:
+            # Never waits: where somebody else reads the database, the rest of the log stays for the next time.
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._folded = False
+        elif (self._rows >= FOLD_ROWS or self._bytes >= FOLD_BYTES) and time.monotonic() >= self._fold_from:
+            self._fold(db)
+
+    def _start_journal(self) -> None:
+        self._changes = Changes()
+        self._rows = 0
+        self._bytes = 0
+
+    def _note(self, batch: Batch, size: int) -> None:
+        self._changes.add(batch)
+        self._rows += 1
+        self._bytes += size
+
+    def _abandon(self, error: StorageError) -> None:
+        """Open the database again before it is used again, a new one if this one is lost."""
+        self._disconnect()
+        if isinstance(error, StoreLost):
+            self._lost = str(error)
+            self.folder.condemn(self._lost)
+
+    def _release(self) -> None:
+        self._disconnect()
+        self.folder.release()
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
