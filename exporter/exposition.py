@@ -6,7 +6,7 @@ included, as Prometheus's own client libraries do.
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import cache
 from typing import Final, TypeAlias
@@ -29,8 +29,8 @@ CHUNK_LENGTH: Final = 65_536
 
 _EOF: Final = b"# EOF\n"
 
-DerivedFamily: TypeAlias = Callable[[], tuple[Metric, list[tuple[Labels, int]]]]
-"""Computes a gauge for one scrape: the metric, and its label sets with their amounts in the metric's scale."""
+Rows: TypeAlias = Iterable[tuple[Labels, int]]
+"""Label sets of a gauge with their amounts in the metric's scale."""
 
 _QUALITY: Final = re.compile(r"0?\.\d+|[01](\.0*)?")
 _VERSIONS: Final = {
@@ -66,7 +66,7 @@ def negotiate(accept_header: str) -> Format:
 
 
 def render(
-    table: SeriesTable, fmt: Format, names: frozenset[str] | None = None, derived: Iterable[DerivedFamily] = ()
+    table: SeriesTable, fmt: Format, names: frozenset[str] | None = None, derived: Iterable[tuple[Metric, Rows]] = ()
 ) -> Iterator[bytes]:
     """All families in the order of the catalogue, then those of the process, in chunks that are never empty.
 
@@ -76,9 +76,9 @@ def render(
         table: the series.
         fmt: the format.
         names: families or samples to show, each family as a whole; None for everything.
-        derived: families that are computed now, in place of the table's own.
+        derived: gauges computed for this scrape, in place of the table's own.
     """
-    computed = {metric: _gauge(metric, rows) for metric, rows in (compute() for compute in derived)}
+    computed = {metric: _gauge(metric, rows) for metric, rows in derived}
     families = (computed.get(family.metric, family) for family in table.families())
     wanted = (family for family in families if names is None or not names.isdisjoint(_names(family.metric)))
     yield from _chunks(piece for family in wanted for piece in _pieces(family, fmt))
@@ -114,7 +114,7 @@ def _process_registry() -> CollectorRegistry:
     return registry
 
 
-def _gauge(metric: Metric, rows: Iterable[tuple[Labels, int]]) -> Family:
+def _gauge(metric: Metric, rows: Rows) -> Family:
     family = Family(metric)
     family.series = [
         Series(VOLATILE, family, labels, written(metric.labels, labels), 0.0, [amount]) for labels, amount in rows

@@ -25,7 +25,6 @@ UsedValues: TypeAlias = dict[str, set[str]]
 """By free label, the values of series used within the ttl."""
 
 _FREE_VALUE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
-_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def is_free_value(value: str) -> bool:
@@ -48,7 +47,11 @@ def clean_name(name: str) -> str:
 
 def written(names: Iterable[str], values: Iterable[str]) -> str:
     """The label set as both formats write it, without the braces."""
-    return ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True))
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 class LabelLimits:
