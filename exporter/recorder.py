@@ -23,6 +23,7 @@ from exporter.metric import NANO, Increment
 from exporter.series import VOLATILE, Exemplar, Series, SeriesTable
 from exporter.store.base import Batch, Cells, StorageError, Store, StoreLost
 
+_STARTING: Final = "starting"
 _MAX_BATCH: Final = 500
 _MAX_QUEUE: Final = 10_000
 _MAX_TIDY: Final = 500
@@ -73,9 +74,10 @@ class Recorder:
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped: list[int] = []
         self._retire_at = 0.0
+        self._due = False
         self._stopping = False
-        self.table = SeriesTable(self._labels, bounds=config.buckets)
-        self.ready: str | None = "starting"
+        self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
+        self.ready: str | None = _STARTING
 
     def load(self) -> None:
         """Restore what the store kept.
@@ -93,8 +95,10 @@ class Recorder:
         self._book.load(snapshot.calls, snapshot.assistants)
 
     async def start(self) -> None:
-        """Begin to take events."""
-        self.ready = None
+        """Begin to take events; ready once a first commit has shown that the store keeps one."""
+        self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
+        born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
+        await self._commit(Draft(self._book), [_Change(born, None, None, "ignored")])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
     async def stop(self) -> None:
@@ -141,11 +145,14 @@ class Recorder:
                 waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
                 draft = Draft(self._book)
                 await self._commit(draft, self._changes(draft, waiting))
-            await self._tidy()
+            if self._due:
+                self._due = False
+                await self._tidy()
 
     async def _tick_loop(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
+            self._due = True
             self._wake.set()
 
     def _changes(self, draft: Draft, waiting: Iterable[_Waiting]) -> list[_Change]:
@@ -200,7 +207,7 @@ class Recorder:
     async def _refuse(self, changes: list[_Change], error: StorageError) -> None:
         self.table.rollback()
         self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
-        if self.ready is None:
+        if self.ready in {None, _STARTING}:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
         self.ready = f"storage: {error}"
         for change in changes:
@@ -210,9 +217,11 @@ class Recorder:
             await self._rebuild()
 
     def _accept(self) -> None:
-        if self.ready is not None and not self._stopping:
+        if self.ready is None or self._stopping:
+            return
+        if self.ready != _STARTING:
             log(_log, logging.INFO, "storage works again")
-            self.ready = None
+        self.ready = None
 
     async def _rebuild(self) -> None:
         """Give everything to a store that lost it."""
