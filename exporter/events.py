@@ -20,7 +20,9 @@ Outcome: TypeAlias = Literal["ok", "error", "unreached", "unknown"]
 EndedBy: TypeAlias = Literal["assistant", "customer", "system", "unknown"]
 Role: TypeAlias = Literal["welcome", "user", "assistant", "tool", "system", "other"]
 Retryable: TypeAlias = Literal["true", "false", "unknown"]
-Group: TypeAlias = Literal["stt", "llm", "tts", "eou", "player", "audio", "skipped", "response"]
+Group: TypeAlias = Literal[
+    "stt", "llm", "tts", "eou", "player", "audio", "skipped", "response", "confidence", "transfer"
+]
 Stage: TypeAlias = Literal["response", "llm", "tts", "tts_cached", "stt_latency", "stt_confidence", "eou"]
 
 UNKNOWN: Final = "unknown"
@@ -141,6 +143,8 @@ class Message(Struct, frozen=True, gc=False):
     turn: int | None = None
     """Key of the user message that this one answers."""
     stt: Stt | None = None
+    confidence: Nanos | None = None
+    """Transcription confidence where a report, not the message, tells the rest of ``stt``."""
     llm: Llm | None = None
     tts: Tts | None = None
     eou: Nanos | None = None
@@ -218,6 +222,26 @@ class Error(Struct, frozen=True, gc=False):
     """Known from the call's end, so it counts once a call however many events tell of it."""
 
 
+class Speech(Struct, frozen=True, gc=False):
+    """Someone began or ceased to speak at the event's own time; an assistant's end of speech is no fact."""
+
+    role: Literal["user", "assistant"]
+    started: bool
+
+
+class Interruption(Struct, frozen=True, gc=False):
+    """Speech was cut off; known by ``key``, else by the event's own time."""
+
+    interrupted: Literal["assistant", "user"]
+    key: int | None = None
+
+
+class Transfer(Struct, frozen=True, gc=False):
+    """The call is being transferred, as a live event tells it."""
+
+    status: str = UNKNOWN
+
+
 class Cost(Struct, frozen=True, gc=False):
     """The call's cost of a component so far; an empty provider is the assistant's own."""
 
@@ -247,8 +271,21 @@ class Characters(Struct, frozen=True, gc=False):
     count: int
 
 
+class Transcribed(Struct, frozen=True, gc=False):
+    """Speech transcribed in the call so far, in Nanos of seconds."""
+
+    audio: Nanos
+    provider: str = ""
+
+
+class Transfers(Struct, frozen=True, gc=False):
+    """Statuses of all transfers of the call, in order."""
+
+    statuses: tuple[str, ...]
+
+
 class Evaluation(Struct, frozen=True, gc=False):
-    """Success evaluation of the call."""
+    """Success evaluation of the call; ``none`` where this report has none, which a fuller one may bring."""
 
     evaluation: str
 
@@ -305,10 +342,15 @@ Fact: TypeAlias = (
     | Conversation
     | Hang
     | Error
+    | Speech
+    | Interruption
+    | Transfer
     | Cost
     | TotalCost
     | Tokens
     | Characters
+    | Transcribed
+    | Transfers
     | Evaluation
     | Failures
     | Reported

@@ -7,6 +7,7 @@ from exporter import catalogue as m
 from exporter.calls.hangs import recover
 from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn
 from exporter.calls.step import Step
+from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanos, Stt, Tts
 from exporter.metric import NANO
 
@@ -42,6 +43,8 @@ def _message(step: Step, message: Message, by_key: dict[int, Message], history: 
         step.state.user = UserTurn(message.key, message.time_ms, message.elapsed_ms, message.eou)
     elif message.role == "assistant" and not mask & FIRST and message.turn is not None:
         mask |= _first_part(seen, message.turn)
+    for use in message.tools:
+        tool(step, use, message.time_ms)
     mask = _measurements(step, message, mask)
     if mask & FIRST and not mask & GROUP_BIT["response"]:
         mask |= _response(step, message, by_key, history)
@@ -115,6 +118,10 @@ def _stt(step: Step, stt: Stt) -> None:
         step.add(m.STT_AUDIO, provider, amount=stt.audio)
 
 
+def _confidence(step: Step, confidence: Nanos) -> None:
+    step.add(m.STT_CONFIDENCE, step.provider("stt"), amount=confidence)
+
+
 def _llm(step: Step, llm: Llm) -> None:
     provider, model = step.provider("llm"), step.model()
     step.add(m.SERVICE_REQUESTS, "llm", provider, model)
@@ -169,4 +176,5 @@ _GROUPS: Final[dict[Group, Callable[[Step, Any], None]]] = {
     "player": _player,
     "audio": _audio,
     "skipped": _skipped,
+    "confidence": _confidence,
 }

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from exporter import catalogue as m
-from exporter.calls import report
+from exporter.calls import report, speech, transfers
 from exporter.calls.assistants import introduce, remember
 from exporter.calls.conversation import conversation
 from exporter.calls.hangs import abandon, error, hang
@@ -26,13 +26,18 @@ from exporter.events import (
     Event,
     Failures,
     Hang,
+    Interruption,
     Interruptions,
     Reported,
     ReportedAudio,
     Shown,
+    Speech,
     Status,
     Tokens,
     TotalCost,
+    Transcribed,
+    Transfer,
+    Transfers,
 )
 from exporter.metric import Increment
 
@@ -44,7 +49,7 @@ class Folded(Struct, frozen=True):
         call: the call's new state.
         assistant: the assistant's new state.
         increments: what it adds to series; amounts of 0 only make a series exist.
-        fresh: whether it counted anything, so that it is no duplicate.
+        fresh: whether it counted or taught anything, so that it is no duplicate.
     """
 
     call: CallState
@@ -69,7 +74,8 @@ def fold(state: CallState, event: Event, assistant: AssistantState, settings: Se
     before = len(step.increments)
     for fact in event.facts:
         _HANDLERS[type(fact)](step, fact)
-    fresh = step.state.started > state.started or any(amount for _, _, amount in step.increments[before:])
+    counted = any(amount for _, _, amount in step.increments[before:])
+    fresh = counted or step.learned or step.state.started > state.started
     if fresh:
         for rejected in event.rejected:
             step.add_to(m.REJECTED_VALUES, (event.platform, rejected.field, rejected.reason))
@@ -144,10 +150,15 @@ _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
     Conversation: conversation,
     Hang: hang,
     Error: error,
+    Speech: speech.speech,
+    Interruption: speech.interruption,
+    Transfer: transfers.transfer,
     Cost: report.cost,
     TotalCost: report.total_cost,
     Tokens: report.tokens,
     Characters: report.characters,
+    Transcribed: report.transcribed,
+    Transfers: transfers.transfers,
     Evaluation: report.evaluation,
     Failures: report.failures,
     Reported: report.reported,

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from exporter import catalogue as m
-from exporter.calls.state import COUNTED, OpenHang, Sequel
+from exporter.calls.state import OpenHang, Sequel
 from exporter.calls.step import Step
-from exporter.events import UNKNOWN, Error, Hang, identity
+from exporter.events import UNKNOWN, Error, Hang
 from exporter.metric import NANO
 
 HOURS = tuple(f"{hour:02}" for hour in range(24))
@@ -22,7 +22,7 @@ _SEQUELS_KEPT = 8
 
 def hang(step: Step, fact: Hang) -> None:
     """Count a hang (documented as assistant.hang.count and assistant.hang.by_hour)."""
-    if not _first_time(step, "hang", step.event.time_ms):
+    if not step.first_time("hang", step.event.time_ms):
         return
     provider, time_ms = step.provider("llm"), step.event.time_ms
     step.add(m.HANGS, provider, step.model())
@@ -65,7 +65,7 @@ def abandon(step: Step, outcome: str) -> None:
 
 def error(step: Step, fact: Error) -> None:
     """Count an error (documented as errors.total and errors.by_hour)."""
-    if not _first_time(step, "error", fact.error_type, *(() if fact.once else (fact.code, step.event.time_ms))):
+    if not step.first_time("error", fact.error_type, *(() if fact.once else (fact.code, step.event.time_ms))):
         return
     provider = fact.provider or step.provider(fact.component)
     severity, time_ms = fact.severity, step.event.time_ms
@@ -106,16 +106,6 @@ def hour(step: Step) -> str:
         return UNKNOWN
     moment = datetime.fromtimestamp(step.event.time_ms / 1000, UTC)
     return HOURS[moment.astimezone(step.settings.timezone).hour]
-
-
-def _first_time(step: Step, *parts: object) -> bool:
-    if step.event.call is None:
-        return True
-    key = identity(*parts)
-    if key in step.state.seen:
-        return False
-    step.state.seen = {**step.state.seen, key: COUNTED}
-    return True
 
 
 def _close(step: Step, time_ms: int | None, outcome: str) -> None:

@@ -25,6 +25,7 @@ from exporter.events import (
     Stage,
     Tokens,
     TotalCost,
+    Transcribed,
 )
 from exporter.metric import Labels, Metric
 
@@ -73,9 +74,15 @@ def characters(step: Step, fact: Characters) -> None:
         step.add(m.TTS_CHARACTERS, amount=count)
 
 
+def transcribed(step: Step, fact: Transcribed) -> None:
+    """Count speech transcribed."""
+    if audio := step.rise("transcribed", fact.audio):
+        step.add(m.STT_AUDIO, fact.provider or step.provider("stt"), amount=audio)
+
+
 def evaluation(step: Step, fact: Evaluation) -> None:
-    """Count the call's success evaluation."""
-    if step.once("evaluation"):
+    """Count the call's success evaluation; one that only a fuller report brings counts beyond ``none``."""
+    if step.level("evaluation", 1 if fact.evaluation == "none" else 2):
         known = fact.evaluation in EVALUATIONS or fact.evaluation == "none"
         step.add(m.EVALUATIONS, fact.evaluation if known else OTHER)
 

@@ -8,17 +8,28 @@ from msgspec import Struct
 
 from exporter.events import Cursor, Group
 
-GROUPS: tuple[Group, ...] = ("stt", "llm", "tts", "eou", "player", "audio", "skipped", "response")
+GROUPS: tuple[Group, ...] = (
+    "stt",
+    "llm",
+    "tts",
+    "eou",
+    "player",
+    "audio",
+    "skipped",
+    "response",
+    "confidence",
+    "transfer",
+)
 GROUP_BIT: dict[Group, int] = {group: 1 << index for index, group in enumerate(GROUPS)}
 """Bit of a measurement group in `CallState.seen`, `CallState.live` and `CallState.reported`."""
 
 REJECTED_SHIFT = len(GROUPS)
 """Shifts a group's bit to the one that says its impossible values were counted."""
-COUNTED = 1 << 16
-"""The message, hang, error or tool call with this key was counted."""
-FIRST = 1 << 17
+COUNTED = 1 << 24
+"""The message, event or tool call with this key was counted."""
+FIRST = 1 << 25
 """The message is the first part of its reply."""
-ANSWERED = 1 << 18
+ANSWERED = 1 << 26
 """The first part of the reply to this user message is known."""
 
 
@@ -45,18 +56,35 @@ class Sequel(Struct, frozen=True, array_like=True, gc=False):
     outcome: str
 
 
+class SpeechMark(Struct, frozen=True, array_like=True, order=True, gc=False):
+    """A moment at which someone began or ceased to speak; ``kind`` is one of `exporter.calls.speech`."""
+
+    time_ms: int
+    kind: int
+
+
+class ToolMark(Struct, frozen=True, array_like=True, gc=False):
+    """One half of a tool call whose other half did not come yet."""
+
+    time_ms: int
+    tool: str
+    result: bool
+
+
 class CallState(Struct, array_like=True):
     """Everything remembered of one call.
 
     Attributes:
         assistant: label value of its assistant, empty until known, the same for the call's life from then on.
-        seen: what was counted, by key of message, hang, error or tool call; values are the bits above.
+        seen: what was counted, by key of message, event or tool call; values are the bits above.
         opened: it is a call by its own id, and more than planned.
         ending: what the end of the call meant to its open hangs; empty before the end.
         live: groups that messages or live events delivered first.
         reported: groups that the call's report delivered first.
         totals: cumulative amounts already counted, by name.
         sequels: the latest replies and errors.
+        speech: the latest moments at which someone began or ceased to speak, in order of time.
+        tools: halves of tool calls, by the call's key.
     """
 
     platform: str
@@ -83,6 +111,8 @@ class CallState(Struct, array_like=True):
     escalated: tuple[str, ...] = ()
     hangs: tuple[OpenHang, ...] = ()
     sequels: tuple[Sequel, ...] = ()
+    speech: tuple[SpeechMark, ...] = ()
+    tools: dict[int, ToolMark] = {}
     user: UserTurn | None = None
     cursor: Cursor | None = None
     last_event: float = 0.0

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from exporter.calls.state import GROUP_BIT, AssistantState, CallState
-from exporter.events import UNKNOWN, Component, Distribution, Event, Group
+from exporter.calls.state import COUNTED, GROUP_BIT, AssistantState, CallState
+from exporter.events import UNKNOWN, Component, Distribution, Event, Group, identity
 from exporter.metric import Increment, Metric
 
 
@@ -26,9 +26,10 @@ class Step:
         assistant: what is remembered of the call's assistant.
         increments: what the event adds, in order.
         running: cumulative amounts that the event itself has named so far.
+        learned: whether it brought what a later event will be counted with, so that it must be kept.
     """
 
-    __slots__ = ("_pa", "assistant", "event", "increments", "running", "settings", "state")
+    __slots__ = ("_pa", "assistant", "event", "increments", "learned", "running", "settings", "state")
 
     def __init__(self, state: CallState, event: Event, assistant: AssistantState, settings: Settings) -> None:
         self.state = copy(state)
@@ -37,6 +38,7 @@ class Step:
         self.settings = settings
         self.increments: list[Increment] = []
         self.running: dict[str, int] = {}
+        self.learned = False
         self._pa = (state.platform, state.assistant or UNKNOWN)
 
     def settle_assistant(self, label: str) -> None:
@@ -68,6 +70,16 @@ class Step:
     def once(self, name: str) -> bool:
         """Whether this is the call's first time for ``name``."""
         return self.level(name, 1) == 1
+
+    def first_time(self, *parts: object) -> bool:
+        """Whether the call has nothing of this identity yet; always where the event has no call to remember it by."""
+        if self.event.call is None:
+            return True
+        key = identity(*parts)
+        if key in self.state.seen:
+            return False
+        self.state.seen = {**self.state.seen, key: COUNTED}
+        return True
 
     def latch_live(self, group: Group) -> bool:
         """Whether live events may count the group: the report was not there first."""

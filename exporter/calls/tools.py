@@ -1,0 +1,31 @@
+"""Tool calls: from the message that asks for a tool to the one that brings its result."""
+
+from exporter import catalogue as m
+from exporter.calls.state import COUNTED, ToolMark
+from exporter.calls.step import Step
+from exporter.events import UNKNOWN, ToolUse
+from exporter.metric import NANO
+
+_KEPT = 64
+"""Tool calls without a result that a call may have; more are no conversation."""
+
+
+def tool(step: Step, use: ToolUse, time_ms: int | None) -> None:
+    """Count the time from a tool call to its result, once both are known, whichever comes first.
+
+    Called for a message of a conversation, whose update has made ``seen`` its own.
+    """
+    if time_ms is None or step.state.seen.get(use.key, 0) & COUNTED:
+        return
+    mark, other = ToolMark(time_ms, use.tool, use.result), step.state.tools.get(use.key)
+    if other is None or other.result == use.result:
+        step.state.tools = dict([*step.state.tools.items(), (use.key, other or mark)][-_KEPT:])
+        return
+    step.state.tools = {key: kept for key, kept in step.state.tools.items() if key != use.key}
+    step.state.seen[use.key] = COUNTED
+    asked, answered = (other, mark) if use.result else (mark, other)
+    if answered.time_ms < asked.time_ms:
+        step.add_to(m.REJECTED_VALUES, (step.state.platform, "tool", "negative"))
+        return
+    waited = (answered.time_ms - asked.time_ms) * (NANO // 1000)
+    step.add(m.TOOL_CALL, asked.tool or answered.tool or UNKNOWN, amount=waited)
