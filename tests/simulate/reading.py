@@ -1,10 +1,10 @@
-"""Reads simulated traffic the way a receiver would: as decoded bodies, call by call."""
+"""Reads simulated traffic call by call."""
 
+from itertools import islice
 from typing import Any
 
-from msgspec import json
-
-from exporter.simulate import Traffic, bodies
+from exporter.simulate import SCENARIOS, Traffic, arriving
+from exporter.simulate.traffic import MONDAY
 
 Message = dict[str, Any]
 
@@ -20,11 +20,8 @@ def vapi_calls(seed: int, calls: int = 4, scenario: str = "normal", **traffic: A
 
 
 def _calls(seed: int, calls: int, scenario: str, traffic: Traffic) -> list[list[Message]]:
-    found: dict[str, list[Message]] = {}
-    for _, body in bodies(seed, calls, scenario, traffic=traffic):
-        message = json.decode(body)["message"]
-        found.setdefault(message["call"]["id"], []).append(message)
-    return list(found.values())
+    created = islice(arriving(seed, MONDAY, SCENARIOS[scenario], traffic), calls)
+    return [[delivery.body["message"] for delivery in call] for _, call in created]
 
 
 def of_type(call: list[Message], *types: str) -> list[Message]:
