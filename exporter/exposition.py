@@ -107,7 +107,7 @@ def gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 @cache
 def _process_registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(auto_describe=True)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
