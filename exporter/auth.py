@@ -7,8 +7,8 @@ event arrives it counts once, so a memory of past signatures would protect nothi
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from exporter.config import Platform
 from exporter.credentials import Credentials, any_equal
+from exporter.settings import Platform
 from exporter.signature import Signature
 
 __all__ = ["Authenticator", "Credentials"]

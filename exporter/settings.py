@@ -1,10 +1,12 @@
 """What can be configured, as values: `exporter.config` makes them of a file. Durations are seconds."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from types import MappingProxyType
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 AuthType = Literal["none", "header", "bearer", "hmac", "standard"]
 Algorithm = Literal["sha256", "sha512", "sha1"]
@@ -16,6 +18,16 @@ SECRET_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"interactly": ("x-interactly-secret", "x-interactly.ai-secret"), "vapi": ("x-vapi-secret",)}
 )
 """The header that each platform sends its secret in, by platform; Interactly's documents spell theirs in two ways."""
+
+
+def utc() -> ZoneInfo:
+    """The time zone UTC, on machines without time zone data too."""
+    try:
+        return ZoneInfo("UTC")
+    except ZoneInfoNotFoundError:
+        # One type of local time, no transitions: https://www.rfc-editor.org/rfc/rfc8536#section-3
+        data = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+        return ZoneInfo.from_file(BytesIO(data), key="UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,6 @@ class Config:
     webhooks: Webhooks = field(default_factory=Webhooks)
     labels: Labels = field(default_factory=Labels)
     calls: Calls = field(default_factory=Calls)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    timezone: ZoneInfo = field(default_factory=utc)
     buckets: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.config import Auth
 from exporter.credentials import Credentials, any_equal, as_bytes
+from exporter.settings import Auth
 
 MILLISECONDS_FROM = 1e11
 """A timestamp this large is milliseconds under ``timestamp_unit: auto``: as seconds it would be the year 5138."""
