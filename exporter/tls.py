@@ -25,9 +25,7 @@ CIPHERS: Final[Mapping[str, str]] = {
 }
 """Go's names of its TLS 1.2 suites (https://pkg.go.dev/crypto/tls#CipherSuites), and OpenSSL's."""
 
-CIPHERS_OF_TLS13: Final = frozenset(
-    {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-)
+TLS13_CIPHERS: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 """Always on, here as in Go: neither offers a choice among them."""
 
 CURVES: Final[Mapping[str, str]] = {
