@@ -66,8 +66,8 @@ class Sender:
                     await slots.acquire()
                     post = posts.create_task(self._post(session, delivery))
                     post.add_done_callback(lambda _: slots.release())
-        except* DeliveryError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     async def _post(self, session: ClientSession, delivery: Delivery) -> None:
         url = self._endpoints[delivery.platform]

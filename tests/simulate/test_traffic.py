@@ -11,11 +11,6 @@ HOUR = 3_600_000
 MIDNIGHT = MONDAY - 9 * HOUR
 
 
-def seeded(seed: int) -> Random:
-    """A generator of which everything is known."""
-    return Random(seed)  # noqa: S311 -- invented calls, nothing secret
-
-
 def test_the_same_seed_gives_the_same_bodies() -> None:
     """Bodies, ids and times depend on the seed, the scenario and the start alone."""
     assert list(bodies(7, 20)) == list(bodies(7, 20))
@@ -31,7 +26,7 @@ def test_another_seed_gives_other_calls() -> None:
 def test_the_start_moves_all_times_alike() -> None:
     """A later start shifts when each event is sent and what it says of its time by the same amount."""
     scenario = SCENARIOS["normal"]
-    early, late = (generate_call(seeded(3), start, scenario) for start in (MONDAY, MONDAY + HOUR))
+    early, late = (generate_call(Random(3), start, scenario) for start in (MONDAY, MONDAY + HOUR))
     assert [delivery.at_ms + HOUR for delivery in early] == [delivery.at_ms for delivery in late]
     assert [delivery.body["message"]["timestamp"] + HOUR for delivery in early] == [
         delivery.body["message"]["timestamp"] for delivery in late
@@ -57,14 +52,14 @@ def test_calls_overlap() -> None:
 
 def test_the_first_call_comes_at_once_and_others_at_the_rate() -> None:
     """Arrivals begin at the start and come as often as asked."""
-    times = list(takewhile(lambda at: at < MONDAY + HOUR // 2, arrivals(seeded(1), MONDAY, 60)))
+    times = list(takewhile(lambda at: at < MONDAY + HOUR // 2, arrivals(Random(1), MONDAY, 60)))
     assert times[0] == MONDAY
     assert len(times) == pytest.approx(1800, rel=0.15)
 
 
 def test_the_load_follows_the_time_of_day() -> None:
     """Two in the afternoon is three times as busy as two in the morning."""
-    times = list(takewhile(lambda at: at < MIDNIGHT + 24 * HOUR, arrivals(seeded(1), MIDNIGHT, 60)))
+    times = list(takewhile(lambda at: at < MIDNIGHT + 24 * HOUR, arrivals(Random(1), MIDNIGHT, 60)))
     night, afternoon = (sum(abs(at - MIDNIGHT - hour * HOUR) < HOUR for at in times) for hour in (2, 14))
     assert afternoon / night == pytest.approx(3, rel=0.15)
 
