@@ -1,0 +1,69 @@
+"""The applications behind the listeners: which path does what."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeAlias
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from exporter.activity import Activity, Rejection
+from exporter.connections import track
+from exporter.events import UNKNOWN
+from exporter.pages import Pages
+from exporter.webhook import PREFIX, Webhooks, error_response
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_MESSAGES: Final = {404: "unknown path or platform", 405: "method not allowed"}
+
+
+def is_webhook(request: web.Request) -> bool:
+    """Whether the request goes to a webhook, known or not."""
+    return request.path.startswith(PREFIX)
+
+
+def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
+    """Serves only the webhook paths."""
+    app = web.Application(middlewares=[_routing_errors(activity), track])
+    for name in webhooks.names:
+        app.router.add_post(PREFIX + name, webhooks.handle)
+    return app
+
+
+def web_app(pages: Pages, webhooks: Webhooks | None, activity: Activity) -> web.Application:
+    """Serves everything, or everything but the webhooks where they have a listener of their own."""
+    app = (
+        webhook_app(webhooks, activity) if webhooks else web.Application(middlewares=[_routing_errors(activity), track])
+    )
+    app.router.add_get("/", pages.landing)
+    app.router.add_get("/-/healthy", pages.healthy)
+    app.router.add_get("/-/ready", pages.ready)
+    app.router.add_post("/-/reload", pages.reload)
+    app.router.add_get(pages.telemetry_path, pages.metrics)
+    return app
+
+
+def _routing_errors(activity: Activity) -> Middleware:
+    """Gives the errors of routing their form, and takes only paths that are written the one way."""
+
+    @web.middleware
+    async def routing_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await (handler if _is_plain(request) else _nowhere)(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            message = _MESSAGES[error.status]
+            allowed = error.headers.get(hdrs.ALLOW)
+            activity.rejections.append(Rejection(time.time(), UNKNOWN, error.status, message))
+            return error_response(error.status, message, {"Allow": allowed} if allowed else None)
+
+    return routing_errors
+
+
+def _is_plain(request: web.Request) -> bool:
+    """Whether the path is written the one way: an encoded letter could pass by a rule of the proxy in front."""
+    return request.raw_path.partition("?")[0] == request.path
+
+
+async def _nowhere(_request: web.Request) -> NoReturn:
+    raise web.HTTPNotFound

@@ -1,0 +1,66 @@
+"""Reading a request's body: so much of it, for so long, and inflated no further than that."""
+
+import asyncio
+import zlib
+
+from aiohttp import hdrs, web
+
+from exporter.connections import receiving
+from exporter.limits import Entry, Refused
+
+
+async def read_body(request: web.Request, limit: int, seconds: float, entry: Entry) -> bytes:
+    """The whole body, inflated: at most ``limit`` bytes before and after, complete within ``seconds``.
+
+    Raises:
+        Refused: it is larger, slower, broken, in an unknown encoding, or the client is gone.
+    """
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding not in {"identity", "gzip", "deflate"}:
+        raise Refused(400, "invalid", "unsupported Content-Encoding: send gzip, deflate or none")
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds) as entry.deadline:
+            with receiving(request):
+                body = await _receive(request, limit, entry)
+    except TimeoutError:
+        raise Refused(408, "timeout", f"body was not complete within {seconds:g} s") from None
+    except (OSError, web.RequestPayloadError):
+        raise Refused(400, "invalid", "body ended early or its framing is broken") from None
+    finally:
+        entry.deadline = None
+    if encoding == "identity":
+        return body
+    inflated = await asyncio.to_thread(_inflate, body, limit)
+    entry.hold(len(inflated))
+    return inflated
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", f"body is larger than {limit} bytes")
+
+
+async def _receive(request: web.Request, limit: int, entry: Entry) -> bytes:
+    body = bytearray()
+    while chunk := await request.content.readany():
+        entry.hold(len(chunk))
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    # 32 lets zlib tell gzip from deflate by the first bytes.
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        # A byte more than allowed tells a bomb from a body of exactly the limit, and nothing further is inflated.
+        body = inflater.decompress(data, limit + 1)
+    except zlib.error:
+        raise Refused(400, "invalid", "body is not valid gzip or deflate data") from None
+    if len(body) > limit:
+        raise _too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise Refused(400, "invalid", "gzip or deflate data is cut short or has something behind it")
+    return body

@@ -1,0 +1,52 @@
+"""``voice-exporter simulate``."""
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import Final
+
+from exporter.commands import MISUSE, Fault
+from exporter.durations import parse_duration
+from exporter.simulate import SCENARIOS, simulate
+
+SECRET_VARIABLE: Final = "VOICE_EXPORTER_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable, the one `serve` reads too
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    flag = parser.add_argument
+    flag("--url", default="http://127.0.0.1:10060", help="the exporter, default %(default)s")
+    flag("--calls-per-minute", metavar="N", type=float, default=6.0, help="new calls, default %(default)s")
+    flag("--duration", metavar="DURATION", type=_duration, help="such as 10m; without it, until interrupted")
+    flag("--scenario", default="normal", choices=tuple(SCENARIOS), help="what goes wrong, default %(default)s")
+    flag("--seed", metavar="N", type=int, default=1, help="the same seed gives the same calls, default %(default)s")
+    parser.epilog = f"The webhook secret, where there is one, is taken from {SECRET_VARIABLE}."
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send traffic; 1 where nothing was delivered.
+
+    Raises:
+        Fault: a flag's value is of no use.
+    """
+    traffic = simulate(
+        arguments.url,
+        arguments.calls_per_minute,
+        arguments.duration,
+        arguments.scenario,
+        arguments.seed,
+        os.environ.get(SECRET_VARIABLE) or None,
+        out=sys.stdout,
+    )
+    try:
+        return asyncio.run(traffic)
+    except ValueError as error:
+        raise Fault(MISUSE, error) from None

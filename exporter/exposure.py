@@ -1,0 +1,33 @@
+"""Who may reach a webhook that asks for no secret."""
+
+from collections.abc import Mapping
+
+from exporter.config import Platform
+
+
+class ExposureError(Exception):
+    """Strangers could post. The message says what to configure."""
+
+
+def has_secret(platforms: Mapping[str, Platform]) -> bool:
+    """Whether any platform has a webhook secret."""
+    return any(platform.secrets for platform in platforms.values())
+
+
+def closed(platforms: Mapping[str, Platform], *, public: bool) -> frozenset[str]:
+    """Platforms whose webhook lets nobody in, because it has no secret and strangers reach it.
+
+    Raises:
+        ExposureError: that would be all of them.
+    """
+    undecided = frozenset(
+        name for name, platform in platforms.items() if not platform.secrets and not platform.auth.explicit
+    )
+    if not public:
+        return frozenset()
+    if undecided == frozenset(platforms):
+        raise ExposureError(
+            "no webhook has a secret and strangers reach the listen address: set webhooks.<platform>.secrets or"
+            " VOICE_EXPORTER_WEBHOOK_SECRET, or auth: {type: none} to let everybody post"
+        )
+    return undecided

@@ -1,0 +1,56 @@
+"""Running listeners: an application on a socket, with limits on its connections, that stops gracefully."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from exporter import listen
+from exporter.connections import Connections
+from exporter.logs import log
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""Time for a TLS handshake."""
+STOP_SECONDS: Final = 15.0
+"""Time that requests under way get to finish at a stop; longer than a body may take to arrive by default."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that is served."""
+
+    server: asyncio.Server
+    runner: web.AppRunner
+
+
+async def start(
+    app: web.Application, sock: socket.socket, connections: Connections, tls: ssl.SSLContext | None = None
+) -> Listener:
+    """Serve the application on the socket."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    await runner.setup()
+    assert runner.server is not None  # noqa: S101 - setup made it; its type does not say so
+    server = await asyncio.get_running_loop().create_server(
+        connections.factory(runner.server),
+        sock=sock,
+        backlog=listen.BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+    )
+    log(_log, logging.INFO, "listening", address=listen.name(sock), tls=tls is not None)
+    return Listener(server, runner)
+
+
+async def stop(listeners: Iterable[Listener]) -> None:
+    """Accept no more, then wait for the requests under way."""
+    listeners = list(listeners)
+    for listener in listeners:
+        listener.server.close()
+    await asyncio.gather(*(listener.runner.cleanup() for listener in listeners))

@@ -1,0 +1,177 @@
+"""Fixtures that several test modules share."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+
+from exporter import listen, listeners
+from exporter.connections import Connections
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Wait until the condition holds; fail with ``what`` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited in vain: {what}")
+        time.sleep(0.01)
+
+
+class Running:
+    """An exporter in its own process, on free ports of the loopback address.
+
+    Attributes:
+        addresses: what it listens on, the web listener first, then the one of the webhooks if there is one.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.addresses: list[str] = []
+
+    @property
+    def log(self) -> str:
+        """All that the process wrote so far."""
+        return self._log.read_text()
+
+    @property
+    def url(self) -> str:
+        """Where the web listener is."""
+        return f"http://{self.addresses[0]}"
+
+    def wait_ready(self) -> None:
+        """Wait until it is ready."""
+        until(lambda: "msg=ready" in self.log or self.process.poll() is not None, "msg=ready in the log")
+        assert self.process.poll() is None, self.log
+        self.addresses = re.findall(r"msg=listening address=(\S+)", self.log)
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end: the exit code."""
+        return self.process.wait(20)
+
+    def stop(self) -> int:
+        """Stop it as an operator does: the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+
+class StartExporter(Protocol):
+    """Starts ``voice-exporter serve`` and waits until it is ready."""
+
+    def __call__(self, *flags: str, ready: bool = True, **environment: str) -> Running:
+        """Start it with these flags beside those that choose free ports and a fresh store."""
+
+
+@pytest.fixture
+def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
+    """Starts exporters that end with the test."""
+    started: list[Running] = []
+
+    def start(*flags: str, ready: bool = True, **environment: str) -> Running:
+        defaults = {"--web.listen-address": "127.0.0.1:0", "--storage.path": str(tmp_path / "data")}
+        given = {flag.partition("=")[0] for flag in flags}
+        command = [sys.executable, "-m", "exporter", "serve", *flags]
+        command += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
+        log = tmp_path / f"exporter-{len(started)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environment})
+        running = Running(process, log)
+        started.append(running)
+        if ready:
+            running.wait_ready()
+        return running
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+class Serve(Protocol):
+    """Serves an application of the test's own process the way the exporter does, on a free port."""
+
+    async def __call__(self, app: web.Application, connections: Connections | None = None) -> str:
+        """Serve it; gives its URL."""
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves applications until the test ends."""
+    started: list[listeners.Listener] = []
+
+    async def start(app: web.Application, connections: Connections | None = None) -> str:
+        sock = listen.listen("127.0.0.1:0")
+        started.append(await listeners.start(app, sock, connections or Connections(100)))
+        return f"http://{listen.name(sock)}"
+
+    yield start
+    await listeners.stop(started)
+
+
+class Wire:
+    """A connection whose bytes the test writes itself."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        """Send the bytes as they are."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Status and body of the next answer, which states its length."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 20)
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        assert length, head
+        return int(head.split()[1]), await self.reader.readexactly(int(length[1]))
+
+    async def closed(self) -> bool:
+        """Wait until the other side closes; whether it did so without another word."""
+        try:
+            return await asyncio.wait_for(self.reader.read(), 20) == b""
+        except ConnectionError:
+            return True
+
+
+class Connect(Protocol):
+    """Opens raw connections."""
+
+    async def __call__(self, url: str) -> Wire:
+        """Connect to the host of the URL."""
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Opens raw connections until the test ends."""
+    opened: list[Wire] = []
+
+    async def to(url: str) -> Wire:
+        parts = urlsplit(url)
+        opened.append(Wire(*await asyncio.open_connection(parts.hostname, parts.port)))
+        return opened[-1]
+
+    yield to
+    for wire in opened:
+        wire.writer.close()
+
+
+def head(path: str, *headers: str, method: str = "POST") -> bytes:
+    """The head of a request as it goes over the wire."""
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: exporter", *headers, "", ""]).encode()
