@@ -119,8 +119,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         "client_ca_file": (auth and not authorities, "is missing: name the authorities of the clients' certificates"),
         "client_allowed_sans": (
-            "client_allowed_sans" in values and auth != ssl.CERT_REQUIRED,
-            "needs client_auth_type: RequireAndVerifyClientCert",
+            "client_allowed_sans" in values and (auth != ssl.CERT_REQUIRED or not values["client_allowed_sans"]),
+            "needs a name at least, and client_auth_type: RequireAndVerifyClientCert",
         ),
         "max_version": (values.get("max_version", ssl.TLSVersion.TLSv1_3) < oldest, "is older than min_version"),
         "cipher_suites": (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import bcrypt
 
-from exporter.kinds import BOOLEAN, TEXT, choice, kind, listed, text
+from exporter.kinds import BOOLEAN, TEXT, kind, listed, text
 from exporter.schema import Invalid, Key, Kind
 from exporter.tls import CIPHERS, CURVES, TLS13_CIPHERS
 from exporter.yaml_tree import Node
@@ -32,7 +32,7 @@ def _one_of(values: Mapping[str, Any], hint: str = "") -> Kind:
             raise ValueError
         return values[text(value)]
 
-    return kind(f"one of {', '.join(values)}{hint}", convert)
+    return kind(f"one of {', '.join(name for name in values if name)}{hint}", convert)
 
 
 def _refused(message: str) -> Kind:
@@ -45,7 +45,7 @@ def _refused(message: str) -> Kind:
 
 
 def _path(value: object) -> Path:
-    if not text(value):
+    if not text(value).isprintable() or not value:
         raise ValueError
     return Path(text(value))
 
@@ -84,7 +84,10 @@ def _users(node: Node) -> Mapping[str, bytes]:
 
 
 _FILE: Final = kind("the path of a file", _path)
-_VALUE: Final = kind('ASCII text, or "" to leave the header out', _header)
+_OR_NONE: Final = ', or "" to leave the header out'
+_VALUE: Final = kind(f"ASCII text{_OR_NONE}", _header)
+_FRAMES: Final = _one_of({name: name for name in ("deny", "sameorigin", "")}, _OR_NONE)
+_NOSNIFF: Final = _one_of({name: name for name in ("nosniff", "")}, _OR_NONE)
 _HASH: Final = kind(f"a bcrypt hash of cost {MIN_COST} to {MAX_COST}: make one with htpasswd -nBC 10 ''", _hash)
 _VERSION: Final = _one_of(
     {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}, "; what is older is not safe (RFC 8996)"
@@ -142,8 +145,8 @@ KEYS: Final = (
     _tls("key", _refused("is not supported: write it to a file and name that in key_file"), "Not supported.", ""),
     Key("http_server_config.http2", BOOLEAN, "Taken, but HTTP/1.1 is all that is spoken.", "false", "false"),
     _headers("Content-Security-Policy", _VALUE, "\"default-src 'none'\""),
-    _headers("X-Frame-Options", choice("deny", "sameorigin", ""), "deny"),
-    _headers("X-Content-Type-Options", choice("nosniff", ""), "nosniff"),
+    _headers("X-Frame-Options", _FRAMES, "deny"),
+    _headers("X-Content-Type-Options", _NOSNIFF, "nosniff"),
     _headers("X-XSS-Protection", _VALUE, '"0"'),
     _headers("Strict-Transport-Security", _VALUE, '"max-age=31536000"'),
     Key("basic_auth_users", Kind("bcrypt hashes by user name", _users), "Who may read.", 'prometheus: "$2y$10$..."'),

@@ -124,7 +124,7 @@ def test_a_secret_may_hold_any_bytes() -> None:
         ("Bearer s3cret-of-the-webhook x", False),
     ],
 )
-def test_bearer_token(value: str, right: bool) -> None:  # noqa: FBT001 - a parameter of the table
+def test_bearer_token(value: str, right: bool) -> None:
     """A bearer token counts after the scheme, whose case does not matter."""
     check = checker(BEARER, SECRET)
     assert allowed(check, {"Authorization": value}) is right
@@ -287,7 +287,7 @@ def test_base64_secret() -> None:
         ("2023-11-14T22:13:20Z", "auto", False),
     ],
 )
-def test_timestamp(timestamp: str, unit: TimestampUnit, right: bool) -> None:  # noqa: FBT001 - a parameter of the table
+def test_timestamp(timestamp: str, unit: TimestampUnit, right: bool) -> None:
     """A signed timestamp, in seconds or milliseconds, counts up to the tolerance before and after now."""
     check = checker(replace(HMAC, timestamp_unit=unit), SECRET)
     assert allowed(check, signed(timestamp.encode() + b"." + BODY, timestamp=timestamp)) is right

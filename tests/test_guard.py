@@ -4,10 +4,9 @@ import logging
 import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -19,42 +18,9 @@ from aiohttp import web
 from exporter.guard import DEFAULT_HEADERS, Guard
 from exporter.tls import CIPHERS, Tls, client_allowed
 from exporter.webconfig import WebConfig, WebConfigError
+from tests.certificates import Authority, Identity
 
 USERS = {"ada": bcrypt.hashpw(b"one", bcrypt.gensalt(4))}
-
-
-@dataclass
-class Identity:
-    """A certificate and its key."""
-
-    cert: Path
-    key: Path
-
-    def replace(self, other: "Identity") -> None:
-        """Write another certificate and key in the place of these."""
-        shutil.copy(other.cert, self.cert)
-        shutil.copy(other.key, self.key)
-
-
-class Authority:
-    """Issues certificates with OpenSSL's command line."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self.identity = self._issue(name, "basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign")
-
-    def issue(self, name: str, san: str) -> Identity:
-        """A certificate signed by this authority."""
-        ca = ["-CA", str(self.identity.cert), "-CAkey", str(self.identity.key)]
-        return self._issue(name, f"subjectAltName={san}", "keyUsage=digitalSignature", *ca)
-
-    def _issue(self, name: str, extension: str, usage: str, *more: str) -> Identity:
-        new = Identity(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
-        files = ["-out", str(new.cert), "-keyout", str(new.key), "-subj", f"/CN={name}", "-days", "2"]
-        extensions = ["-addext", extension, "-addext", usage]
-        subprocess.run(["openssl", "req", "-x509", *curve, *files, *extensions, *more], check=True, capture_output=True)
-        return new
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +216,7 @@ def test_every_cipher_is_known_to_openssl() -> None:
 
 
 @pytest.mark.parametrize("prefer", [True, False])
-async def test_whose_cipher_order_counts(tls: Tls, authority: Authority, prefer: bool) -> None:  # noqa: FBT001 - parameter
+async def test_whose_cipher_order_counts(tls: Tls, authority: Authority, prefer: bool) -> None:
     """The server's order with prefer_server_cipher_suites, else the client's."""
     ours, theirs = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"
     context = client(authority)
