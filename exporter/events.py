@@ -20,6 +20,9 @@ Outcome: TypeAlias = Literal["ok", "error", "unreached", "unknown"]
 EndedBy: TypeAlias = Literal["assistant", "customer", "system", "unknown"]
 Role: TypeAlias = Literal["welcome", "user", "assistant", "tool", "system", "other"]
 Retryable: TypeAlias = Literal["true", "false", "unknown"]
+Severity: TypeAlias = Literal["critical", "high", "medium"]
+Fault: TypeAlias = Literal["vapi", "provider", "customer", "none", "unknown"]
+"""Whose fault a call's end was; the customer is who runs the assistant, or who was called."""
 Group: TypeAlias = Literal[
     "stt", "llm", "tts", "eou", "player", "audio", "skipped", "response", "confidence", "transfer"
 ]
@@ -188,7 +191,7 @@ class Ended(Struct, frozen=True, gc=False):
     outcome: Outcome = "unknown"
     ended_by: EndedBy = "unknown"
     reason: str = UNKNOWN
-    fault: Literal["vapi", "provider", "customer", "none", "unknown"] = "unknown"
+    fault: Fault = "unknown"
 
 
 class Duration(Struct, frozen=True, gc=False):
@@ -217,7 +220,7 @@ class Error(Struct, frozen=True, gc=False):
     code: str = UNKNOWN
     provider: str = ""
     retryable: Retryable = "unknown"
-    severity: Literal["critical", "high", "medium"] = "medium"
+    severity: Severity = "medium"
     once: bool = False
     """Known from the call's end, so it counts once a call however many events tell of it."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from exporter.events import Event
-from exporter.platforms import interactly
+from exporter.platforms import interactly, vapi
 
 
 class Platform(Protocol):
@@ -22,5 +22,5 @@ class Platform(Protocol):
         """
 
 
-PLATFORMS: Final[Mapping[str, Platform]] = {"interactly": interactly}
+PLATFORMS: Final[Mapping[str, Platform]] = {"interactly": interactly, "vapi": vapi}
 """Platforms by the last part of their webhook's path."""

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Final
 
-from exporter.events import OTHER, Nanos, Rejected
+from exporter.events import OTHER, Nanos, Rejected, Retryable, Severity
 from exporter.metric import NANO
 
 MS: Final = NANO // 1000
@@ -23,6 +23,8 @@ _LATEST_MS: Final = 4_102_444_800_000
 """2100-01-01."""
 MAX_COUNT: Final = 100_000
 MAX_DOLLARS: Final = 10_000 * NANO
+CRITICAL_CODES: Final = frozenset({"authentication_failed", "quota_exceeded", "service_unavailable"})
+"""Error codes that page."""
 _LABEL = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 
 _PROVIDERS: Final = {
@@ -53,6 +55,13 @@ def provider(value: object) -> str:
     """A provider in its one spelling."""
     name = label(value).lower()
     return _PROVIDERS.get(name, name)
+
+
+def severity(code: str, retryable: Retryable) -> Severity:
+    """How bad an error is, as Interactly documents it (error page, determine_severity)."""
+    if code in CRITICAL_CODES:
+        return "critical"
+    return "high" if retryable == "false" else "medium"
 
 
 def text(value: object) -> str:

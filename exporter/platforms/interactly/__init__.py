@@ -30,13 +30,11 @@ from exporter.platforms.decoding import decode
 from exporter.platforms.history import RawHistory, length
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
-from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, text
+from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
 
 NAME: Final = "interactly"
 EVENTS: Final = frozenset({"status-update", "conversation-update", "end-of-call-report", "hang", "error"})
 
-CRITICAL_CODES: Final = frozenset({"authentication_failed", "quota_exceeded", "service_unavailable"})
-"""Error codes that page (error page, determine_severity)."""
 _COMPONENTS: Final[dict[str, Component]] = {"llm_error": "llm", "stt_error": "stt", "tts_error": "tts"}
 _CALL_TYPES: Final[dict[str, Any]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
 _DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
@@ -147,7 +145,7 @@ def _error(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
         code=code,
         provider=provider(fault.provider),
         retryable=retryable,
-        severity="critical" if code in CRITICAL_CODES else "high" if retryable == "false" else "medium",
+        severity=severity(code, retryable),
     )
 
 
