@@ -160,6 +160,14 @@ def test_unused_values_retire_after_the_ttl() -> None:
     assert _size(limits, "assistant_id") == 3
 
 
+def test_admission_is_a_use() -> None:
+    """A value that is asked for again is as fresh as a new one."""
+    limits = _limits()
+    limits.admit("assistant_id", "a1", 0.0)
+    limits.admit("assistant_id", "a1", 20 * DAY)
+    assert limits.retire(31 * DAY, _unused(), lambda *_: False) == frozenset()
+
+
 def test_a_retired_value_leaves_room() -> None:
     """The place of a value that went is free for another."""
     limits = _limits(model=1)

@@ -11,6 +11,7 @@ from exporter.catalogue import (
     CALLS_ACTIVE,
     CALLS_STARTED,
     ERRORS_BY_HOUR,
+    EVENT_SUBSCRIBED,
     HANGS,
     LABEL_OVERFLOWS,
     LAST_EVENT,
@@ -95,6 +96,7 @@ def test_events_of_a_batch_share_the_series_that_the_first_begins() -> None:
     ]
     table.apply(first)
     table.apply(second)
+    assert staged[0].cells == [0]
     assert table.staged() == []
     assert _one(table, CALLS_STARTED).cells == [3]
 
@@ -109,6 +111,16 @@ def test_a_rollback_leaves_no_trace() -> None:
     _count(table, (CALLS_STARTED, ("vapi", "a2"), 1), now=NOW + 9)
     series = _one(table, CALLS_STARTED)
     assert (series.labels, series.created, series.cells) == (("vapi", "a2"), NOW + 9, [1])
+
+
+def test_a_rollback_keeps_what_earlier_batches_admitted() -> None:
+    """Only the values of the failed batch lose their place."""
+    table = _table(assistant_id=1)
+    _count(table, (CALLS_STARTED, PA, 1))
+    table.resolve([(CALLS_STARTED, ("vapi", "a2"), 1)], NOW)
+    table.rollback()
+    _count(table, (CALLS_ACTIVE, ("vapi", "a2"), 1))
+    assert _one(table, CALLS_ACTIVE).labels == ("vapi", "other")
 
 
 def test_zero_only_makes_a_counter_exist() -> None:
@@ -357,7 +369,7 @@ def test_a_value_that_comes_back_starts_at_0() -> None:
 
 def test_series_of_the_process_move_at_once_and_are_not_stored() -> None:
     """They need no commit, take no place of others, and no batch holds them."""
-    table = _table(max_series=0)
+    table = _table(max_series=1)
     table.add(WEBHOOKS, ("vapi", "hang", "unauthorized"), 2, NOW)
     table.add(WEBHOOKS, ("vapi", "hang", "unauthorized"), 1, NOW + 1)
     table.add(WEBHOOK_SECONDS, ("vapi",), NANO // 1000, NOW)
@@ -368,6 +380,18 @@ def test_series_of_the_process_move_at_once_and_are_not_stored() -> None:
     assert (_one(table, WEBHOOKS).cells, _one(table, WEBHOOKS).created) == ([3], NOW)
     assert _one(table, WEBHOOK_SECONDS).cells[:3] == [NANO // 1000, 0, 1]
     assert _one(table, LAST_EVENT).cells == [4 * NANO]
+    _count(table, (CALLS_STARTED, PA, 1))
+    assert _one(table, CALLS_STARTED).labels == PA
+
+
+def test_series_of_the_process_expire_with_their_values() -> None:
+    """They go too, and no store is told."""
+    table = _table()
+    _count(table, (CALLS_STARTED, PA, 1))
+    table.set(EVENT_SUBSCRIBED, (*PA, "hang"), 1, NOW)
+    number = _one(table, CALLS_STARTED).id
+    assert table.expire(NOW + 31 * DAY, _never) == [number]
+    assert _visible(table) == []
 
 
 def test_stored_and_volatile_series_share_a_family() -> None:
@@ -395,10 +419,10 @@ def test_each_bucket_remembers_its_latest_exemplar() -> None:
     ("metric", "amount"),
     [
         (CALLS_ACTIVE, 1),
-        (RESPONSE, Distribution((0, NANO), (2, 0), NANO)),
         (RESPONSE, Distribution((0, NANO), (1, 2), 9)),
+        (RESPONSE, Distribution((20 * NANO,), (2,), 50 * NANO)),
     ],
-    ids=["gauge", "distribution", "wide distribution"],
+    ids=["gauge", "distribution", "distribution within a bucket"],
 )
 def test_what_has_no_exemplar(metric: Metric, amount: int | Distribution) -> None:
     """Gauges may have none, and a distribution is not the measurement of one moment."""
