@@ -146,10 +146,9 @@ def _compile(template: str) -> list[bytes | str]:
     """Splits a payload template into literals (bytes) and placeholders (str)."""
     pieces = re.split(r"\{([^{}]*)\}", template)
     literals, placeholders = pieces[::2], pieces[1::2]
-    for name in placeholders:
-        if name not in _PLACEHOLDERS:
-            known = ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
-            raise ValueError(f"payload_format: unknown placeholder {{{name}}}; known are {known}")
+    if not set(placeholders) <= set(_PLACEHOLDERS):
+        known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
+        raise ValueError(f"payload_format: unknown placeholder; known are {known}")
     if any(brace in literal for literal in literals for brace in "{}"):
         raise ValueError("payload_format: a brace without its partner")
     if "body" not in placeholders:

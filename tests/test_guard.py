@@ -1,7 +1,9 @@
 import asyncio
 import base64
+import json
 import logging
 import shutil
+import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -19,6 +21,7 @@ from exporter.guard import DEFAULT_HEADERS, Guard
 from exporter.tls import CIPHERS, Tls, client_allowed
 from exporter.webconfig import WebConfig, WebConfigError
 from tests.certificates import Authority, Identity
+from tests.conftest import StartExporter, until
 
 USERS = {"ada": bcrypt.hashpw(b"one", bcrypt.gensalt(4))}
 
@@ -406,3 +409,53 @@ async def test_tls_changes_at_a_restart_only(tls: Tls) -> None:
         guard.update(WebConfig(tls=tls))
     async with serve(WebConfig(users=USERS), guard) as url:
         assert (await ask(f"{url}/metrics")).status == 401
+
+
+# The exporter itself
+
+
+async def test_the_exporter_guards_its_pages_and_not_its_webhooks(
+    start_exporter: StartExporter, server: Identity, authority: Authority
+) -> None:
+    """With listeners apart, pages need TLS and a password, and webhooks neither."""
+    users = {name: hashed.decode() for name, hashed in USERS.items()}
+    tls = {"cert_file": server.cert.name, "key_file": server.key.name}
+    file = server.cert.parent / "web.yml"
+    file.write_text(json.dumps({"tls_server_config": tls, "basic_auth_users": users}))
+    exporter = start_exporter(f"--web.config.file={file}", "--webhook.listen-address=127.0.0.1:0")
+    pages, webhooks = exporter.addresses
+    for path in ("/metrics", "/", "/-/healthy", "/-/ready", "/nothing"):
+        assert (await ask(f"https://{pages}{path}", client(authority))).status == 401
+    assert (await ask(f"https://{pages}/metrics", client(authority), user="ada:one")).status == 200
+    assert (await ask(f"http://{webhooks}/webhook/vapi", method="POST")).status == 400
+    assert (await ask(f"http://{webhooks}/metrics", user="ada:one")).status == 404
+    assert exporter.stop() == 0
+
+
+async def test_a_signal_reloads_users(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """SIGHUP takes up new passwords; a broken file is told without its content, and the old users stay."""
+    file = tmp_path / "web.yml"
+    file.write_text(json.dumps({"basic_auth_users": {"ada": USERS["ada"].decode()}}))
+    exporter = start_exporter(f"--web.config.file={file}")
+    page_url = f"{exporter.url}/metrics"
+    assert (await ask(page_url, user="ada:one")).status == 200
+    file.write_text('basic_auth_users: {ada: "canary"}')
+    exporter.signal(signal.SIGHUP)
+    await asyncio.to_thread(until, lambda: "not reloaded" in exporter.log, "the fault in the log")
+    assert (await ask(page_url, user="ada:one")).status == 200
+    file.write_text(json.dumps({"basic_auth_users": {"ada": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()}}))
+    exporter.signal(signal.SIGHUP)
+    await asyncio.to_thread(until, lambda: 'msg="configuration reloaded"' in exporter.log, "a reload in the log")
+    assert (await ask(page_url, user="ada:one")).status == 401
+    assert (await ask(page_url, user="ada:new")).status == 200
+    assert "canary" not in exporter.log
+
+
+async def test_a_broken_file_stops_the_start(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """The exporter does not start open because its guard cannot be read."""
+    file = tmp_path / "web.yml"
+    file.write_text("basic_auth_user: {}")
+    exporter = start_exporter(f"--web.config.file={file}", ready=False)
+    assert await asyncio.to_thread(exporter.wait) == 2
+    assert exporter.log.count("\n") == 1
+    assert f"{file}:1: basic_auth_user: unknown key" in exporter.log
