@@ -51,7 +51,7 @@ class Database:
         """Lock the directory and read everything; a damaged database is set aside and gives an empty snapshot.
 
         Raises:
-            StorageError: another process has the directory, or the storage fails.
+            StorageError: another process has the directory, or the storage fails; with the flag that names it.
         """
         try:
             with translated():
@@ -61,9 +61,9 @@ class Database:
             except StoreLost as error:
                 self._abandon(error)
                 return self._read()
-        except StorageError:
+        except StorageError as error:
             self._release()
-            raise
+            raise StorageError(f"--storage.path={self.folder.directory}: {error}") from error
 
     def commit(self, batch: Batch) -> None:
         """Keep a batch on the disk.

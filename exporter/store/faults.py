@@ -27,7 +27,7 @@ def storage_error(error: sqlite3.Error | OSError | MemoryError) -> StorageError:
     if isinstance(error, MemoryError):
         return StorageError(_PASSING[sqlite3.SQLITE_NOMEM])
     if isinstance(error, OSError):
-        return StorageError(f"storage: {error.strerror}")
+        return StorageError(f"the storage can't be used: {error.strerror}")
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     name: str = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     reason = _PASSING.get(code & 0xFF)

@@ -15,11 +15,13 @@ class Folder:
     """The directory that holds ``voice-exporter.db``.
 
     Attributes:
+        directory: its path.
         acknowledged: number of the last commit that was reported as kept; the database goes at least that far.
         set_aside: the name that the last damaged database was given; None where there was none.
     """
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.acknowledged = 0
         self.set_aside: str | None = None
         self._path = directory / "voice-exporter.db"

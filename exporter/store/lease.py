@@ -38,9 +38,7 @@ class Lease:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
-            raise StorageError(
-                f"another process is using {self._directory}: stop it, or choose another --storage.path"
-            ) from None
+            raise StorageError("another process is using it: stop that one, or choose another directory") from None
         self._file = file
 
     def release(self) -> None:

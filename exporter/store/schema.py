@@ -72,7 +72,7 @@ def check(db: sqlite3.Connection) -> None:
 
 def _configure(db: sqlite3.Connection) -> None:
     if db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-        raise StorageError("the file system under the storage path can't hold SQLite's write-ahead log")
+        raise StorageError("the file system can't hold SQLite's write-ahead log: choose a directory on a local disk")
     db.execute("PRAGMA synchronous = FULL")
     # Only explicit checkpoints, so that none falls into a commit.
     db.execute("PRAGMA wal_autocheckpoint = 0")
@@ -96,7 +96,7 @@ def _migrate(db: sqlite3.Connection) -> None:
     if version > len(MIGRATIONS):
         raise StorageError(
             f"the database has schema version {version}, this release knows {len(MIGRATIONS)}: "
-            "start the release that wrote it, or choose another --storage.path"
+            "start the release that wrote it, or choose another directory"
         )
     for done, script in enumerate(MIGRATIONS[version:], start=version + 1):
         stamp = f"PRAGMA user_version = {done}; PRAGMA application_id = {_STAMP + done};"

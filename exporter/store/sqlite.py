@@ -22,6 +22,7 @@ class SqliteStore:
     def __init__(self, directory: Path) -> None:
         self._database = Database(directory)
         self._thread = ThreadPoolExecutor(1, "store")
+        self._closed = False
 
     @property
     def set_aside(self) -> str | None:
@@ -48,7 +49,10 @@ class SqliteStore:
         await kept
 
     async def close(self) -> None:
-        """Finish what was handed over, fold the journal, release the directory."""
+        """Finish what was handed over, fold the journal, release the directory. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 

@@ -1,0 +1,90 @@
+"""What a store must hold, kept in the plainest way, and batches to fill it with."""
+
+from pathlib import Path
+
+from exporter.store.base import Batch, Cells, Snapshot, StoredSeries
+from exporter.store.database import Database
+
+
+def batch(
+    series: list[StoredSeries] | None = None,
+    increments: list[tuple[int, Cells]] | None = None,
+    dropped: list[int] | None = None,
+    calls: dict[int, bytes | None] | None = None,
+    assistants: dict[int, bytes | None] | None = None,
+    *,
+    whole: bool = False,
+) -> Batch:
+    """A batch of what the test is about."""
+    return Batch(series or [], increments or [], dropped or [], calls or {}, assistants or {}, whole)
+
+
+def born(number: int, cells: int = 1) -> StoredSeries:
+    """A new series."""
+    return StoredSeries(number, "voice_hangs_total", ("vapi", f"assistant-{number}"), 1.5e9 + number, 7, [0] * cells)
+
+
+def numbered(number: int) -> Batch:
+    """The batch of that number: series 1 counts batches, and series, calls and assistants come and go."""
+    begins = [born(1, 4), *(born(n) for n in range(2, 400))] if number == 1 else [born(1000 + number, 2)]
+    increments: list[tuple[int, Cells]] = [(1, ((0, 1), (1 + number % 3, number)))]
+    increments += [(2 + (number * step) % 390, ((0, step),)) for step in range(1, 8)]
+    return batch(
+        begins,
+        increments,
+        [1000 + number - 5] if number > 6 else [],
+        {number * 7919 % 50: b"call %d " % number * 20, number * 31 % 50: None},
+        {number % 5: b"assistant %d" % number},
+    )
+
+
+class Model:
+    """A store that is nothing but dictionaries."""
+
+    def __init__(self, *batches: Batch) -> None:
+        self.series: dict[int, StoredSeries] = {}
+        self.calls: dict[int, bytes] = {}
+        self.assistants: dict[int, bytes] = {}
+        for one in batches:
+            self.commit(one)
+
+    def commit(self, new: Batch) -> None:
+        """Do what the batch says, in the order of its fields."""
+        if new.whole:
+            self.series, self.calls, self.assistants = {}, {}, {}
+        for one in new.series:
+            self.series[one.id] = StoredSeries(one.id, one.metric, one.labels, one.created, one.shape, [*one.cells])
+        for number, cells in new.increments:
+            for cell, amount in cells:
+                self.series[number].cells[cell] += amount
+        for number in new.dropped:
+            del self.series[number]
+        for states, changed in ((self.calls, new.calls), (self.assistants, new.assistants)):
+            for key, state in changed.items():
+                states.pop(key, None)
+                if state is not None:
+                    states[key] = state
+
+    def snapshot(self) -> Snapshot:
+        """All of it."""
+        series = [self.series[number] for number in sorted(self.series)]
+        return Snapshot(series, [*self.calls.items()], [*self.assistants.items()])
+
+
+def same(one: Snapshot, other: Snapshot) -> bool:
+    """Whether two snapshots hold the same; the order of assistants means nothing."""
+    return (one.series, one.calls, sorted(one.assistants)) == (other.series, other.calls, sorted(other.assistants))
+
+
+def kept(directory: Path) -> Snapshot:
+    """What the next process finds there; nothing of it may be damaged."""
+    database = Database(directory)
+    snapshot = database.load()
+    database.close()
+    assert database.folder.set_aside is None
+    return snapshot
+
+
+def files(directory: Path) -> dict[str, int]:
+    """Name and mode of each file there."""
+    return {path.name: path.stat().st_mode for path in directory.iterdir()}

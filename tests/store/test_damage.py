@@ -1,0 +1,238 @@
+"""Damaged files: what is left is either exact, or set aside in plain sight, and serving goes on."""
+
+import logging
+import random
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from exporter.store import database
+from exporter.store.base import Snapshot, StorageError, StoreLost
+from exporter.store.database import Database
+from tests.store.model import Model, batch, kept, numbered, same
+
+BATCHES = [numbered(number) for number in range(1, 31)]
+TRUTH = Model(*BATCHES).snapshot()
+EMPTY = Model().snapshot()
+NAME = "voice-exporter.db"
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files as a process leaves them that ends in good order."""
+    return filled(tmp_path_factory.mktemp("closed") / "data", Database.close)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files as a process leaves them that is killed: the write-ahead log holds folds and the latest batches."""
+    corpse = tmp_path_factory.mktemp("killed")
+    filled(corpse / "live", lambda database: copy(corpse, database))
+    return corpse / "data"
+
+
+def filled(directory: Path, end: Callable[[Database], None]) -> Path:
+    """A database with the batches in it."""
+    with patch.object(database, "FOLD_ROWS", 8):
+        store = Database(directory)
+        store.load()
+        for each in BATCHES:
+            store.commit(each)
+            store.tidy()
+        end(store)
+    return directory
+
+
+def copy(corpse: Path, live: Database) -> None:
+    """Take the files away from under a database, then close it."""
+    shutil.copytree(corpse / "live", corpse / "data")
+    live.close()
+
+
+@pytest.fixture
+def sound(request: pytest.FixtureRequest, state: str) -> Path:
+    """A sound directory, to be copied."""
+    directory: Path = request.getfixturevalue(state)
+    return directory
+
+
+def copies(sound: Path, tmp_path: Path, name: str, count: int) -> Iterator[Path]:
+    """Fresh copies of the directory, each to be damaged in one file; the file's path."""
+    for number in range(count):
+        yield shutil.copytree(sound, tmp_path / f"{name}-{number}") / name
+
+
+def loaded(directory: Path) -> tuple[Snapshot, str | None]:
+    """What a process finds there, which must go on with it."""
+    store = Database(directory)
+    found = store.load()
+    store.commit(batch(calls={77: b"goes on"}))
+    store.close()
+    after = kept(directory)
+    assert after.calls == [*found.calls, (77, b"goes on")]
+    assert after.series == found.series
+    return found, store.folder.set_aside
+
+
+def check(path: Path) -> bool:
+    """Whether the damage was found; if not, it must have done no harm."""
+    found, set_aside = loaded(path.parent)
+    assert same(found, EMPTY if set_aside else TRUTH)
+    assert set_aside is None or (path.parent / set_aside).exists()
+    return set_aside is not None
+
+
+@pytest.mark.parametrize(("state", "name"), [("closed", NAME), ("killed", NAME), ("killed", NAME + "-wal")])
+def test_truncated(sound: Path, tmp_path: Path, name: str) -> None:
+    """A database cut at any offset is noticed, and a log cut where it loses something."""
+    size = (sound / name).stat().st_size
+    offsets = sorted({0, 1, 99, 100, 4095, 4096, size - 1, *random.Random(7).sample(range(size), 40)})
+    noticed = 0
+    for path, offset in zip(copies(sound, tmp_path, name, len(offsets)), offsets, strict=True):
+        with path.open("r+b") as file:
+            file.truncate(offset)
+        noticed += check(path)
+    # The end of a log may be left from before it began anew.
+    assert noticed == len(offsets) if name == NAME else noticed > 0
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [("closed", NAME), ("closed", "lock"), ("killed", NAME), ("killed", NAME + "-wal"), ("killed", "lock")],
+)
+def test_flipped(sound: Path, tmp_path: Path, name: str) -> None:
+    """A changed byte anywhere is noticed or does no harm."""
+    chance = random.Random(8)
+    size = (sound / name).stat().st_size
+    offsets = sorted({*range(min(100, size)), *chance.choices(range(size), k=80)})
+    noticed = 0
+    for path, offset in zip(copies(sound, tmp_path, name, len(offsets)), offsets, strict=True):
+        content = bytearray(path.read_bytes())
+        content[offset] ^= chance.randrange(1, 256)
+        path.write_bytes(content)
+        noticed += check(path)
+    assert (noticed > 0) == (name != "lock")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database\n" * 500, bytes(8192), b"SQLite format 3\0"])
+def test_something_else(closed: Path, tmp_path: Path, content: bytes) -> None:
+    """Another file in the place of the database is set aside."""
+    for path in copies(closed, tmp_path, NAME, 1):
+        path.write_bytes(content)
+        assert check(path)
+
+
+def test_set_aside(
+    killed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The damaged files keep their content under a dated name, twice in a second too, and the log says so."""
+    monkeypatch.setattr(time, "strftime", lambda *_: "20260102T030405Z")
+    for path in copies(killed, tmp_path, NAME, 1):
+        log = path.with_name(NAME + "-wal").read_bytes()
+        for name in ("voice-exporter.db.corrupt-20260102T030405Z", "voice-exporter.db.corrupt-20260102T030405Z-2"):
+            path.write_bytes(b"garbage")
+            caplog.clear()
+            assert loaded(path.parent) == (EMPTY, name)
+            assert (path.parent / name).read_bytes() == b"garbage"
+            [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+            assert f"set aside as {name}, an empty database takes its place" in record.getMessage()
+        assert (path.parent / "voice-exporter.db.corrupt-20260102T030405Z-wal").read_bytes() == log
+
+
+def test_deleted(closed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A database that was deleted is not missed in silence."""
+    for path in copies(closed, tmp_path, NAME, 1):
+        path.unlink()
+        assert loaded(path.parent) == (EMPTY, None)
+        assert "the database file is gone: nothing left to set aside" in caplog.text
+
+
+def test_an_older_copy_in_its_place(directory: Path, tmp_path: Path) -> None:
+    """A copy that was made after a process ended in good order may be put back."""
+    shutil.copytree(filled(directory, Database.close), tmp_path / "copy")
+    filled_up = Database(directory)
+    filled_up.load()
+    filled_up.commit(numbered(31))
+    filled_up.close()
+    shutil.copy(tmp_path / "copy" / NAME, directory / NAME)
+    assert same(kept(directory), TRUTH)
+
+
+@pytest.fixture
+def lost(directory: Path) -> Database:
+    """A database that finds its file damaged while it runs."""
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    store._disconnect()
+    (directory / NAME).write_bytes(b"garbage")
+    with pytest.raises(StoreLost, match="damaged"):
+        store.commit(numbered(2))
+    return store
+
+
+def test_a_lost_store_waits_for_a_whole_batch(lost: Database, directory: Path) -> None:
+    """Every batch is refused until a whole one comes; from then on all is well."""
+    with pytest.raises(StoreLost, match="damaged"):
+        lost.commit(numbered(3))
+    whole = batch(numbered(1).series, calls={5: b"five"}, whole=True)
+    lost.commit(whole)
+    lost.tidy()
+    lost.commit(numbered(2))
+    lost.close()
+    assert lost.folder.set_aside is not None
+    assert re.fullmatch(r"voice-exporter\.db\.corrupt-\d{8}T\d{6}Z", lost.folder.set_aside)
+    assert same(kept(directory), Model(whole, numbered(2)).snapshot())
+
+
+def test_a_lost_store_that_dies(lost: Database, directory: Path) -> None:
+    """A process that dies before the whole batch starts with nothing, and says so again."""
+    lost._release()
+    found, set_aside = loaded(directory)
+    assert same(found, EMPTY)
+    assert set_aside is not None
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_deleted_while_it_runs(directory: Path, everything: bool) -> None:
+    """A file or directory that somebody deletes is missed after the next commit, and made anew by a whole batch."""
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    if everything:
+        shutil.rmtree(directory)
+    else:
+        (directory / NAME).unlink()
+    store.commit(numbered(2))
+    store.tidy()
+    with pytest.raises(StoreLost, match="the database file is gone"):
+        store.commit(numbered(3))
+    whole = batch(numbered(1).series, whole=True)
+    store.commit(whole)
+    store.tidy()
+    with pytest.raises(StorageError, match="another process"):
+        Database(directory).load()
+    store.close()
+    assert same(kept(directory), Model(whole).snapshot())
+
+
+def test_a_fold_that_finds_damage(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Series that are damaged while the process runs are noticed when they are next written."""
+    monkeypatch.setattr(database, "FOLD_ROWS", 1)
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    store.tidy()
+    store.tidy()
+    assert store._db is not None
+    store._db.execute("UPDATE series SET checksum = checksum + 1")
+    store.commit(numbered(2))
+    store.tidy()
+    with pytest.raises(StoreLost, match="checksum"):
+        store.commit(numbered(3))
+    store.close()

@@ -1,0 +1,91 @@
+"""Any sequence of batches, restarts and failures leaves what dictionaries would hold."""
+
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from exporter.store import database
+from exporter.store.base import Batch
+from exporter.store.database import Database
+from tests.store.model import Model, batch, born, same
+
+AMOUNTS = st.integers(-3, 2**70)
+STATES = st.dictionaries(st.sampled_from([-(2**63), -1, *range(9), 2**63 - 1]), st.none() | st.binary(max_size=30))
+
+
+class Restarts(RuleBasedStateMachine):
+    """A database beside a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = patch.multiple(database, FOLD_ROWS=4, FOLD_BYTES=3000)
+        self.patch.start()
+        self.directory = tempfile.TemporaryDirectory()
+        self.model = Model()
+        self.next = 1
+        self.database = self.opened()
+
+    def opened(self) -> Database:
+        """The database as a new process finds it: as it should be."""
+        opened = Database(Path(self.directory.name))
+        assert same(opened.load(), self.model.snapshot())
+        return opened
+
+    def drawn(self, data: st.DataObject, *, whole: bool) -> Batch:
+        """A batch that fits what is there."""
+        series = [born(self.next + n, 3) for n in range(data.draw(st.integers(0, 3)))]
+        self.next += len(series) + data.draw(st.sampled_from([0, 300]))
+        for one in series if whole else []:
+            one.cells[:] = data.draw(st.lists(AMOUNTS, min_size=3, max_size=3))
+        known = [one.id for one in series] + ([] if whole else [*self.model.series])
+        cells = st.lists(st.tuples(st.integers(0, 2), AMOUNTS), max_size=3).map(tuple)
+        some = st.lists(st.sampled_from(known), max_size=5) if known else st.just([])
+        increments = [(number, data.draw(cells)) for number in data.draw(some)]
+        return batch(
+            series, increments, sorted(set(data.draw(some))), data.draw(STATES), data.draw(STATES), whole=whole
+        )
+
+    @rule(data=st.data(), whole=st.sampled_from([False] * 9 + [True]))
+    def commit(self, data: st.DataObject, whole: bool) -> None:
+        """A batch is kept."""
+        drawn = self.drawn(data, whole=whole)
+        self.database.commit(drawn)
+        self.database.tidy()
+        self.model.commit(drawn)
+
+    @rule()
+    def restart(self) -> None:
+        """The process ends in good order."""
+        self.database.close()
+        self.database = self.opened()
+
+    @rule()
+    def die(self) -> None:
+        """The process ends without another word."""
+        self.database._release()
+        self.database = self.opened()
+
+    @rule()
+    def fail(self) -> None:
+        """The storage fails, and the database is opened again."""
+        self.database._disconnect()
+
+    @invariant()
+    def nothing_set_aside(self) -> None:
+        """A sound database is never taken for a damaged one."""
+        assert self.database.folder.set_aside is None
+
+    def teardown(self) -> None:
+        """One last look."""
+        self.restart()
+        self.database.close()
+        self.directory.cleanup()
+        self.patch.stop()
+
+
+TestRestarts = Restarts.TestCase
+TestRestarts.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

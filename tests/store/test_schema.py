@@ -1,0 +1,90 @@
+"""Databases of other releases: older ones are brought up to date, newer ones are left alone."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from exporter.store import schema
+from exporter.store.base import StorageError
+from exporter.store.database import Database
+from tests.store.model import Model, batch, kept, numbered, same
+
+VERSION_1 = Path(__file__).parent / "fixtures" / "version-1.sql"
+
+
+@pytest.fixture
+def old(directory: Path) -> Path:
+    """A database as version 1 left it, with a journal that is not folded yet."""
+    directory.mkdir()
+    db = sqlite3.connect(directory / "voice-exporter.db")
+    db.executescript(VERSION_1.read_text())
+    db.close()
+    return directory / "voice-exporter.db"
+
+
+def pragma(path: Path, name: str) -> object:
+    """The value of a pragma."""
+    db = sqlite3.connect(path)
+    [value] = db.execute(f"PRAGMA {name}").fetchone()
+    db.close()
+    return value
+
+
+def test_version_1(old: Path) -> None:
+    """What version 1 wrote is read."""
+    assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
+
+
+def test_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step from the old version is taken once, and nothing is lost."""
+    steps = ("CREATE TABLE second (n); INSERT INTO second VALUES (1);", "INSERT INTO second VALUES (2);")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, *steps))
+    for _ in range(2):
+        assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
+    db = sqlite3.connect(old)
+    assert db.execute("SELECT n FROM second").fetchall() == [(1,), (2,)]
+    db.close()
+    assert pragma(old, "user_version") == len(schema.MIGRATIONS)
+
+
+def test_a_migration_that_fails(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that fails leaves the old version as it was."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    reader = sqlite3.connect(old, isolation_level=None)
+    reader.execute("PRAGMA journal_mode = WAL")
+    reader.execute("BEGIN IMMEDIATE")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE second (n);"))
+        with pytest.raises(StorageError, match="locked by another process"):
+            Database(old.parent).load()
+    reader.close()
+    assert pragma(old, "user_version") == 1
+    assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
+
+
+def test_a_newer_version(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of a newer release is refused in clear words and stays as it is."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE second (n);"))
+        kept(old.parent)
+    before = old.read_bytes()
+    with pytest.raises(StorageError, match=r"schema version 2, this release knows 1: start the release that wrote it"):
+        Database(old.parent).load()
+    assert old.read_bytes() == before
+    assert sorted(path.name for path in old.parent.iterdir()) == ["lock", "voice-exporter.db"]
+
+
+def test_no_text_but_names_and_labels(directory: Path) -> None:
+    """The file shows metric names and label values, and no other text than its own schema."""
+    database = Database(directory)
+    database.load()
+    database.commit(numbered(1))
+    database.commit(batch(calls={1: b"\0"}))
+    database.close()
+    db = sqlite3.connect(directory / "voice-exporter.db")
+    tables = [name for [name] in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = [row for name in tables for row in db.execute(f"SELECT * FROM {name}")]  # noqa: S608 - our own tables
+    db.close()
+    assert rows
+    assert not [value for row in rows for value in row if isinstance(value, str)]

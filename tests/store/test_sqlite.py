@@ -1,0 +1,166 @@
+"""The SQLite store from outside: what is handed over is there after a restart."""
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+
+from exporter.store import database
+from exporter.store.database import Database
+from exporter.store.sqlite import SqliteStore
+from tests.store.model import Model, batch, born, files, kept, numbered, same
+
+pytestmark = pytest.mark.usefixtures("folds_often")
+
+
+@pytest.fixture
+def folds_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let journals be short, so that a test sees folds too."""
+    monkeypatch.setattr(database, "FOLD_ROWS", 5)
+
+
+async def test_nothing_is_kept_at_first(directory: Path) -> None:
+    """An empty directory gives an empty snapshot."""
+    store = SqliteStore(directory)
+    assert same(store.load(), Model().snapshot())
+    await store.close()
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 53])
+async def test_restart(store: SqliteStore, directory: Path, count: int) -> None:
+    """What was committed is there after a restart, folded or not, and after another one without commits."""
+    batches = [numbered(number) for number in range(1, count + 1)]
+    for each in batches:
+        await store.commit(each)
+    await store.close()
+    assert same(kept(directory), Model(*batches).snapshot())
+    assert same(kept(directory), Model(*batches).snapshot())
+
+
+async def test_calls_come_in_the_order_of_their_last_commit(store: SqliteStore, directory: Path) -> None:
+    """A call that is committed again moves to the end, across folds and restarts."""
+    for number in range(7):
+        await store.commit(batch(calls={number: b"old"}))
+    await store.commit(batch(calls={3: b"new", 1: b"new"}))
+    await store.close()
+    assert [key for key, _ in kept(directory).calls] == [0, 2, 4, 5, 6, 3, 1]
+
+
+@pytest.mark.parametrize("amount", [2**63, 2**64, 10**40, -(2**63) - 1, -(10**40), -5])
+async def test_amounts_of_any_size(store: SqliteStore, directory: Path, amount: int) -> None:
+    """No amount and no sum is too large or too small to be kept exactly."""
+    await store.commit(batch([born(1, 2)], [(1, ((1, amount),))]))
+    for _ in range(6):
+        await store.commit(batch(increments=[(1, ((1, amount),))], calls={1: b"\xff\x00"}))
+    await store.close()
+    assert kept(directory).series[0].cells == [0, 7 * amount]
+
+
+async def test_the_list_of_a_series_stays_the_callers(store: SqliteStore, directory: Path) -> None:
+    """A caller that goes on counting in the cells it handed over counts nothing twice."""
+    one = born(1)
+    await store.commit(batch([one], [(1, ((0, 3),))]))
+    one.cells[0] += 3
+    await store.close()
+    assert kept(directory).series[0].cells == [3]
+
+
+async def test_a_series_nobody_knows(store: SqliteStore, directory: Path) -> None:
+    """An increment of a dropped series changes nothing."""
+    await store.commit(batch([born(1), born(2)]))
+    await store.commit(batch(dropped=[1]))
+    await store.commit(batch(increments=[(1, ((0, 1),)), (2, ((0, 1),))]))
+    await store.close()
+    assert [(one.id, one.cells) for one in kept(directory).series] == [(2, [1])]
+
+
+async def test_a_number_used_again(store: SqliteStore, directory: Path) -> None:
+    """A series that is born under the number of a dropped one starts anew."""
+    await store.commit(batch([born(1)], [(1, ((0, 5),))]))
+    await store.commit(batch(dropped=[1]))
+    await store.commit(batch([born(1)], [(1, ((0, 2),))]))
+    await store.close()
+    assert [one.cells for one in kept(directory).series] == [[2]]
+
+
+async def test_a_whole_batch(store: SqliteStore, directory: Path) -> None:
+    """A whole batch takes the place of everything, with the values that its series have."""
+    await store.commit(numbered(1))
+    one = born(500, 2)
+    one.cells[:] = [4, 10**30]
+    await store.commit(batch([one], calls={2: b"b", 1: b"a"}, assistants={9: b"z"}, whole=True))
+    await store.commit(batch(increments=[(500, ((0, 1),))], calls={2: b"c"}))
+    await store.close()
+    found = kept(directory)
+    assert [(each.id, each.cells) for each in found.series] == [(500, [5, 10**30])]
+    assert (found.calls, found.assistants) == ([(1, b"a"), (2, b"c")], [(9, b"z")])
+
+
+async def test_only_the_owner_may_look(store: SqliteStore, directory: Path) -> None:
+    """The directory and all files in it are closed to everybody else."""
+    await store.commit(numbered(1))
+    modes = files(directory) | files(directory.parent)
+    assert modes.pop("data") == stat.S_IFDIR | 0o700
+    assert modes.keys() >= {"voice-exporter.db", "voice-exporter.db-wal", "lock"}
+    assert set(modes.values()) == {stat.S_IFREG | 0o600}
+
+
+async def test_close_leaves_one_file(store: SqliteStore, directory: Path) -> None:
+    """After the end everything is in the database file, so that it can be copied."""
+    await store.commit(numbered(1))
+    await store.close()
+    assert files(directory).keys() == {"lock", "voice-exporter.db"}
+
+
+async def test_a_cancelled_commit_is_finished(store: SqliteStore, directory: Path) -> None:
+    """A batch that was handed over is kept though its task was cancelled."""
+    task = asyncio.create_task(store.commit(numbered(1)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    await store.close()
+    assert same(kept(directory), Model(numbered(1)).snapshot())
+
+
+def test_a_commit_outlives_its_loop(directory: Path) -> None:
+    """A batch that was handed over is kept though its event loop was closed."""
+    store = SqliteStore(directory)
+    store.load()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(store.commit(numbered(1)))
+    loop.run_until_complete(asyncio.sleep(0))
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    loop.close()
+    asyncio.run(store.close())
+    assert same(kept(directory), Model(numbered(1)).snapshot())
+
+
+async def test_a_defect_is_told_to_the_one_who_waits(store: SqliteStore) -> None:
+    """A batch that can't be encoded fails where it was handed over, and the next one is kept."""
+    with pytest.raises(TypeError):
+        await store.commit(batch(calls={1: object()}))  # type: ignore[dict-item]  # that is the defect
+    await store.commit(numbered(1))
+
+
+async def test_a_defect_in_tidying_up(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What goes wrong after the answer is in the log, and the next commit is served."""
+    monkeypatch.setattr(Database, "tidy", lambda _: 1 / 0)
+    await store.commit(numbered(1))
+    await store.commit(numbered(2))
+    assert "division by zero" in caplog.text
+
+
+async def test_set_aside(store: SqliteStore, directory: Path) -> None:
+    """A store that was damaged tells the name of what it set aside."""
+    assert store.set_aside is None
+    await store.close()
+    (directory / "voice-exporter.db").write_bytes(b"garbage")
+    damaged = SqliteStore(directory)
+    assert same(damaged.load(), Model().snapshot())
+    await damaged.close()
+    assert damaged.set_aside in files(directory)
