@@ -5,7 +5,7 @@ its labels. Values are exact whole numbers until they are written.
 """
 
 from collections.abc import Callable
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
 
 from prometheus_client.utils import floatToGoString
@@ -74,8 +74,8 @@ def _counter_with_exemplar(metric: Metric) -> Writer:
     template = f"{metric.name}{labels} %s%s\n{metric.family}_created{labels} %.3f\n"
 
     def write(series: Series) -> str:
-        exemplar = _exemplars(series)[0] if series.marks else ""
-        return (template % (number(series.cells[0]), exemplar, series.created)).replace(_LABELS, series.text)
+        values = (number(series.cells[0]), _exemplar(series), series.created)
+        return (template % values).replace(_LABELS, series.text)
 
     return write
 
@@ -94,15 +94,16 @@ def _histogram(family: Family) -> Writer:
 def _histogram_with_exemplars(family: Family) -> Writer:
     created = f"{family.metric.name}_created{_label_set(family.metric)} %.3f\n"
     plain = _histogram_template(family, "%d\n") + created
-    marked = _histogram_template(family, "%d%s\n") + created
+    marked = _histogram_template(family, "%s\n") + created
 
     def write(series: Series) -> str:
         total, *counts = series.cells
         cumulative = (*accumulate(counts),)
         rest = (cumulative[-1], _decimal(total), series.created)
-        if series.marks is None:
+        if series.marks is None or series.measured is None:
             return (plain % (*cumulative, *rest)).replace(_LABELS, series.text)
-        buckets = chain.from_iterable(zip(cumulative, _exemplars(series)[1:], strict=True))
+        cells = zip(cumulative, series.marks[1:], series.measured[1:], strict=True)
+        buckets = [f"{count}{mark % _plain(value)}" if mark else count for count, mark, value in cells]
         return (marked % (*buckets, *rest)).replace(_LABELS, series.text)
 
     return write
@@ -121,9 +122,9 @@ def _label_set(metric: Metric, *more: str) -> str:
     return f"{{{inner}}}" if inner else ""
 
 
-def _exemplars(series: Series) -> list[str]:
-    marked = zip(series.marks or (), series.measured or (), strict=True)
-    return [mark % _plain(value) if mark else "" for mark, value in marked]
+def _exemplar(series: Series) -> str:
+    mark = series.marks[0] if series.marks else None
+    return mark % _plain(series.measured[0]) if mark and series.measured else ""
 
 
 def _number_of(metric: Metric) -> Callable[[int], str]:
