@@ -23,7 +23,7 @@ _HMAC: Final = (
     "prefix",
     "secret_is_base64",
 )
-_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+AUTH_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "header": ("header", "bearer"),
     "tolerance": ("hmac", "standard"),
     "timestamp_unit": ("hmac", "standard"),
@@ -73,8 +73,8 @@ def _auth(found: Found, at: str, name: str) -> Auth:
     options = found.section(f"{at}.auth")
     kind = options.pop("type", found.values.get(f"{at}.auth", "header"))
     for option in options:
-        if kind not in _TYPES[option]:
-            types = " or ".join(_TYPES[option])
+        if kind not in AUTH_TYPES[option]:
+            types = " or ".join(AUTH_TYPES[option])
             found.fault(
                 f"{at}.auth.{option}", f"belongs to type {types}, and type is {kind}: change the type or remove it"
             )
@@ -88,7 +88,7 @@ def _auth(found: Found, at: str, name: str) -> Auth:
 def _short_header(found: Found, at: str, kind: str, header: str | None) -> str:
     if header is not None:
         found.fault(f"{at}.header", "is short for auth.header, which is there too: remove one of them")
-    if kind not in _TYPES["header"]:
+    if kind not in AUTH_TYPES["header"]:
         found.fault(f"{at}.header", f"belongs to auth.type header or bearer, and type is {kind}: remove it")
     return str(found.values[f"{at}.header"])
 

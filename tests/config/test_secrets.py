@@ -1,0 +1,79 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from exporter import config
+from exporter.config import ConfigError
+from tests.config.files import CANARY, faults, valid, write
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_a_secret_file_may_end_in_a_line_break(tmp_path: Path, ending: bytes) -> None:
+    """Editors end a file with a line break; it is not part of the secret, whatever bytes the secret has."""
+    (tmp_path / "secret").write_bytes(b"caf\xc3\xa9 \xff" + ending)
+    path = write(tmp_path, "webhooks: {vapi: {secret_files: [secret]}}")
+    assert config.load(path).webhooks.platforms["vapi"].secrets == (b"caf\xc3\xa9 \xff",)
+
+
+def test_a_secret_file_is_found_beside_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path starts where the configuration is, wherever the process was started; an absolute one stays."""
+    (tmp_path / "secret").write_text("relative")
+    (tmp_path / "other").write_text("absolute")
+    path = write(tmp_path, f"webhooks: {{vapi: {{secret_files: [secret, {tmp_path / 'other'}]}}}}")
+    monkeypatch.chdir("/")
+    assert config.load(path).webhooks.platforms["vapi"].secrets == (b"relative", b"absolute")
+
+
+def test_a_secret_file_that_is_a_pipe_does_not_block(tmp_path: Path) -> None:
+    """A pipe that nobody writes into is refused, not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    path = write(tmp_path, "webhooks: {vapi: {secret_files: [pipe]}}")
+    assert "the file is not a regular file" in faults(path)
+
+
+def test_a_large_secret_file_is_refused(tmp_path: Path) -> None:
+    """A file that no header could carry is not a secret."""
+    (tmp_path / "secret").write_text("x" * 4097)
+    path = write(tmp_path, "webhooks: {vapi: {secret_files: [secret]}}")
+    assert "the file is larger than 4096 bytes; is it the right file?" in faults(path)
+
+
+def test_the_environments_secret_is_every_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable's secret comes behind those of the file, on every platform, without a file too."""
+    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    assert [p.secrets for p in config.load(None).webhooks.platforms.values()] == [(b"s3cr3t-of-all",)] * 2
+    assert valid("contract").webhooks.platforms["vapi"].secrets == (b"s3cr3t-of-vapi", b"s3cr3t-of-all")
+
+
+def test_the_environments_secret_leaves_an_open_platform_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One platform may ask for no secret while the environment has one for the others."""
+    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    loaded = config.load(write(tmp_path, "webhooks: {vapi: {auth: none}}"))
+    assert loaded.webhooks.platforms["vapi"].auth.type == "none"
+
+
+def test_the_environments_secret_is_enough_for_a_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A type that needs a secret takes that of the environment."""
+    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    assert config.load(write(tmp_path, "webhooks: {vapi: {auth: bearer}}")).webhooks.platforms["vapi"].secrets
+
+
+@pytest.mark.parametrize("value", ["", " ", "s3cr3t\n", " s3cr3t", "s3cr3t\tx"])
+def test_a_useless_secret_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """An empty variable is a slip of whoever set it, not a wish for no secret."""
+    monkeypatch.setenv(config.SECRET_VARIABLE, value)
+    with pytest.raises(ConfigError) as raised:
+        config.load(None)
+    assert str(raised.value) == (
+        "environment: VOICE_EXPORTER_WEBHOOK_SECRET: is empty, or has spaces around it or a control character:"
+        " unset it, or set it to the secret"
+    )
+
+
+@pytest.mark.parametrize("name", ["contract", "everything", "aliases"])
+def test_secrets_do_not_show(name: str) -> None:
+    """No repr of a configuration holds a secret."""
+    loaded = valid(name)
+    assert any(CANARY in str(platform.secrets) for platform in loaded.webhooks.platforms.values())
+    assert CANARY not in f"{loaded!r} {loaded} {loaded.webhooks} {loaded.webhooks.platforms['vapi']!r}"
