@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from exporter.passwords import Passwords, basic_credentials
+from exporter.passwords import Busy, Passwords, basic_credentials
 from exporter.tls import client_allowed
 from exporter.webconfig import WebConfig, WebConfigError
 from exporter.yaml_tree import Fault
@@ -67,7 +67,10 @@ class Guard:
     async def _known(self, request: web.Request, passwords: Passwords) -> bool:
         values = request.headers.getall(hdrs.AUTHORIZATION, [])
         credentials = basic_credentials(values[0]) if len(values) == 1 else None
-        return credentials is not None and await passwords.right(*credentials)
+        try:
+            return credentials is not None and await passwords.right(*credentials)
+        except Busy:
+            raise web.HTTPTooManyRequests(headers={hdrs.RETRY_AFTER: "1"}) from None
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         if not self._webhook(request):

@@ -5,11 +5,19 @@ import base64
 import hmac
 import secrets
 from collections.abc import Mapping
+from typing import Final
 
 import bcrypt
 
-MAX_PASSWORD_BYTES = 72
+MAX_PASSWORD_BYTES: Final = 72
 """bcrypt looks at no more; the hashes that htpasswd makes of longer passwords were cut there too."""
+
+MAX_WAITING: Final = 16
+"""Checks that wait for their turn; at a hash's usual cost the last one waits about a second."""
+
+
+class Busy(Exception):  # noqa: N818 - says what is the matter
+    """Too many passwords are being tried."""
 
 
 def basic_credentials(authorization: str) -> tuple[bytes, bytes] | None:
@@ -40,19 +48,34 @@ class Passwords:
         self._key = secrets.token_bytes(32)
         self._verified: dict[bytes, bytes] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
 
     async def right(self, user: bytes, password: bytes) -> bool:
-        """Whether the user exists and this is their password. An unknown user takes as long as a known one."""
+        """Whether the user exists and this is their password. An unknown user takes as long as a known one.
+
+        Raises:
+            Busy: too many others wait for their check.
+        """
         password = password[:MAX_PASSWORD_BYTES]
         digest = self._digest(password)
         if hmac.compare_digest(self._verified.get(user, b""), digest):
             return True
-        async with self._one_at_a_time:
-            matches = await asyncio.to_thread(bcrypt.checkpw, password, self._users.get(user) or self._decoy(user))
+        matches = await self._check(password, self._users.get(user) or self._decoy(user))
         if not (matches and user in self._users):
             return False
         self._verified[user] = digest
         return True
+
+    async def _check(self, password: bytes, hashed: bytes) -> bool:
+        # A client that went away leaves its check behind; without a limit it could leave any number.
+        if self._waiting >= MAX_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                return await asyncio.to_thread(bcrypt.checkpw, password, hashed)
+        finally:
+            self._waiting -= 1
 
     def _decoy(self, user: bytes) -> bytes:
         """A real user's hash, always the same for one name, so that the time shows no difference."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ import uvloop
 from aiohttp import web
 
 from exporter.guard import DEFAULT_HEADERS, Guard
+from exporter.passwords import MAX_WAITING
 from exporter.tls import CIPHERS, Tls, client_allowed
 from exporter.webconfig import WebConfig, WebConfigError
 from tests.certificates import Authority, Identity
@@ -359,6 +361,19 @@ async def test_two_authorization_headers_are_refused() -> None:
         headers = [("Authorization", value), ("Authorization", value)]
         async with session.get(f"{url}/metrics", headers=headers) as response:
             assert response.status == 401
+
+
+async def test_too_many_guesses_at_once_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond what may wait the answer is 429; all is well again once the guessing ends."""
+    go_on, real = threading.Event(), bcrypt.checkpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *both: go_on.wait(20) and real(*both))
+    async with serve(WebConfig(users=USERS)) as url:
+        guesses = [asyncio.create_task(ask(f"{url}/metrics", user=f"ada:{n}")) for n in range(MAX_WAITING + 1)]
+        (first,), rest = await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+        assert (first.result().status, first.result().headers["Retry-After"]) == (429, "1")
+        go_on.set()
+        assert {answer.status for answer in await asyncio.gather(*rest)} == {401}
+        assert (await ask(f"{url}/metrics", user="ada:one")).status == 200
 
 
 async def test_without_users_everybody_reads() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.passwords import Passwords, basic_credentials
+from exporter.passwords import MAX_WAITING, Busy, Passwords, basic_credentials
 
 
 def hashed(password: bytes) -> bytes:
@@ -97,6 +97,19 @@ async def test_the_event_loop_stays_free() -> None:
         turns += 1
     assert await check
     assert turns > 10
+
+
+async def test_guesses_do_not_pile_up() -> None:
+    """So many checks wait and no more; a password that was right before does not wait at all."""
+    passwords = Passwords({"ada": hashed(b"one"), "grace": hashed(b"two")})
+    assert await passwords.right(b"ada", b"one")
+    guesses = [asyncio.create_task(passwords.right(b"eve", b"%d" % guess)) for guess in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await passwords.right(b"grace", b"two")
+    assert await passwords.right(b"ada", b"one")
+    assert not any(await asyncio.gather(*guesses))
+    assert await passwords.right(b"grace", b"two")
 
 
 def test_users_and_hashes_do_not_show() -> None:
