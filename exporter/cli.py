@@ -16,6 +16,7 @@ from exporter.commands import FAILURE, MISUSE, Fault
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "receive webhooks and serve metrics until SIGTERM or SIGINT; SIGHUP reloads the configuration",
     "check-config": "validate a configuration file",
+    "replay": "count recorded webhook bodies and print the metrics",
     "simulate": "send realistic traffic of both platforms to a running exporter",
     "assets": "write alert rules, an Alertmanager example and dashboards",
 }

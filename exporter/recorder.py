@@ -74,7 +74,7 @@ class Recorder:
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped: list[int] = []
         self._retire_at = 0.0
-        self._due = False
+        self._committing = asyncio.Lock()
         self._stopping = False
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
         self.ready: str | None = _STARTING
@@ -108,7 +108,8 @@ class Recorder:
         self._wake.set()
         if self._tasks:
             committing, ticking = self._tasks
-            ticking.cancel()
+            async with self._committing:
+                ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await ticking
             await committing
@@ -144,16 +145,13 @@ class Recorder:
             while self._queue:
                 waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
                 draft = Draft(self._book)
-                await self._commit(draft, self._changes(draft, waiting))
-            if self._due:
-                self._due = False
-                await self._tidy()
+                async with self._committing:
+                    await self._commit(draft, self._changes(draft, waiting))
 
     async def _tick_loop(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._due = True
-            self._wake.set()
+            await self.tidy()
 
     def _changes(self, draft: Draft, waiting: Iterable[_Waiting]) -> list[_Change]:
         changes = []
@@ -238,8 +236,12 @@ class Recorder:
             return
         self._accept()
 
+    async def tidy(self) -> None:
+        """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
+        async with self._committing:
+            await self._tidy()
+
     async def _tidy(self) -> None:
-        """Expire and forget what is due; where storage failed, see whether it works again."""
         now, draft = self._clock(), Draft(self._book)
         changes = [
             _Change(self.table.resolve(increments, now), None, None, "ignored")

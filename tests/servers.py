@@ -1,0 +1,115 @@
+"""The real Prometheus, started for a test."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def eventually(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:  # noqa: ANN401 - whatever is looked at
+    """What ``look`` gives once that is true; fails with ``what`` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.05)
+    return seen
+
+
+class Prometheus:
+    """A Prometheus server in a folder of its own.
+
+    Args:
+        folder: for its configuration and data.
+        targets: addresses to scrape every second, by job name.
+        config: what else its configuration has.
+    """
+
+    def __init__(
+        self, folder: Path, targets: dict[str, str] | None = None, config: dict[str, Any] | None = None
+    ) -> None:
+        self._folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [address]}]}
+                for job, address in (targets or {}).items()
+            ],
+        } | (config or {})
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "prometheus.yml"
+        path.write_text(yaml.safe_dump(self._config))
+        self._log = (self._folder / "prometheus.log").open("wb")
+        address = urllib.parse.urlsplit(self.url).netloc
+        self._process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={path}",
+                f"--storage.tsdb.path={self._folder / 'tsdb'}",
+                "--storage.tsdb.retention.time=100y",
+                f"--web.listen-address={address}",
+            ],
+            stderr=self._log,
+        )
+        eventually("Prometheus is ready", self._ready)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(20)
+        self._log.close()
+
+    @property
+    def log(self) -> str:
+        """All that it logged so far."""
+        return (self._folder / "prometheus.log").read_text()
+
+    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Labels and values of an instant query."""
+        parameters = {"query": expression} | ({} if at is None else {"time": str(at)})
+        found = self._get(f"/api/v1/query?{urllib.parse.urlencode(parameters)}")["result"]
+        return [(row["metric"], float(row["value"][1])) for row in found]
+
+    def value(self, expression: str, at: float | None = None) -> float | None:
+        """The only value of an instant query; None where there is none."""
+        rows = self.query(expression, at)
+        assert len(rows) <= 1, rows
+        return rows[0][1] if rows else None
+
+    def targets(self) -> list[dict[str, Any]]:
+        """The scrape targets with their health and last error."""
+        targets: list[dict[str, Any]] = self._get("/api/v1/targets")["activeTargets"]
+        return targets
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:  # noqa: S310 - our own URL
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def _get(self, path: str) -> Any:  # noqa: ANN401 - whatever the API has
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 - our own URL
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from None
