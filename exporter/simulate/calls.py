@@ -1,6 +1,7 @@
 """One whole call, drawn from a random generator: who, where to, what happened, how it ended."""
 
 from random import Random
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +12,8 @@ from exporter.simulate.dice import Dice
 from exporter.simulate.model import PLATFORMS, UNREACHED, Assistant, Call, Platform, Reason
 from exporter.simulate.scenarios import Fault, Scenario
 
-_UNREACHED_SHARE = 0.15  # of outbound calls
+_UNREACHED_SHARE: Final = 0.15  # of outbound calls
+_SPREAD: Final = 0x9E3779B97F4A7C15  # odd and large, so that neighbouring starts differ in most bits
 
 
 class Traffic(Struct, frozen=True):
@@ -38,7 +40,7 @@ def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffi
     assistant = cast.pick_assistant(rng, traffic.platforms)
     fault = scenario.fault(rng, assistant, elapsed_ms)
     rolls = Dice(rng, traffic.time_scale)
-    person, call_id = cast.pick_person(rng), _call_id(rng, assistant)
+    person, call_id = cast.pick_person(rng), _call_id(rng, assistant, start_ms)
     ring = rolls.pause(4000) if assistant.channel == "phone" else 400 + rolls.jitter(200)
     media = start_ms + ring + 200 + rolls.jitter(150)
     unreached = _unreached(rng, assistant, fault, traffic)
@@ -65,9 +67,12 @@ def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffi
     )
 
 
-def _call_id(rng: Random, assistant: Assistant) -> str:
-    """Interactly: WC-<uuid> on the web, CA<hex> by phone; Vapi: a uuid."""
-    bits = rng.getrandbits(128)
+def _call_id(rng: Random, assistant: Assistant, start_ms: int) -> str:
+    """Interactly: WC-<uuid> on the web, CA<hex> by phone; Vapi: a uuid.
+
+    The start is part of it: were a second run's ids those of the first, its calls would pass for late duplicates.
+    """
+    bits = rng.getrandbits(128) ^ (start_ms * _SPREAD)
     if assistant.platform == "interactly" and assistant.channel == "phone":
         return f"CA{bits:032x}"
     unique = str(UUID(int=bits, version=4))

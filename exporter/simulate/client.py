@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final, TextIO
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
@@ -50,9 +51,12 @@ class Sender:
             for platform, header in _SECRET_HEADERS.items()
         }
         self._tally = tally
+        self._latest: dict[str, asyncio.Task[None]] = {}
 
     async def send(self, deliveries: Iterable[Delivery]) -> None:
         """Post each delivery when it is due, or as soon as the exporter takes it when that is later.
+
+        The events of a call keep their order, however many are on their way.
 
         Raises:
             DeliveryError: the exporter refuses the secret, or was never there.
@@ -64,12 +68,21 @@ class Sender:
                 for delivery in deliveries:
                     await asyncio.sleep(delivery.at_ms / 1000 - time.time())
                     await slots.acquire()
-                    post = posts.create_task(self._post(session, delivery))
-                    post.add_done_callback(lambda _: slots.release())
+                    call = delivery.body["message"]["call"]["id"]
+                    post = posts.create_task(self._post(session, delivery, self._latest.get(call)))
+                    self._latest[call] = post
+                    post.add_done_callback(partial(self._done, slots, call))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _post(self, session: ClientSession, delivery: Delivery) -> None:
+    def _done(self, slots: asyncio.Semaphore, call: str, post: asyncio.Task[None]) -> None:
+        slots.release()
+        if self._latest[call] is post:
+            del self._latest[call]
+
+    async def _post(self, session: ClientSession, delivery: Delivery, before: asyncio.Task[None] | None) -> None:
+        if before:
+            await asyncio.wait([before])
         url = self._endpoints[delivery.platform]
         self._tally.send(delivery)
         try:

@@ -9,6 +9,7 @@ from exporter.simulate.traffic import MONDAY, arrivals
 
 HOUR = 3_600_000
 MIDNIGHT = MONDAY - 9 * HOUR
+NORMAL = SCENARIOS["normal"]
 
 
 def test_the_same_seed_gives_the_same_bodies() -> None:
@@ -23,10 +24,19 @@ def test_another_seed_gives_other_calls() -> None:
     assert not first & second
 
 
+def test_a_second_run_has_calls_of_its_own() -> None:
+    """The same seed at another time gives the same talk under other ids, so that nothing passes for a duplicate."""
+    first, second = (
+        [(call[0].body["message"]["call"]["id"], len(call)) for _, call in islice(arriving(1, at, NORMAL), 20)]
+        for at in (MONDAY, MONDAY + 1)
+    )
+    assert [events for _, events in first] == [events for _, events in second]
+    assert not {call for call, _ in first} & {call for call, _ in second}
+
+
 def test_the_start_moves_all_times_alike() -> None:
     """A later start shifts when each event is sent and what it says of its time by the same amount."""
-    scenario = SCENARIOS["normal"]
-    early, late = (generate_call(Random(3), start, scenario) for start in (MONDAY, MONDAY + HOUR))
+    early, late = (generate_call(Random(3), start, NORMAL) for start in (MONDAY, MONDAY + HOUR))
     assert [delivery.at_ms + HOUR for delivery in early] == [delivery.at_ms for delivery in late]
     assert [delivery.body["message"]["timestamp"] + HOUR for delivery in early] == [
         delivery.body["message"]["timestamp"] for delivery in late
@@ -77,7 +87,7 @@ def test_calls_end_soon_after_the_deadline() -> None:
 def test_the_deadline_shortens_calls() -> None:
     """Without it the same calls go on for longer."""
     short, long = (
-        sum(len(call) for _, call in islice(arriving(2, MONDAY, SCENARIOS["normal"], Traffic(deadline_ms=end)), 20))
+        sum(len(call) for _, call in islice(arriving(2, MONDAY, NORMAL, Traffic(deadline_ms=end)), 20))
         for end in (MONDAY + 30_000, None)
     )
     assert short < long / 2
@@ -85,7 +95,7 @@ def test_the_deadline_shortens_calls() -> None:
 
 def test_the_number_of_turns_can_be_given() -> None:
     """With so many turns a conversation has so many messages of the caller."""
-    _, call = next(arriving(1, MONDAY, SCENARIOS["normal"], Traffic(platforms=("interactly",), turns=40)))
+    _, call = next(arriving(1, MONDAY, NORMAL, Traffic(platforms=("interactly",), turns=40)))
     messages = call[-1].body["message"]["messages"]
     assert sum(message["role"] == "user" for message in messages) == 40
 
