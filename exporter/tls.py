@@ -156,10 +156,6 @@ def _build(tls: Tls) -> ssl.SSLContext:
     context.verify_mode = tls.client_auth
     if tls.client_auth != ssl.CERT_NONE:
         _load_authorities(context, tls)
-        # A ticket would let a client in for hours after its authority was taken out of the file. What TLS 1.2 resumes
-        # without tickets ends in _Renewal.
-        context.num_tickets = 0
-        context.options |= ssl.OP_NO_TICKET
     context.minimum_version, context.maximum_version = tls.min_version, tls.max_version
     if not tls.prefer_server_ciphers:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE

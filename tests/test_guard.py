@@ -295,28 +295,34 @@ def test_no_certificate_has_no_name(mutual: Tls) -> None:
 async def test_a_removed_authority_is_not_trusted_any_more(
     mutual: Tls, authority: Authority, stranger: Authority, version: ssl.TLSVersion
 ) -> None:
-    """Its clients are refused from the next handshake on, a resumed session included."""
+    """Its clients are refused from the next handshake on; a session resumes before that, and not after."""
     assert mutual.client_ca_file
     context = client(authority, authority.issue("prometheus", "DNS:prometheus"))
-    context.maximum_version = version
+    context.minimum_version = context.maximum_version = version
     async with serve(WebConfig(tls=mutual)) as url:
-        session = await asyncio.to_thread(fetch, url, context, None)
+        session, _ = await asyncio.to_thread(fetch, url, context, None)
+        session, resumed = await asyncio.to_thread(fetch, url, context, session)
+        assert resumed
         shutil.copy(stranger.identity.cert, mutual.client_ca_file)
-        with pytest.raises(OSError, match=r"alert|reset|EOF"):
-            await asyncio.to_thread(fetch, url, context, session)
+        for old in (session, None):
+            with pytest.raises(OSError, match=r"alert|reset|EOF"):
+                await asyncio.to_thread(fetch, url, context, old)
 
 
-def fetch(url: str, context: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
-    """One request that resumes the session; returns the session for the next."""
+def fetch(
+    url: str, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[ssl.SSLSession | None, bool | None]:
+    """One request that tries to resume a session; gives the session for the next, and whether this one was resumed."""
     host, port = url.removeprefix("https://").split(":")
     with (
         socket.create_connection((host, int(port))) as plain,
         context.wrap_socket(plain, server_hostname=host, session=session) as connection,
     ):
         connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        if not connection.recv(100).startswith(b"HTTP/1."):
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        if not answer.startswith(b"HTTP/1."):
             raise OSError("EOF")
-        return connection.session
+        return connection.session, connection.session_reused
 
 
 # Basic authentication
