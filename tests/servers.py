@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,18 +41,12 @@ class Prometheus:
         config: what else its configuration has.
     """
 
-    def __init__(
-        self, folder: Path, targets: dict[str, str] | None = None, config: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, targets: Mapping[str, str], config: Mapping[str, Any] | None = None) -> None:
         self._folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [address]}]}
-                for job, address in (targets or {}).items()
-            ],
-        } | (config or {})
+        scrapes = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()]
+        intervals = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        self._config = {"global": intervals, "scrape_configs": scrapes} | dict(config or {})
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
