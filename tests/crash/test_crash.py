@@ -1,0 +1,15 @@
+"""Whatever kills the process, acknowledged events are counted once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.harness import run
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_kill_at_any_moment(tmp_path: Path, seed: int) -> None:
+    """Under SIGKILL at random moments and at named points, metrics always agree with the client's ledger."""
+    deaths, acknowledged = await run(tmp_path, 8, seed)
+    assert deaths.total() == 8
+    assert acknowledged > 100
