@@ -37,7 +37,7 @@ def die_at(point: str, number: int) -> None:
         if point == "cleanup":
             die()
 
-    SqliteStore.commit = dying_commit  # type: ignore[method-assign]  # the point of this program
+    SqliteStore.commit = dying_commit  # type: ignore[assignment,method-assign]  # the point of this program
     Recorder.tidy = dying_tidy  # type: ignore[method-assign]  # the point of this program
     vars(recorder)["_TICK"] = 0.2
 

@@ -152,8 +152,8 @@ async def cycle(folder: Path, rng: Random, ledger: Ledger) -> str:
         if url is None:
             return point
         await check(url, ledger)
-        again = [[sent] for sent in ledger.unanswered()]
-        sending = asyncio.create_task(deliver(url, again + [ledger.call() for _ in range(10)], ledger))
+        calls = [[sent] for sent in ledger.unanswered()] + [ledger.call() for _ in range(10)]
+        sending = asyncio.ensure_future(deliver(url, calls, ledger))
         await asyncio.wait([sending], timeout=rng.uniform(0, 0.4) if point == "never" else 10)
         exporter.kill()
         await sending
