@@ -1,0 +1,85 @@
+"""What the exporter brings for those who watch it: alert rules, routing, runbooks, written from `thresholds.yml`."""
+
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final, Literal
+
+from exporter.assets.emit import prometheus_rule, rules_file
+from exporter.assets.errors import errors
+from exporter.assets.hangs import hangs
+from exporter.assets.latency import latency
+from exporter.assets.quality import quality
+from exporter.assets.rule import Group
+from exporter.assets.runbooks import runbooks
+from exporter.assets.slo import slo
+from exporter.assets.thresholds import DEFAULTS, Thresholds, load
+from exporter.assets.watch import exporter
+from exporter.durations import format_duration
+
+__all__ = ["Thresholds", "groups", "load", "render"]
+
+_TEMPLATES: Final = files("exporter.assets") / "templates"
+
+
+def groups(t: Thresholds) -> tuple[Group, ...]:
+    """All groups of rules, each a file of its own."""
+    every = (hangs(t), errors(t), latency(t), quality(t), exporter(t))
+    return (*every, slo(t)) if t.slo.enabled else every
+
+
+def render(
+    directory: Path,
+    thresholds: Path | None = None,
+    fmt: Literal["files", "prometheus-rule"] = "files",
+    say: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+) -> list[Path]:
+    """Write the rules and what belongs to them into a directory, over what was written there before.
+
+    Args:
+        directory: gets `rules/`, or one PrometheusRule.
+        thresholds: the operator's own numbers; where it is silent, those of the package.
+        fmt: files for Prometheus and Alertmanager, or a PrometheusRule for the Prometheus operator.
+        say: takes a line for each window that had to be widened to four scrapes.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: the thresholds are wrong; one line for each fault.
+        OSError: the directory cannot be written.
+    """
+    t = load(thresholds)
+    for line in t.widened:
+        say(line)
+    if fmt == "prometheus-rule":
+        contents = {"prometheus-rule.yml": prometheus_rule("voice-exporter", groups(t), t)}
+    else:
+        contents = {f"rules/{name}": text for name, text in _files(t, thresholds or DEFAULTS).items()}
+        if not t.slo.enabled:
+            (directory / "rules" / "slo.rules.yml").unlink(missing_ok=True)
+    return [_write(directory / name, text) for name, text in contents.items()]
+
+
+def _files(t: Thresholds, source: Path) -> dict[str, str]:
+    intervals = {name: format_duration(getattr(t, name)) for name in ("scrape_interval", "evaluation_interval")}
+    return {
+        "thresholds.yml": source.read_text("utf-8"),
+        **{f"{file_name(group)}": rules_file(group, t) for group in groups(t)},
+        "alertmanager.yml": (_TEMPLATES / "alertmanager.yml").read_text("utf-8"),
+        "prometheus.yml": Template((_TEMPLATES / "prometheus.yml").read_text("utf-8")).substitute(intervals),
+        **{f"runbooks/{name}.md": text for name, text in runbooks(groups(t), t).items()},
+    }
+
+
+def file_name(group: Group) -> str:
+    """Name of the file that holds a group."""
+    return f"{group.name.removeprefix('voice-')}.rules.yml"
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path

@@ -1,0 +1,289 @@
+"""What `thresholds.yml` holds, as values: one class a section, durations in seconds, rates and shares 0 to 1.
+
+What a number means and where it comes from stands beside it in `thresholds.yml`. The type of a field says what its key
+takes; a field ``for_`` is the key ``for``.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from exporter.assets.promql import num, percent
+from exporter.config_kinds import URL
+from exporter.kinds import BOOLEAN, choice, duration, integer, kind, number
+from exporter.schema import Kind
+
+SEVERITIES: Final = ("critical", "high", "warning", "info")
+"""critical pages, high tells the operators now, warning is a ticket, info can wait."""
+
+
+def _share(value: object) -> float:
+    share = number(value)
+    if not 0 < share < 1:
+        raise ValueError
+    return share
+
+
+def _amount(value: object) -> float:
+    amount = number(value)
+    if amount <= 0:
+        raise ValueError
+    return amount
+
+
+WINDOW: Final = duration()
+SHARE: Final = kind("a number between 0 and 1, such as 0.05 for 5 %", _share, percent)
+AMOUNT: Final = kind("a number above 0", _amount, num)
+SECONDS: Final = duration()
+WAIT: Final = duration(zero=True)
+COUNT: Final = integer()
+SEVERITY: Final = choice(*SEVERITIES)
+
+Window = Annotated[float, WINDOW]
+"""Range of a query; never shorter than four scrapes once loaded."""
+Seconds = Annotated[float, SECONDS]
+Wait = Annotated[float, WAIT]
+Share = Annotated[float, SHARE]
+Amount = Annotated[float, AMOUNT]
+Count = Annotated[int, COUNT]
+Url = Annotated[str, URL]
+Flag = Annotated[bool, BOOLEAN]
+Severity = Annotated[str, SEVERITY]
+
+
+def kind_of(hint: Any) -> Kind:  # noqa: ANN401 - a type hint can be anything
+    """What a key takes whose field has that type."""
+    found: Kind = hint.__metadata__[0]
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Where alerts lead."""
+
+    runbook_base_url: Url
+    grafana_url: Url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtOnce:
+    """One is enough."""
+
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """So many in the window."""
+
+    count: Count
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangRate:
+    """Calls with a hang, of all calls of an assistant."""
+
+    critical: Share
+    window: Window
+    min_calls: Count
+    min_hung_calls: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTime:
+    """What callers of an assistant wait."""
+
+    warning: Seconds
+    quantile: Share
+    window: Window
+    min_turns: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderResponseTime:
+    """Latency of an LLM provider."""
+
+    warning: Seconds
+    critical: Seconds
+    window: Window
+    quantile: Share
+    min_replies: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Rates of failure that make a ticket and a page."""
+
+    warning: Share
+    critical: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRate:
+    """Rate of failure of a provider, as long as providers are known."""
+
+    warning: Share
+    max_unknown: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRate:
+    """Failed operations, of all operations."""
+
+    window: Window
+    min_requests: Count
+    min_errors: Count
+    for_: Wait
+    llm: Rates
+    stt: Rates
+    provider: ProviderRate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSpike:
+    """Errors of a window against those of the windows before it."""
+
+    window: Window
+    lookback: Window
+    deviations: Amount
+    min_errors: Count
+    min_history: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageMean:
+    """A mean over messages; below the warning is bad."""
+
+    warning: Share
+    window: Window
+    min_messages: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCost:
+    """Mean cost of a call in US dollars."""
+
+    warning: Amount
+    window: Window
+    min_calls: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
+    """Chunks dropped per minute of audio."""
+
+    warning: Amount
+    window: Window
+    min_minutes: Amount
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Down:
+    """The exporter does not answer."""
+
+    for_: Wait
+    lookback: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoEvents:
+    """Silence while calls are active."""
+
+    after: Seconds
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A state that lasts."""
+
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """The exporter itself."""
+
+    down: Down
+    no_events: NoEvents
+    rejecting: Several
+    unanswerable: AtOnce
+    missed: Several
+    label_limit: AtOnce
+    storage: AtOnce
+    reload: Pending
+    not_subscribed: Pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsWithoutHang:
+    """Objective: the share of calls without a hang."""
+
+    objective: Share
+    min_calls: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FastResponses:
+    """Objective: the share of replies that come in time."""
+
+    objective: Share
+    within: Seconds
+    min_turns: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurnRate:
+    """The error budget burns ``factor`` times too fast in both windows."""
+
+    factor: Amount
+    short: Seconds
+    long: Seconds
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """Service level objectives."""
+
+    enabled: Flag
+    window: Window
+    calls_without_hang: CallsWithoutHang
+    fast_responses: FastResponses
+    burn_rates: tuple[BurnRate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Everything in `thresholds.yml`.
+
+    Attributes:
+        widened: a line for each window that was shorter than four scrapes, and what the rules use instead.
+    """
+
+    scrape_interval: Seconds
+    evaluation_interval: Seconds
+    keep_firing_for: Wait
+    links: Links
+    hang: AtOnce
+    hangs_repeated: Several
+    hang_rate: HangRate
+    response_time: ResponseTime
+    provider_response_time: ProviderResponseTime
+    error_rate: ErrorRate
+    critical_error: AtOnce
+    escalation: AtOnce
+    error_spike: ErrorSpike
+    tts_cache: MessageMean
+    stt_confidence: MessageMean
+    call_cost: CallCost
+    audio: Audio
+    exporter: Exporter
+    slo: Slo
+    widened: tuple[str, ...] = ()

@@ -1,0 +1,90 @@
+"""What a rules file consists of: groups of recording rules and alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from exporter.assets.model import Links
+
+Dashboard: TypeAlias = Literal["voice-overview", "voice-latency", "voice-hangs-errors", "voice-exporter"]
+"""Uid of a dashboard."""
+
+WHO: Final = (
+    "Assistant {{ $labels.assistant_id }}"
+    ' {{ with printf "voice_assistant_info{assistant_id=%q}" $labels.assistant_id | query }}'
+    '({{ . | first | label "assistant_name" }}) {{ end }}on {{ $labels.platform }}'
+)
+"""An assistant in a description: its id, its name where one is known, its platform."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A query whose result is kept as a series, named level:metric:operations.
+
+    Attributes:
+        record: the series' name; its level is the labels it has.
+        expr: PromQL.
+        comment: why it is as it is, for who reads the file.
+    """
+
+    record: str
+    expr: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A query whose result, where there is any, is an alert.
+
+    Attributes:
+        name: one runbook each, also where several severities share it.
+        expr: PromQL.
+        severity: critical pages, high tells the operators now, warning is a ticket, info can wait.
+        summary: one sentence without templates.
+        description: what exactly is wrong; a template.
+        dashboard: the uid of the dashboard to look at first.
+        wait: seconds that the query has a result before the alert fires.
+        keep: seconds that it goes on firing without one.
+        labels: further ones.
+        comment: why it is as it is, for who reads the file.
+    """
+
+    name: str
+    expr: str
+    severity: str
+    summary: str
+    description: str
+    dashboard: Dashboard
+    wait: float = 0.0
+    keep: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
+
+    def annotations(self, links: Links) -> dict[str, str]:
+        """The annotations by name."""
+        return {
+            "summary": self.summary,
+            "description": self.description,
+            "runbook_url": f"{links.runbook_base_url.rstrip('/')}/{self.name}.md",
+            "dashboard_url": f"{links.grafana_url.rstrip('/')}/d/{self.dashboard}",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rules that are evaluated together and in order, so that alerts see what was recorded before them.
+
+    Attributes:
+        name: of the group; without ``voice-``, the name of its file.
+        comment: what the file is about.
+        rules: in order.
+    """
+
+    name: str
+    comment: str
+    rules: tuple[Recording | Alert, ...]
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts of the group."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Alert))

@@ -1,0 +1,126 @@
+"""Reads thresholds: those that come with the package, and an operator's own over them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from exporter.assets.model import WINDOW, BurnRate, Thresholds, kind_of
+from exporter.catalogue import RESPONSE
+from exporter.durations import format_duration
+from exporter.kinds import listed
+from exporter.schema import Found, Invalid, Key, Kind, check
+from exporter.yaml_tree import ConfigError, Node, read_tree
+
+__all__ = ["DEFAULTS", "SCRAPES", "ConfigError", "Thresholds", "load"]
+
+DEFAULTS: Final = Path(__file__).with_name("thresholds.yml")
+"""The one home of every default."""
+
+SCRAPES: Final = 4
+"""No window is shorter than so many scrapes: increase() needs two, and one or two may fail."""
+
+_RATES: Final = "slo.burn_rates"
+_PAIRS: Final = (
+    ("provider_response_time.warning", "provider_response_time.critical"),
+    ("error_rate.llm.warning", "error_rate.llm.critical"),
+    ("error_rate.stt.warning", "error_rate.stt.critical"),
+)
+
+
+def load(path: Path | None = None) -> Thresholds:
+    """The thresholds of a file, where it is silent those of the package.
+
+    Raises:
+        ConfigError: a key is unknown, takes something else, or contradicts another; one line for each fault.
+    """
+    defaults = check(read_tree(DEFAULTS), KEYS)
+    own = check(read_tree(path), KEYS) if path else Found(nodes={"": Node("", "", 1, None)})
+    values = defaults.values | own.values
+    for name, message in _contradictions(values):
+        own.fault(name, message)
+    if own.faults:
+        raise ConfigError(*own.faults)
+    widened = tuple(_widen(values))
+    loaded: Thresholds = _build(Thresholds, {**values, "widened": widened}, "")
+    return loaded
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What no single key can know: path and message."""
+    for warning, critical in _PAIRS:
+        if values[warning] > values[critical]:
+            yield warning, f"is above {critical}, so nothing would warn before it pages: lower it"
+    if values["error_spike.min_history"] > values["error_spike.lookback"]:
+        yield "error_spike.min_history", "is longer than error_spike.lookback, so no spike would ever count: lower it"
+    shortest = min((_effective(key, values), key.path) for key in KEYS if key.kind is WINDOW)
+    if values["evaluation_interval"] > shortest[0]:
+        yield "evaluation_interval", f"is longer than {shortest[1]}: what happens in between would go unseen; lower it"
+    if values["slo.fast_responses.within"] not in RESPONSE.bounds:
+        bounds = ", ".join(map(format_duration, RESPONSE.bounds))
+        yield "slo.fast_responses.within", f"is no bound of {RESPONSE.name}: choose one of {bounds}"
+    highest = max((rate.factor for rate in values[_RATES]), default=0.0)
+    if not highest:
+        yield _RATES, "is empty: give one at least, or leave the objectives out with slo.enabled: false"
+    for name in ("slo.calls_without_hang.objective", "slo.fast_responses.objective"):
+        if highest * (1 - values[name]) >= 1:
+            needed = f"above {1 - 1 / highest:.4g}" if highest > 1 else "another"
+            yield name, f"lets no error rate reach the burn rate of {highest:g}: set it {needed}, or drop the factor"
+
+
+def _effective(key: Key, values: Mapping[str, Any]) -> float:
+    windows: tuple[float, float] = (values[key.path], SCRAPES * values["scrape_interval"])
+    return max(windows)
+
+
+def _widen(values: dict[str, Any]) -> Iterator[str]:
+    scrape = format_duration(values["scrape_interval"])
+    for key in KEYS:
+        if key.kind is WINDOW and (window := _effective(key, values)) > values[key.path]:
+            shorter, values[key.path] = format_duration(values[key.path]), window
+            yield (
+                f"{key.path}: {shorter} is shorter than {SCRAPES} scrapes of {scrape},"
+                f" so the rules use {format_duration(window)}"
+            )
+
+
+def _name(field: str) -> str:
+    return field.removesuffix("_")
+
+
+def _keys(section: type, prefix: str) -> Iterator[Key]:
+    for field, hint in get_type_hints(section, include_extras=True).items():
+        path = f"{prefix}{_name(field)}"
+        if path == _RATES:
+            yield Key(path, _BURN_RATES, "", "")
+        elif is_dataclass(hint) and isinstance(hint, type):
+            yield from _keys(hint, f"{path}.")
+        elif path != "widened":
+            yield Key(path, kind_of(hint), "", "")
+
+
+def _build(section: Any, values: Mapping[str, Any], prefix: str) -> Any:  # noqa: ANN401 - any class of the model
+    hints = get_type_hints(section)
+    arguments = {}
+    for field in fields(section):
+        path = f"{prefix}{_name(field.name)}"
+        hint = hints[field.name]
+        arguments[field.name] = _build(hint, values, f"{path}.") if is_dataclass(hint) else values[path]
+    return section(**arguments)
+
+
+def _burn_rate(node: Node) -> BurnRate:
+    keys = tuple(_keys(BurnRate, ""))
+    found = check(node, keys)
+    if not found.faults and len(found.values) < len(keys):
+        found.faults.append(node.fault("is incomplete: a burn rate has factor, short, long and severity"))
+    elif not found.faults and found.values["short"] >= found.values["long"]:
+        found.faults.append(node.fault("has a short window that is not shorter than the long one: swap them"))
+    if found.faults:
+        raise Invalid(*found.faults)
+    return BurnRate(**found.values)
+
+
+_BURN_RATES: Final = listed(Kind("factor, short, long and severity", _burn_rate), "burn rates")
+KEYS: Final = tuple(_keys(Thresholds, ""))
+"""What a thresholds file may hold."""
