@@ -38,6 +38,10 @@ def numbered(number: int) -> Batch:
     )
 
 
+RAM = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory in it is made safely
+"""Where files are as real as on a disk, for tests of many commits in which nothing depends on a sync."""
+
+
 class Model:
     """A store that is nothing but dictionaries."""
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from exporter.store import database
 from exporter.store.base import Batch
 from exporter.store.database import Database
-from tests.store.model import Model, batch, born, same
+from tests.store.model import RAM, Model, batch, born, same
 
 AMOUNTS = st.integers(-3, 2**70)
 STATES = st.dictionaries(st.sampled_from([-(2**63), -1, *range(9), 2**63 - 1]), st.none() | st.binary(max_size=30))
@@ -24,7 +24,7 @@ class Restarts(RuleBasedStateMachine):
         super().__init__()
         self.patch = patch.multiple(database, FOLD_ROWS=4, FOLD_BYTES=3000)
         self.patch.start()
-        self.directory = tempfile.TemporaryDirectory()
+        self.directory = tempfile.TemporaryDirectory(dir=RAM)
         self.model = Model()
         self.next = 1
         self.database = self.opened()

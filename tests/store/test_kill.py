@@ -72,7 +72,9 @@ def test_a_child_process_does_not_hold_the_directory(directory: Path) -> None:
     database = Database(directory)
     database.load()
     with subprocess.Popen(["sleep", "60"], close_fds=False) as sleeper:
-        database.close()
-        kept(directory)
-        assert sleeper.poll() is None
-        sleeper.kill()
+        try:
+            database.close()
+            kept(directory)
+            assert sleeper.poll() is None
+        finally:
+            sleeper.kill()
