@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final, TextIO
@@ -128,32 +128,34 @@ async def simulate(  # noqa: PLR0913, PLR0917 -- one for each option of the comm
         calls_per_minute: rate of new calls at the start; it then follows the time of day.
         duration: seconds after which no call starts and those in progress come to their end; None for ever.
         scenario: a name of SCENARIOS.
-        seed: the same seed gives the same calls.
+        seed: the same seed gives the same talk.
         secret: sent in the header that each platform documents.
         out: takes the summary, and a progress line where it is a terminal.
         err: takes the one line that says why nothing can be delivered; standard error by default.
-        time_scale: people talk so many times faster; latencies of the services stay what they are.
+        time_scale: people talk so many times faster; services do not.
         platforms: whose events to send.
 
     Raises:
         ValueError: an argument cannot be used; the message says which and why.
     """
     _check(scenario, secret, calls_per_minute=calls_per_minute, duration=duration, time_scale=time_scale)
-    tally = Tally()
-    sender = Sender(url, secret, tally)
     start_ms = int(time.time() * 1000)
-    traffic = Traffic(
-        calls_per_minute=calls_per_minute,
-        platforms=platforms,
-        time_scale=time_scale,
-        deadline_ms=None if duration is None else start_ms + int(duration * 1000),
-    )
+    deadline = None if duration is None else start_ms + int(duration * 1000)
+    traffic = Traffic(calls_per_minute, platforms, time_scale, deadline_ms=deadline)
+    tally = Tally()
+    calls = arriving(seed, start_ms, SCENARIOS[scenario], traffic)
+    sending = Sender(url, secret, tally).send(interleaved(calls))
+    return await _watched(sending, tally, out, err or sys.stderr)
+
+
+async def _watched(sending: Awaitable[None], tally: Tally, out: TextIO, err: TextIO) -> int:
+    """Show how the sending goes and what came of it; the exit code."""
     progress = asyncio.create_task(_progress(tally, out))
     try:
         with suppress(asyncio.CancelledError):
-            await sender.send(interleaved(arriving(seed, start_ms, SCENARIOS[scenario], traffic)))
+            await sending
     except DeliveryError as error:
-        print(error, file=err or sys.stderr)
+        print(error, file=err)
         return 1
     finally:
         progress.cancel()

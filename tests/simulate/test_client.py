@@ -219,6 +219,18 @@ async def test_a_refused_secret_is_one_line_and_exit_code_1(receiver: Receiver) 
     assert "answered 401: " in out.getvalue()
 
 
+async def test_a_secret_refused_later_is_exit_code_1_as_well(receiver: Receiver) -> None:
+    """What was delivered before does not hide it."""
+    err = io.StringIO()
+    running = asyncio.create_task(
+        simulate(receiver.url, 6000, None, "normal", 1, out=io.StringIO(), err=err, time_scale=50)
+    )
+    await until(lambda: bool(receiver.received))
+    receiver.status = 401
+    assert await running == 1
+    assert "answered 401" in err.getvalue()
+
+
 async def test_nothing_delivered_is_exit_code_1(receiver: Receiver) -> None:
     """Answers without a success are no delivery."""
     receiver.status = 503
