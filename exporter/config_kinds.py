@@ -26,7 +26,7 @@ THRESHOLDS: Final[Mapping[str, tuple[float, ...]]] = {"response_seconds": (3.0,)
 
 MAX_BOUNDS: Final = 100
 
-_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _EVENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNCARRIED: Final = re.compile(rb"^\s|\s$|[\x00-\x1f\x7f]|^$")
 

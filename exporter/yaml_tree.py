@@ -134,7 +134,7 @@ def _whole(path: Path, message: str) -> Fault:
 
 def _decode(file: str, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(Fault(file, "", line, "is not UTF-8: save the file in that encoding")) from None

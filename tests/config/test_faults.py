@@ -54,7 +54,7 @@ def test_all_faults_are_told_at_once_in_order_of_lines(tmp_path: Path) -> None:
 
 def test_faults_of_both_platforms_are_told(tmp_path: Path) -> None:
     """What only the keys together show is told of each platform."""
-    text = "webhooks:\n  vapi: {auth: hmac}\n  interactly: {relay: {}, secret_files: [nowhere]}\n"
+    text = "webhooks:\n  vapi: {auth: hmac}\n  interactly: {auth: bearer, relay: {}, secret_files: [nowhere]}\n"
     assert [line.split(": ")[1] for line in faults(write(tmp_path, text)).splitlines()] == [
         "webhooks.vapi.auth",
         "webhooks.interactly.secret_files[0]",
