@@ -1,14 +1,18 @@
 """A conversation's history as bytes: what an earlier update already brought is recognised without being decoded."""
 
+import secrets
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from exporter.events import Cursor, Message
 from exporter.platforms.decoding import decode
 
 _T = TypeVar("_T")
+_SEED: Final = secrets.randbits(64)
+"""Digests never leave the process, so nobody can prepare histories that have the same one."""
 
 
 class RawHistory(Generic[_T]):
@@ -22,17 +26,17 @@ class RawHistory(Generic[_T]):
 
     def __init__(self, raw: msgspec.Raw, kind: type[_T], convert: Callable[[_T], Message | None]) -> None:
         self._raw = bytes(raw)
+        self._end = _end_of_last(self._raw)
         self._kind = kind
         self._convert = convert
 
     def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
         """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
-        raw = self._raw
-        end = len(raw.rstrip()[:-1].rstrip())
-        if end <= 1:
+        raw, end = self._raw, self._end
+        if not end:
             return [], None
-        read = Cursor(end, hash(raw[:end]))
-        if cursor is None or cursor.length > end or hash(raw[: cursor.length]) != cursor.digest:
+        read = Cursor(end, self._digest(end))
+        if cursor is None or cursor.length > end or self._digest(cursor.length) != cursor.digest:
             return self._messages(raw), read
         tail = raw[cursor.length : end].lstrip()
         return (self._messages(b"[" + tail[1:] + b"]") if tail else []), read
@@ -41,10 +45,22 @@ class RawHistory(Generic[_T]):
         """The message with that key, wherever it stands."""
         return next((message for message in self._messages(self._raw) if message.key == key), None)
 
+    def __bool__(self) -> bool:
+        return self._end > 0
+
+    def _digest(self, length: int) -> int:
+        return xxh3_64_intdigest(memoryview(self._raw)[:length], _SEED)
+
     def _messages(self, array: bytes) -> list[Message]:
         wire, _ = decode(array, list[self._kind])  # type: ignore[name-defined]  # the kind is known at run time
         converted = [self._convert(message) for message in wire]
         return [message for message in converted if message is not None]
+
+
+def _end_of_last(array: bytes) -> int:
+    """Length of an array of objects up to the end of its last one; 0 where there is none."""
+    last = array.rfind(b"}")
+    return last + 1 if array.startswith(b"[") else 0
 
 
 def length(raw: msgspec.Raw) -> int | None:

@@ -77,6 +77,8 @@ class Values:
 
     def amount(self, value: object, field: str, unit: Nanos = MS, maximum: Nanos = _HOUR) -> Nanos | None:
         """A measured amount in Nanos, 0 to ``maximum``; ``unit`` is what 1 stands for."""
+        if type(value) is int and 0 <= value * unit <= maximum:
+            return value * unit
         amount = self.signed(value, field, unit, maximum)
         if amount is not None and amount < 0:
             self._reject(field, "negative")

@@ -125,9 +125,10 @@ def _history(messages: Raw) -> RawHistory[wire.WireMessage]:
 
 
 def _conversation(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
-    if not length(raw.messages):
+    history = _history(raw.messages)
+    if not history:
         raise InvalidEvent("message.messages is missing or empty, so the conversation-update counts nothing")
-    yield Conversation(_history(raw.messages))
+    yield Conversation(history)
 
 
 def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:

@@ -1,6 +1,5 @@
 """One message of a conversation-update: its identity and what was measured of it."""
 
-from collections import defaultdict
 from typing import Final
 
 from exporter.events import OTHER, Audio, Group, Llm, Message, Role, Stt, Tts, identity
@@ -8,7 +7,16 @@ from exporter.platforms.interactly import wire
 from exporter.platforms.values import WEEK, WEEK_MS, Values, text
 
 _NO_METRICS: Final = wire.Metrics()
-_NO_TIMELINE: Final = wire.Timeline()
+_GROUP_OF: Final[dict[str, Group]] = {
+    "timeline": "response",
+    "stt": "stt",
+    "llm": "llm",
+    "tts": "tts",
+    "interactlyEOU": "eou",
+    "interactlyPlayer": "player",
+    "audio": "audio",
+}
+"""Measurement groups by the first part of a field's name."""
 _ROLES: Final[dict[str, Role]] = {
     "user": "user",
     "assistant": "assistant",
@@ -27,29 +35,25 @@ def message(raw: wire.WireMessage) -> Message | None:
         key = identity(role, time_ms)
     else:
         return None
-    metrics = raw.metrics or _NO_METRICS
-    timeline, skipped = metrics.timeline or _NO_TIMELINE, raw.skipped_assistant_messages
-    groups: defaultdict[Group, Values] = defaultdict(Values)
+    metrics, values = raw.metrics or _NO_METRICS, Values()
+    timeline, eou, player = metrics.timeline, metrics.eou, metrics.player
+    elapsed = (
+        values.amount(timeline.total_elapsed_time_ms, "timeline.totalElapsedTimeMs", 1, WEEK_MS) if timeline else None
+    )
     return Message(
         key=key,
         role="welcome" if message_id.startswith("welcome") else _ROLES.get(role, OTHER),
         time_ms=time_ms,
-        elapsed_ms=groups["response"].amount(
-            timeline.total_elapsed_time_ms, "timeline.totalElapsedTimeMs", unit=1, maximum=WEEK_MS
-        ),
+        elapsed_ms=elapsed,
         turn=_turn(message_id) if role == "assistant" else None,
-        stt=_stt(metrics.stt, groups["stt"]) if metrics.stt else None,
-        llm=_llm(metrics.llm, groups["llm"]) if metrics.llm else None,
-        tts=_tts(metrics.tts, groups["tts"]) if metrics.tts else None,
-        eou=groups["eou"].amount(metrics.eou.turn_detection_time_ms, "interactlyEOU.turnDetectionTimeMs")
-        if metrics.eou
-        else None,
-        player=groups["player"].amount(metrics.player.wait_time_ms, "interactlyPlayer.waitTimeMs")
-        if metrics.player
-        else None,
-        audio=_audio(metrics.audio, groups["audio"]) if metrics.audio else None,
-        skipped=None if skipped is None else len(skipped),
-        rejected=tuple((group, rejected) for group, values in groups.items() for rejected in values.rejected),
+        stt=_stt(metrics.stt, values) if metrics.stt else None,
+        llm=_llm(metrics.llm, values) if metrics.llm else None,
+        tts=_tts(metrics.tts, values) if metrics.tts else None,
+        eou=values.amount(eou.turn_detection_time_ms, "interactlyEOU.turnDetectionTimeMs") if eou else None,
+        player=values.amount(player.wait_time_ms, "interactlyPlayer.waitTimeMs") if player else None,
+        audio=_audio(metrics.audio, values) if metrics.audio else None,
+        skipped=None if raw.skipped_assistant_messages is None else len(raw.skipped_assistant_messages),
+        rejected=tuple((_GROUP_OF[each.field.partition(".")[0]], each) for each in values.rejected),
     )
 
 
