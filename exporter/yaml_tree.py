@@ -3,6 +3,7 @@
 No value of the file gets into a message: any of them may be a secret, in the wrong place too.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 _TAG: Final = "tag:yaml.org,2002:"
 _TYPED: Final = frozenset(_TAG + name for name in ("int", "float", "bool", "null"))
 _VERBATIM: Final = frozenset(_TAG + name for name in ("str", "timestamp", "value", "merge"))
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
 _TERM: Final = re.compile(r"""'(<[a-z ]+>|[^\w\s]|\\t)'""")
 
@@ -209,12 +211,13 @@ class _Builder:
     def _entries(self, mapping: yaml.MappingNode, path: str, depth: int) -> Iterator[tuple[str, Node]]:
         lines: dict[str, int] = {}
         for key, value in mapping.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            inner = ".".join(part for part in (path, name[:MAX_NAME]) if part)
-            here = Node(self._file, inner, _line(key), None)
             if not isinstance(key, yaml.ScalarNode):
-                self._faults.append(here.fault("has a key that is not plain text"))
-            elif name == "<<":
+                self._faults.append(Fault(self._file, path, _line(key), "has a key that is not plain text"))
+                continue
+            name = str(key.value)
+            inner = f"{path}.{_shown(name)}" if path else _shown(name)
+            here = Node(self._file, inner, _line(key), None)
+            if name == "<<":
                 self._faults.append(here.fault("merging is not supported: write the keys out"))
             elif name in lines:
                 self._faults.append(here.fault(f"is given twice, first on line {lines[name]}: keep one"))
@@ -231,6 +234,10 @@ class _Builder:
                 return value
         self._faults.append(here.fault("is not a value that can be read; text that begins with ! needs quotes"))
         return None
+
+
+def _shown(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else json.dumps(name[:MAX_NAME])
 
 
 def _line(node: yaml.Node) -> int:

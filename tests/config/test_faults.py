@@ -104,7 +104,7 @@ def test_a_file_built_to_exhaust_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_long_name_is_cut(tmp_path: Path) -> None:
     """A key of any length and content leaves its fault readable."""
     assert faults(write(tmp_path, '"\\e[2J' + "x" * 900 + '": 1')).startswith(
-        "1: \\x1b[2J" + "x" * 60 + ": unknown key;"
+        '1: "\\u001b[2J' + "x" * 60 + '": unknown key;'
     )
 
 
