@@ -24,10 +24,8 @@ def decode(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
     """
     try:
         return cast("_T", _decoder(kind).decode(body)), ()
-    except msgspec.ValidationError:
-        return _prune(body, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _prune(_repaired(body), kind)
+        return _prune(body, kind)
 
 
 def _repaired(body: bytes) -> bytes:
@@ -57,8 +55,8 @@ def _strict(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
 def _prune(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidEvent("the body is not JSON") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = msgspec.json.decode(_repaired(body))
     rejected: list[Rejected] = []
     fitting = _fit(value, kind, "", rejected)
     if fitting is None:

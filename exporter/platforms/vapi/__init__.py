@@ -137,7 +137,7 @@ def _call_key(kind: str, raw: wire.Message, call: wire.Call, assistant: Assistan
     """Identity of the call, or of the event itself where it names none."""
     if call_id := _call_id(call):
         return identity(NAME, call_id)
-    if kind == "conversation-update":
+    if kind == "conversation-update" and length(_messages(raw)):
         sent = _history(raw).since(None)[0]
         return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
     return None if time_ms is None else identity(NAME, assistant.id, kind, time_ms, text(raw.status))
@@ -169,7 +169,7 @@ def _history(raw: wire.Message) -> RawHistory[wire.WireMessage]:
 
 def _messages(raw: wire.Message) -> Raw:
     """The conversation so far: the message's own, else the artifact's copy of it."""
-    return raw.messages if length(raw.messages) is not None or not raw.artifact else raw.artifact.messages
+    return raw.messages if bytes(memoryview(raw.messages)[:1]) == b"[" or not raw.artifact else raw.artifact.messages
 
 
 def _status_update(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
