@@ -4,13 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test setup debian lint format clean
+.PHONY: run test demo docs crash setup debian lint format clean
 
 run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
 
 test: setup debian lint
 	$(BIN)/python -m pytest $(ARGS)
+
+demo: setup debian
+	$(BIN)/python demo/run.py
+
+# The reference pages that follow from the code.
+docs: setup
+	$(BIN)/python docs/build.py
+
+# 500 kills under traffic, checked against the client's ledger; the tests do a few.
+crash: setup
+	$(BIN)/python -m tests.crash.harness --cycles 500
 
 lint: setup
 	$(BIN)/ruff check .
@@ -23,19 +34,23 @@ format: setup
 
 setup: $(VENV)/.dev
 
-$(VENV)/.run: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/.run: pyproject.toml $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/.dev: pyproject.toml $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(VENV)/.run $@
 
+# Debian's Python comes without venv.
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); ./tests/install-debian-packages python3-venv; $(PYTHON) -m venv $(VENV); }
+
 # The tests run the real Prometheus, promtool, Alertmanager and amtool.
 debian:
-	@command -v promtool amtool prometheus prometheus-alertmanager >/dev/null || ./tests/install-debian-packages
+	@for tool in prometheus promtool prometheus-alertmanager amtool openssl; do \
+		command -v $$tool >/dev/null || { ./tests/install-debian-packages; break; }; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,0 +1,43 @@
+"""``voice-exporter assets``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from exporter import assets
+from exporter.commands import FAILURE, MISUSE, Fault
+from exporter.config import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    flag = parser.add_argument
+    flag(
+        "directory",
+        metavar="DIR",
+        type=Path,
+        help="gets rules/ and grafana/, over what is there",
+    )
+    flag("--thresholds", metavar="FILE", type=Path, help="your numbers, in the form of rules/thresholds.yml")
+    flag(
+        "--format",
+        choices=("files", "prometheus-rule"),
+        default="files",
+        help="files for Prometheus, Alertmanager and Grafana, or a Kubernetes PrometheusRule; default %(default)s",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files and name each.
+
+    Raises:
+        Fault: the thresholds are wrong, or the directory can't be written.
+    """
+    try:
+        written = assets.render(arguments.directory, arguments.thresholds, arguments.format)
+    except ConfigError as error:
+        raise Fault(MISUSE, error) from None
+    except OSError as error:
+        raise Fault(FAILURE, f"{error.filename or arguments.directory}: {error.strerror}") from None
+    sys.stdout.writelines(f"{path}\n" for path in written)
+    return 0
