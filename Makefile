@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test demo docs crash setup debian lint format clean
+.PHONY: run test demo docs assets crash setup debian lint format clean
 
 run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
@@ -18,6 +18,10 @@ demo: setup debian
 # The reference pages that follow from the code.
 docs: setup
 	$(BIN)/python docs/build.py
+
+# The shipped rules and dashboards, from the thresholds.
+assets: setup
+	$(BIN)/voice-exporter assets .
 
 # 500 kills under traffic, checked against the client's ledger; the tests do a few.
 crash: setup

@@ -1,10 +1,16 @@
 """Writes the reference pages that follow from the code: ``python docs/build.py``. A test fails when they are stale."""
 
+import argparse
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from exporter import config
+from exporter.assets import groups, load
 from exporter.catalogue import METRICS
+from exporter.cli import COMMANDS
 from exporter.metric import Metric
 
 HERE: Final = Path(__file__).parent
@@ -44,7 +50,61 @@ def _row(metric: Metric) -> str:
     return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help}{bounds} |\n"
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"metrics.md": metrics}
+def configuration() -> str:
+    """The keys of the configuration file."""
+    example = (HERE / "examples" / "voice-exporter.yml").read_text(encoding="utf-8")
+    return (
+        f"{_NOTE}# Configuration\n\n"
+        "`voice-exporter serve --config.file=FILE` reads YAML in which every key is optional;"
+        " `voice-exporter check-config FILE` names each fault with its place. SIGHUP, or `POST /-/reload` with"
+        " `--web.enable-lifecycle`, reads it again: a file with a fault leaves the old configuration in force, and"
+        " `buckets` and `labels` change at a restart only. `VOICE_EXPORTER_WEBHOOK_SECRET` sets one secret for every"
+        " platform. Durations are Prometheus's: `10s`, `2h`, `30d`.\n\n"
+        f"```yaml\n{example}```\n\n{config.reference()}"
+    )
+
+
+def cli() -> str:
+    """The commands and their flags, as --help shows them."""
+    text = f"{_NOTE}# Command line\n\nExit codes: 0 fine, 1 a failure at run time, 2 bad usage or configuration.\n"
+    for command, what in COMMANDS.items():
+        text += f"\n## voice-exporter {command}\n\n{what[0].upper()}{what[1:]}.\n\n```text\n{_help(command)}```\n"
+    return text
+
+
+def _help(command: str) -> str:
+    module = import_module(f"exporter.commands.{command.replace('-', '_')}")
+    wide = partial(argparse.HelpFormatter, width=110)
+    parser = argparse.ArgumentParser(f"voice-exporter {command}", add_help=False, formatter_class=wide)
+    module.add_arguments(parser)
+    return parser.format_help()
+
+
+def alerts() -> str:
+    """The alerts with their severities and runbooks."""
+    text = (
+        f"{_NOTE}# Alerts\n\n"
+        "Rendered from [thresholds.yml](../rules/thresholds.yml) into [rules/](../rules), ready to load into Prometheus"
+        " 2.42 or later. `voice-exporter assets DIR --thresholds mine.yml` renders them with your own numbers.\n\n"
+        "Severities: **critical** pages, **high** tells the operators at once, **warning** becomes a ticket, **info**"
+        " can wait. [alertmanager.yml](../rules/alertmanager.yml) routes by them.\n"
+    )
+    for group in groups(load(None)):
+        text += f"\n## {group.name}\n\n| alert | severity | fires when |\n|---|---|---|\n"
+        severities: dict[tuple[str, str], dict[str, None]] = {}
+        for alert in group.alerts:
+            severities.setdefault((alert.name, alert.summary), {})[alert.severity] = None
+        for (name, summary), levels in severities.items():
+            text += f"| [{name}](../rules/runbooks/{name}.md) | {', '.join(levels)} | {summary} |\n"
+    return text
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "metrics.md": metrics,
+    "configuration.md": configuration,
+    "cli.md": cli,
+    "alerts.md": alerts,
+}
 """Generated pages by file name."""
 
 
