@@ -25,7 +25,7 @@ def is_webhook(request: web.Request) -> bool:
 
 def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
     """Serves only the webhook paths."""
-    app = web.Application(middlewares=[_routing_errors(activity), track])
+    app = _application(activity)
     for name in webhooks.names:
         app.router.add_post(PREFIX + name, webhooks.handle)
     return app
@@ -33,15 +33,23 @@ def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
 
 def web_app(pages: Pages, webhooks: Webhooks | None, activity: Activity) -> web.Application:
     """Serves everything, or everything but the webhooks where they have a listener of their own."""
-    app = (
-        webhook_app(webhooks, activity) if webhooks else web.Application(middlewares=[_routing_errors(activity), track])
-    )
+    app = webhook_app(webhooks, activity) if webhooks else _application(activity)
     app.router.add_get("/", pages.landing)
     app.router.add_get("/-/healthy", pages.healthy)
     app.router.add_get("/-/ready", pages.ready)
     app.router.add_post("/-/reload", pages.reload)
     app.router.add_get(pages.telemetry_path, pages.metrics)
     return app
+
+
+def _application(activity: Activity) -> web.Application:
+    app = web.Application(middlewares=[_routing_errors(activity), track])
+    app.on_response_prepare.append(_name_no_versions)
+    return app
+
+
+async def _name_no_versions(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[hdrs.SERVER] = "voice-exporter"
 
 
 def _routing_errors(activity: Activity) -> Middleware:
@@ -54,7 +62,8 @@ def _routing_errors(activity: Activity) -> Middleware:
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             message = _MESSAGES[error.status]
             allowed = error.headers.get(hdrs.ALLOW)
-            activity.rejections.append(Rejection(time.time(), UNKNOWN, error.status, message))
+            if request.method == hdrs.METH_POST:
+                activity.rejections.append(Rejection(time.time(), UNKNOWN, error.status, message))
             return error_response(error.status, message, {"Allow": allowed} if allowed else None)
 
     return routing_errors

@@ -15,6 +15,8 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.logs import cause, log
+
 HEAD_SECONDS: Final = 10.0
 """Time from connection to the end of the first request's head."""
 KEEPALIVE_SECONDS: Final = 75.0
@@ -23,13 +25,7 @@ LINGER_SECONDS: Final = 5.0
 """Time that the rest of a refused body is still read, so that the client gets to see the answer."""
 
 
-def _discreet(record: logging.LogRecord) -> bool:
-    """Keep malformed requests out of the log: aiohttp shows their head there, secret header and all."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-_log = logging.getLogger("exporter.http")
-_log.addFilter(_discreet)
+_log = logging.getLogger(__name__)
 
 
 class Phase(IntEnum):
@@ -74,6 +70,23 @@ class Connection(web.RequestHandler):
         self._deadline.cancel()
         super().connection_lost(exc)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's signature; it shows the malformed line, secret and all
+    ) -> web.StreamResponse:
+        """The answer to a malformed request or to a defect, which shows nothing of either; only a defect is logged."""
+        malformed = isinstance(exc, HttpProcessingError)
+        if not malformed:
+            log(_log, logging.ERROR, "request failed", error=cause(exc) if exc else "timeout")
+        if request.writer.output_size:
+            raise ConnectionError("an answer has begun already")
+        answer = web.json_response({"error": "malformed request" if malformed else "internal error"}, status=status)
+        answer.force_close()
+        return answer
+
     def _expire(self) -> None:
         if self.phase is Phase.NEW:
             self.force_close()
@@ -101,6 +114,16 @@ class Connections:
         """Makes the protocol of each accepted connection of ``server``."""
         self._servers.append(server)
         return lambda: Connection(server) if self._make_room() else _Turned()
+
+    async def drain(self, seconds: float) -> None:
+        """Close what is idle, and the rest as it becomes idle, for at most so many seconds."""
+        end = time.monotonic() + seconds
+        while (connections := list(self._open())) and time.monotonic() < end:
+            # Requests that came in just now begin.
+            await asyncio.sleep(0.01)
+            for connection in connections:
+                if connection.phase < Phase.RECEIVING:
+                    connection.force_close()
 
     def _make_room(self) -> bool:
         connections = list(self._open())

@@ -1,5 +1,6 @@
 """Where the exporter listens: addresses as Prometheus writes them, and their sockets."""
 
+import os
 import socket
 from ipaddress import ip_address
 from typing import Final
@@ -76,5 +77,10 @@ def sockets(web: str, webhook: str | None) -> dict[str, socket.socket]:
         except OSError as error:
             for sock in opened.values():
                 sock.close()
-            raise OSError(f"cannot listen on {address}: {error.strerror or error}") from None
+            raise OSError(f"cannot listen on {address}: {_reason(error)}") from None
     return opened
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: Python adds the address once more. A failed look-up of a name has words of its own."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

@@ -34,7 +34,7 @@ async def start(
     app: web.Application, sock: socket.socket, connections: Connections, tls: ssl.SSLContext | None = None
 ) -> Listener:
     """Serve the application on the socket."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup made it; its type does not say so
     server = await asyncio.get_running_loop().create_server(
@@ -48,9 +48,11 @@ async def start(
     return Listener(server, runner)
 
 
-async def stop(listeners: Iterable[Listener]) -> None:
+async def stop(listeners: Iterable[Listener], connections: Connections) -> None:
     """Accept no more, then wait for the requests under way."""
     listeners = list(listeners)
     for listener in listeners:
         listener.server.close()
+    # By itself aiohttp would deafen every connection now, also those whose body is half there.
+    await connections.drain(STOP_SECONDS)
     await asyncio.gather(*(listener.runner.cleanup() for listener in listeners))

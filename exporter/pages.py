@@ -11,7 +11,6 @@ from exporter import exposition, landing
 from exporter.activity import Activity
 from exporter.catalogue import LABEL_VALUES
 from exporter.recorder import Recorder
-from exporter.settings import MAX_VALUES
 
 SCRAPE_SECONDS: Final = 60.0
 """Time that a client may take to read a scrape; Prometheus gives up earlier, at its scrape timeout."""
@@ -33,7 +32,7 @@ class Pages:
     recorder: Recorder
     activity: Activity
     reloads: Callable[[], str | None]
-    max_values: Mapping[str, int] = MAX_VALUES
+    max_values: Mapping[str, int]
     telemetry_path: str = "/metrics"
     lifecycle: bool = False
 
@@ -82,7 +81,7 @@ class Pages:
                 for chunk in chunks if request.method == hdrs.METH_GET else ():
                     await response.write(chunk)
                     await asyncio.sleep(0)
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             # Half a scrape must not look like a whole one.
             request.protocol.force_close()
         return response

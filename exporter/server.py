@@ -140,7 +140,7 @@ class _Exporter:
             await stop.wait()
             systemd.notify("STOPPING=1")
             log(_log, logging.INFO, "stopping")
-            await listeners.stop(listening)
+            await listeners.stop(listening, self._connections)
         finally:
             await self._recorder.stop()
 

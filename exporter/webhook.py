@@ -4,9 +4,11 @@ import json
 import logging
 import time
 from collections.abc import Collection, Mapping
-from typing import Final, Protocol
+from dataclasses import replace
+from itertools import product
+from typing import Final, Protocol, get_args
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.activity import Activity, Rejection
 from exporter.auth import Authenticator
@@ -14,8 +16,8 @@ from exporter.body import read_body
 from exporter.catalogue import EVENT_DELAY, LAST_EVENT, WEBHOOK_SECONDS, WEBHOOKS
 from exporter.config import Config
 from exporter.credentials import Credentials
-from exporter.events import Event, InvalidEvent
-from exporter.limits import Entry, Gate, Refused
+from exporter.events import UNKNOWN, Event, InvalidEvent
+from exporter.limits import Entry, Gate, Refusal, Refused
 from exporter.logs import cause, log
 from exporter.metric import NANO
 from exporter.platforms import PLATFORMS, Platform
@@ -66,6 +68,9 @@ class Webhooks:
         self._gate = Gate()
         self.names = tuple(PLATFORMS)
         self.configure(config, closed)
+        for name, outcome in product(self.names, get_args(Refusal)):
+            # From 0 on, increase() sees the first one.
+            recorder.table.add(WEBHOOKS, (name, UNKNOWN, outcome), 0, time.time())
 
     def configure(self, config: Config, closed: Collection[str] = ()) -> None:
         """Take a new configuration; requests under way finish under the old one.
@@ -113,12 +118,12 @@ class Webhooks:
     async def _read(self, name: str, request: web.Request, entry: Entry) -> bytes:
         """The body of a request that may post. Where headers decide that, they do before the body is read."""
         check, config = self._checks[name], self._config
-        credentials = Credentials(request.method, str(request.url), request.headers)
+        credentials = Credentials(request.method, _url(request), request.headers)
         if not check.needs_body:
             _authorize(check, credentials)
         body = await read_body(request, config.max_body_bytes, config.read_timeout, entry)
         if check.needs_body:
-            _authorize(check, Credentials(request.method, str(request.url), request.headers, body))
+            _authorize(check, replace(credentials, body=body))
         return body
 
     def _note(self, event: Event, received: float) -> None:
@@ -135,6 +140,11 @@ class Webhooks:
         self._activity.rejections.append(Rejection(now, name, refusal.status, refusal.message))
         headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
         return error_response(refusal.status, refusal.message, headers)
+
+
+def _url(request: web.Request) -> str:
+    """The URL that was asked for, byte for byte: parsing it would fail on what strangers write into Host."""
+    return f"{request.scheme}://{request.headers.get(hdrs.HOST, '')}{request.raw_path}"
 
 
 def _authorize(check: _Check, credentials: Credentials) -> None:

@@ -110,17 +110,19 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
     """Serves applications until the test ends."""
-    started: list[listeners.Listener] = []
+    started: list[tuple[listeners.Listener, Connections]] = []
 
     async def start(app: web.Application, connections: Connections | None = None) -> str:
-        sock = listen.listen("127.0.0.1:0")
-        started.append(await listeners.start(app, sock, connections or Connections(100)))
+        sock, limited = listen.listen("127.0.0.1:0"), connections or Connections(100)
+        started.append((await listeners.start(app, sock, limited), limited))
         return f"http://{listen.name(sock)}"
 
     yield start
-    await listeners.stop(started)
+    monkeypatch.setattr(listeners, "STOP_SECONDS", 0.1)
+    for listener, limited in started:
+        await listeners.stop([listener], limited)
 
 
 class Wire:

@@ -1,0 +1,44 @@
+"""Who may reach a webhook that asks for no secret."""
+
+import pytest
+
+from exporter.config import Auth, Platform
+from exporter.exposure import ExposureError, closed, has_secret
+
+SECRET = Platform((b"open sesame",))
+NOTHING = Platform()
+ANYBODY = Platform(auth=Auth("none", explicit=True))
+
+
+@pytest.mark.parametrize(
+    ("interactly", "vapi", "expected"),
+    [
+        (SECRET, SECRET, set()),
+        (SECRET, NOTHING, {"vapi"}),
+        (SECRET, ANYBODY, set()),
+        (ANYBODY, NOTHING, {"vapi"}),
+        (ANYBODY, ANYBODY, set()),
+    ],
+)
+def test_on_a_public_address_what_was_not_decided_is_closed(
+    interactly: Platform, vapi: Platform, expected: set[str]
+) -> None:
+    """Who uses one platform only gets the other's webhook closed, not open."""
+    assert closed({"interactly": interactly, "vapi": vapi}, public=True) == expected
+
+
+def test_a_public_address_without_any_decision_is_refused() -> None:
+    """The message names the three ways out."""
+    with pytest.raises(ExposureError, match=r"secrets or VOICE_EXPORTER_WEBHOOK_SECRET, or auth: \{type: none\}"):
+        closed({"interactly": NOTHING, "vapi": NOTHING}, public=True)
+
+
+def test_on_this_machine_alone_nothing_is_closed() -> None:
+    """Trying it out takes no secret."""
+    assert closed({"interactly": NOTHING, "vapi": NOTHING}, public=False) == set()
+
+
+def test_one_secret_is_enough_to_listen_publicly() -> None:
+    """The default address depends on it."""
+    assert has_secret({"interactly": NOTHING, "vapi": SECRET})
+    assert not has_secret({"interactly": NOTHING, "vapi": ANYBODY})
