@@ -1,7 +1,7 @@
 """One event being folded: the state under change and the increments so far."""
 
 from copy import copy
-from zoneinfo import ZoneInfo
+from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ class Settings(Struct, frozen=True):
     """What of the configuration the fold depends on."""
 
     max_retries: int = 3
-    timezone: ZoneInfo = ZoneInfo("UTC")
+    timezone: tzinfo = UTC
     idle_timeout: float = 7200.0
 
 
