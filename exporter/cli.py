@@ -31,7 +31,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 fine, 1 a failure at run time, 2 bad usage or configuration."""
-    chosen = _chooser().parse_args(arguments)
+    chooser = _chooser()
+    chosen = chooser.parse_args(arguments)
+    if chosen.command is None:
+        chooser.error(f"the command is missing: {', '.join(COMMANDS)}")
     command = import_module(f"exporter.commands.{chosen.command.replace('-', '_')}")
     text = COMMANDS[chosen.command]
     parser = _Parser(
@@ -58,7 +61,9 @@ def _chooser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_version(parser)
-    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of those below, each with its --help")
+    parser.add_argument(
+        "command", nargs="?", metavar="COMMAND", choices=COMMANDS, help="one of those below, each with its --help"
+    )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 

@@ -355,12 +355,11 @@ async def test_no_more_than_the_limit_are_answered_at_once(serve: Serve) -> None
 # --- 501, 503 ---
 
 
-async def test_what_needs_an_answer_is_not_swallowed(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_needs_an_answer_is_not_swallowed(serve: Serve) -> None:
     """A hollow 200 would break the call, so the platform gets 501 and the event its own outcome."""
-    event = Event(platform="interactly", kind="assistant-request", needs_answer=True)
-    monkeypatch.setattr(PLATFORMS["interactly"], "parse", lambda _: event)
     async with running() as service:
-        status, answer = await post(await serve(service.app), b"{}")
+        body = b'{"message": {"type": "assistant-request"}}'
+        status, answer = await post(await serve(service.app), body, "/webhook/vapi")
 
         assert (status, answer) == (501, {"error": "assistant-request needs an answer and no relay is configured"})
         assert service.refused() == {("assistant-request", "unanswerable"): 1}
