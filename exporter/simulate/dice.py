@@ -10,10 +10,10 @@ from typing import Final
 
 MEAN_TURNS: Final = 6.0
 MOST_TURNS: Final = 30
-LLM_SIGMA: Final = 0.45
-"""Spread of the log-normal LLM latency: with it 98 of 100 responses come within 3 s, so p95 keeps its distance."""
+LLM_SIGMA: Final = 0.42
+"""Spread of the log-normal LLM latency: with it 99 of 100 responses come within 3 s, so p95 keeps its distance."""
 TTS_SIGMA: Final = 0.35
-CACHED_SHARE: Final = 0.55
+CACHED_SHARE: Final = 0.62
 SPLIT_SHARE: Final = 0.3
 BARGE_IN_SHARE: Final = 0.05
 RAMBLE_SHARE: Final = 0.08

@@ -70,7 +70,7 @@ _AUDIO_QUALITY = ServiceError(
 )
 _LLM_FAILED = ("call.in-progress.error-providerfault-{provider}-llm-failed",)
 
-_STRAY_HANG = Fault("llm", share=0.01, slow=True, fatal=0.15)
+_STRAY_HANG = Fault("llm", share=0.008, slow=True, fatal=0.15)
 _STRAY_ERROR = Fault("llm", share=0.004, error=_RATE_LIMIT, ended_reasons=_LLM_FAILED)
 
 
@@ -105,7 +105,7 @@ class Scenario:
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
-    "normal": Scenario("healthy traffic; one call in a hundred hangs"),
+    "normal": Scenario("healthy traffic; not quite one call in a hundred hangs"),
     "llm-rate-limit": Scenario(
         "openai refuses: rate_limit_exceeded, retryable, three times and more in a call",
         (
