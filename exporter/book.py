@@ -17,10 +17,13 @@ from exporter.metric import Increment
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
+_decode_usage: Final = msgspec.msgpack.Decoder(dict[str, dict[str, float]]).decode
 _decode_assistant: Final = msgspec.msgpack.Decoder(AssistantState).decode
 
 _REFRESH: Final = 3600.0
-"""Seconds after which an assistant's last event is written again though nothing else of it changed."""
+"""Seconds after which times of last use are written again though nothing else changed."""
+_USAGE_KEY: Final = identity("usage of label values")
+"""Where a store keeps, among the assistants, when label values were last used."""
 
 
 class Book:
@@ -37,6 +40,7 @@ class Book:
         self.done: OrderedDict[int, CallState] = OrderedDict()
         self.assistants: dict[tuple[str, str], AssistantState] = {}
         self.labels = labels
+        self.usage_kept = 0.0
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -49,9 +53,17 @@ class Book:
         states = [(key, _decode_call(blob)) for key, blob in calls]
         for key, state in sorted(states, key=lambda call: call[1].last_event):
             self.put(key, state)
-        for _, blob in assistants:
-            assistant = _decode_assistant(blob)
-            self.assistants[assistant.platform, assistant.id] = assistant
+        for key, blob in assistants:
+            if key != _USAGE_KEY:
+                assistant = _decode_assistant(blob)
+                self.assistants[assistant.platform, assistant.id] = assistant
+
+    def load_usage(self, assistants: Iterable[tuple[int, bytes]]) -> dict[str, dict[str, float]]:
+        """When label values were last used, as a store kept it; nothing where it did not."""
+        for key, blob in assistants:
+            if key == _USAGE_KEY:
+                return _decode_usage(blob)
+        return {}
 
     def __len__(self) -> int:
         return len(self.open) + len(self.done)
@@ -84,6 +96,7 @@ class Draft:
         self._calls: dict[int, CallState | None] = {}
         self._assistants: dict[tuple[str, str], AssistantState | None] = {}
         self._seen: dict[int, CallState] = {}
+        self._usage: bytes | None = None
 
     def fold(self, event: Event, now: float) -> Folded:
         """Fold an event into its call as the draft has it."""
@@ -133,10 +146,16 @@ class Draft:
             if assistant.last_event < before and assistant.id not in in_use:
                 self._assistants[key] = None
 
+    def keep_usage(self, now: float) -> None:
+        """Write down, once an hour, when label values were last used, so that restarts do not renew them."""
+        if now - self._book.usage_kept >= _REFRESH:
+            self._book.usage_kept = now
+            self._usage = _encode(self._book.labels.usage())
+
     @property
     def changed(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self._calls or self._assistants)
+        return bool(self._calls or self._assistants or self._usage)
 
     def everything(self) -> None:
         """Take the whole book into the draft, for a store that lost it."""
@@ -149,10 +168,11 @@ class Draft:
 
     def encoded_assistants(self) -> dict[int, bytes | None]:
         """The assistants that changed, for the store."""
-        return {
+        blobs = {
             identity("assistant", *key): None if assistant is None else _encode(assistant)
             for key, assistant in self._assistants.items()
         }
+        return blobs | ({} if self._usage is None else {_USAGE_KEY: self._usage})
 
     def adopt(self) -> None:
         """The batch is kept: the book takes the draft over."""

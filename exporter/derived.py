@@ -48,5 +48,5 @@ def _shared(book: Book) -> list[tuple[Labels, int]]:
 def _subscribed(assistant: AssistantState) -> list[tuple[Labels, int]]:
     if assistant.subscribed is None:
         return []
-    events = sorted(PLATFORMS[assistant.platform].EVENTS)
+    events = sorted(PLATFORMS[assistant.platform].COUNTED)
     return [((assistant.platform, assistant.id, event), int(event in assistant.subscribed)) for event in events]

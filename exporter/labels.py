@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from exporter.catalogue import LABEL_OVERFLOWS, LABEL_VALUES
 from exporter.events import OTHER, UNKNOWN
@@ -20,9 +20,6 @@ SERIES: Final = "series"
 """The ``label`` of voice_exporter_label_overflows_total for the limit on label sets."""
 
 NAME_LENGTH: Final = 64
-
-UsedValues: TypeAlias = dict[str, set[str]]
-"""By free label, the values of series used within the ttl."""
 
 _FREE_VALUE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 
@@ -93,10 +90,10 @@ class LabelLimits:
         known[folded] = now
         return folded
 
-    def restore(self, label: str, value: str) -> None:
-        """Give a value of a restored series its place, whatever the limit is now."""
+    def restore(self, label: str, value: str, used: float) -> None:
+        """Give a value of a restored series its place, whatever the limit is now; ``used`` is when it last was."""
         if label in self._admitted and value not in RESERVED:
-            self._admitted[label][value] = 0.0
+            self._admitted[label][value] = used
 
     def overflow(self, label: str) -> None:
         """Count a value, or a whole label set, that became ``other``."""
@@ -118,12 +115,16 @@ class LabelLimits:
             self._admitted[label].pop(value, None)
         self._staged.clear()
 
-    def retire(self, now: float, used: UsedValues, in_use: Callable[[str, str], bool]) -> frozenset[tuple[str, str]]:
+    def touch(self, label: str, value: str, used: float) -> None:
+        """Note when a value was last used, if that is news."""
+        if used > self._admitted[label].get(value, used):
+            self._admitted[label][value] = used
+
+    def retire(self, now: float, in_use: Callable[[str, str], bool]) -> frozenset[tuple[str, str]]:
         """Forget the values unused for the ttl.
 
         Args:
             now: Unix time in seconds.
-            used: what series still use.
             in_use: whether something else, an open call, still holds a value of a label.
 
         Returns:
@@ -132,12 +133,16 @@ class LabelLimits:
         gone = frozenset(
             (label, value)
             for label, values in self._admitted.items()
-            for value, admitted in values.items()
-            if admitted < now - self.ttl and value not in used[label] and not in_use(label, value)
+            for value, used in values.items()
+            if used < now - self.ttl and not in_use(label, value)
         )
         for label, value in gone:
             del self._admitted[label][value]
         return gone
+
+    def usage(self) -> dict[str, dict[str, float]]:
+        """When each value was last used, by label, as far as `touch` and `admit` were told."""
+        return self._admitted
 
     def sizes(self) -> tuple[Metric, list[tuple[Labels, int]]]:
         """Distinct values in use by free label, for voice_exporter_label_values."""

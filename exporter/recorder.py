@@ -86,7 +86,8 @@ class Recorder:
             StorageError: the store can't be opened.
         """
         snapshot = self._store.load()
-        restored = self.table.load(snapshot.series)
+        now = self._clock()
+        restored = self.table.load(snapshot.series, self._book.load_usage(snapshot.assistants), now)
         for name in restored.families:
             _log.warning(
                 "series start at 0: bounds or labels of the metric changed", extra={"fields": {"metric": name}}
@@ -252,6 +253,7 @@ class Recorder:
             in_use = self._book.in_use()
             self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
             draft.forget_unused_assistants(now)
+            draft.keep_usage(now)
         if changes or self._dropped or draft.changed or self.ready:
             await self._commit(draft, changes)
 

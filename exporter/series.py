@@ -8,12 +8,12 @@ Series of the process itself move at once and are never stored.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from exporter.catalogue import ASSISTANT_INFO, CALLS_ACTIVE, EVENT_SUBSCRIBED, METRICS, SERIES
 from exporter.events import OTHER
 from exporter.family import VOLATILE, Exemplar, Family, Series
-from exporter.labels import FREE, LabelLimits, UsedValues, is_free_value
+from exporter.labels import FREE, LabelLimits, is_free_value
 from exporter.labels import SERIES as ALL_SERIES
 from exporter.metric import Increment, Labels, Metric
 from exporter.store.base import Cells, StoredSeries
@@ -22,6 +22,9 @@ __all__ = ["VOLATILE", "Exemplar", "Family", "Restored", "Series", "SeriesTable"
 
 UNLIMITED: Final = frozenset({CALLS_ACTIVE, ASSISTANT_INFO, EVENT_SUBSCRIBED})
 """Exempt from ``max_series``: as many as there are assistants, and a gauge must go down where it went up."""
+
+Usage: TypeAlias = Mapping[str, Mapping[str, float]]
+"""By free label and value, the Unix time of the last use."""
 
 
 class Restored(NamedTuple):
@@ -50,8 +53,8 @@ class SeriesTable:
         self._limited = 0
         self._next_id = VOLATILE + 1
 
-    def load(self, stored: Iterable[StoredSeries]) -> Restored:
-        """Bring back what was stored.
+    def load(self, stored: Iterable[StoredSeries], usage: Usage | None = None, now: float = 0.0) -> Restored:
+        """Bring back what was stored; a label value that ``usage`` does not know was used ``now``.
 
         A series does not come back if its metric is unknown or the meaning of its cells or labels changed; nor does
         the older one of two with the same labels, which was removed before a crash kept its removal from the store.
@@ -68,10 +71,11 @@ class SeriesTable:
                 dropped.append(record.id)
             else:
                 self._enter(self._families[metric].restored(record))
+        known = usage or {}
         for series in reversed(self._index.values()):
             series.family.series.append(series)
             for label, value in zip(series.family.metric.labels, series.labels, strict=True):
-                self._labels.restore(label, value)
+                self._labels.restore(label, value, known.get(label, {}).get(value, now))
         return Restored(list(reset), dropped)
 
     def resolve(self, increments: Iterable[Increment], now: float) -> list[tuple[Series, Cells]]:
@@ -116,8 +120,6 @@ class SeriesTable:
     def expire(self, now: float, in_use: Callable[[str, str], bool]) -> list[int]:
         """Remove the series of free label values that were unused for the ttl.
 
-        A restored series counts as used when it is first looked at.
-
         Args:
             now: Unix time in seconds.
             in_use: whether something else, an open call, still holds a value of a label.
@@ -125,7 +127,8 @@ class SeriesTable:
         Returns:
             The numbers of removed series, for the next batch to drop.
         """
-        gone = self._labels.retire(now, self._used_values(now), in_use)
+        self._note_use()
+        gone = self._labels.retire(now, in_use)
         removed: list[int] = []
         if not gone:
             return removed
@@ -207,13 +210,10 @@ class SeriesTable:
     def _is_limited(series: Series) -> bool:
         return series.id != VOLATILE and series.family.metric not in UNLIMITED
 
-    def _used_values(self, now: float) -> UsedValues:
-        used: UsedValues = {label: set() for label in FREE}
+    def _note_use(self) -> None:
+        """Tell the label limits when the values that series hold were last used."""
         for family in self._families.values():
-            places = [(used[label], place) for place, label in enumerate(family.metric.labels) if label in FREE]
+            places = [(label, place) for place, label in enumerate(family.metric.labels) if label in FREE]
             for series in family.series if places else ():
-                series.used = series.used or now
-                if series.used >= now - self._labels.ttl:
-                    for values, place in places:
-                        values.add(series.labels[place])
-        return used
+                for label, place in places:
+                    self._labels.touch(label, series.labels[place], series.used)

@@ -14,10 +14,6 @@ def _limits(**max_values: int) -> LabelLimits:
     return LabelLimits(max_values, max_series=100, ttl=30 * DAY)
 
 
-def _unused() -> dict[str, set[str]]:
-    return {label: set() for label in FREE}
-
-
 def _size(limits: LabelLimits, label: str) -> int:
     return dict(limits.sizes()[1])[label,]
 
@@ -141,7 +137,7 @@ def test_restored_values_stay_beyond_a_lowered_limit() -> None:
     """A restart with a lower limit keeps what was counted, and admits no more."""
     limits = _limits(model=1)
     for value in ("m1", "m2", "other"):
-        limits.restore("model", value)
+        limits.restore("model", value, 0.0)
     assert _size(limits, "model") == 2
     assert limits.admit("model", "m2", 0.0) == "m2"
     assert limits.admit("model", "m3", 0.0) == "other"
@@ -153,10 +149,12 @@ def test_unused_values_retire_after_the_ttl() -> None:
     for value in ("idle", "series", "call"):
         limits.admit("assistant_id", value, 0.0)
     limits.admit("assistant_id", "fresh", DAY)
-    used = {**_unused(), "assistant_id": {"series"}}
-    gone = limits.retire(30 * DAY + 1, used, lambda label, value: (label, value) == ("assistant_id", "call"))
+    limits.touch("assistant_id", "series", DAY)
+    limits.touch("assistant_id", "idle", -1.0)
+    limits.touch("assistant_id", "unknown to all", DAY)
+    gone = limits.retire(30 * DAY + 1, lambda label, value: (label, value) == ("assistant_id", "call"))
     assert gone == {("assistant_id", "idle")}
-    assert limits.retire(30 * DAY + 1, used, lambda _, value: value == "call") == frozenset()
+    assert limits.retire(30 * DAY + 1, lambda _, value: value == "call") == frozenset()
     assert _size(limits, "assistant_id") == 3
 
 
@@ -165,7 +163,7 @@ def test_admission_is_a_use() -> None:
     limits = _limits()
     limits.admit("assistant_id", "a1", 0.0)
     limits.admit("assistant_id", "a1", 20 * DAY)
-    assert limits.retire(31 * DAY, _unused(), lambda *_: False) == frozenset()
+    assert limits.retire(31 * DAY, lambda *_: False) == frozenset()
 
 
 def test_a_retired_value_leaves_room() -> None:
@@ -173,7 +171,7 @@ def test_a_retired_value_leaves_room() -> None:
     limits = _limits(model=1)
     limits.admit("model", "old", 0.0)
     assert limits.fold("model", "new") == "other"
-    limits.retire(31 * DAY, _unused(), lambda *_: False)
+    limits.retire(31 * DAY, lambda *_: False)
     assert limits.admit("model", "new", 31 * DAY) == "new"
 
 

@@ -17,6 +17,8 @@ from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from tests.calls.tally import FIXTURES
 
+DAY = 86_400.0
+
 
 def event(name: str) -> Event:
     """The event of a fixture."""
@@ -184,6 +186,18 @@ async def test_changed_bounds_start_at_zero(tmp_path: Path) -> None:
         assert "voice_llm_response_seconds_count" not in scrape(recorder)
         assert "voice_response_seconds_count" in scrape(recorder)
         assert await recorder.record(event("conversation-update")) == "duplicate"
+
+
+async def test_unused_values_go_though_the_process_restarts(tmp_path: Path) -> None:
+    """The time to live of label values runs on across restarts; what it ends is gone from the store, too."""
+    config = Config(labels=Labels(ttl=30 * DAY), calls=Calls(idle_timeout=60.0))
+    for day, present in ((0, True), (10, True), (39, True), (41, False), (42, False)):
+        async with recording(SqliteStore(tmp_path), config, clock=lambda day=day: 1000.0 + day * DAY) as recorder:  # type: ignore[misc]  # mypy takes the default for an argument
+            if day == 0:
+                await recorder.record(event("hang"))
+            await recorder.tidy()
+            await recorder.tidy()
+            assert ("64ab00000000000000000001" in scrape(recorder)) is present
 
 
 async def test_assistant_beyond_the_limit_keeps_its_label() -> None:

@@ -345,14 +345,17 @@ def test_reserved_values_never_expire() -> None:
     assert table.expire(NOW + 365 * DAY, _never) == []
 
 
-def test_a_restored_series_counts_as_used_when_first_looked_at() -> None:
-    """The store does not keep uses, so the ttl begins again at a restart."""
+def test_a_restored_value_keeps_the_time_of_its_last_use() -> None:
+    """A restart does not begin the ttl again where the last use is known; where not, the restart counts as one."""
     table = _table()
     _count(table, (CALLS_STARTED, PA, 1))
-    again = _table()
-    again.load([series.stored() for series in _visible(table)])
-    assert again.expire(NOW + 365 * DAY, _never) == []
-    assert len(again.expire(NOW + 396 * DAY, _never)) == 1
+    stored = [series.stored() for series in _visible(table)]
+    known, unknown = _table(), _table()
+    known.load(stored, {"assistant_id": {"a1": NOW}}, NOW + 20 * DAY)
+    unknown.load(stored, None, NOW + 20 * DAY)
+    assert len(known.expire(NOW + 31 * DAY, _never)) == 1
+    assert unknown.expire(NOW + 31 * DAY, _never) == []
+    assert len(unknown.expire(NOW + 51 * DAY, _never)) == 1
 
 
 def test_a_value_that_comes_back_starts_at_0() -> None:

@@ -14,6 +14,10 @@ class Platform(Protocol):
     def EVENTS(self) -> frozenset[str]:  # noqa: N802 - a constant of the module
         """Names of the platform's events, the possible values of `Event.kind` besides ``other``."""
 
+    @property
+    def COUNTED(self) -> frozenset[str]:  # noqa: N802 - a constant of the module
+        """Those of `EVENTS` that something is counted of."""
+
     def parse(self, body: bytes) -> Event:
         """What the body says; an event without facts is a well-formed one that nothing is counted of.
 

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,7 +12,17 @@ from msgspec import Raw, Struct
 from exporter.events import InvalidEvent, Rejected
 
 _T = TypeVar("_T")
-_MAX_DEPTH = 200
+MAX_VALUES: Final = 500_000
+"""Values in a body, by its commas; at the largest size of a body by default, 16 bytes each."""
+MAX_ITEMS: Final = 10_000
+"""Items of an array; a longer one is left out."""
+_MAX_FLAWED: Final = 100_000
+"""Values in a body that has a mistake, which costs much more to read."""
+_MAX_DEPTH: Final = 200
+_INTEGERS: Final = range(-(2**63), 2**64)
+Listed: TypeAlias = Annotated[list[_T], msgspec.Meta(max_length=MAX_ITEMS)]
+"""An array on the wire."""
+
 _decoder: Callable[[Any], msgspec.json.Decoder[Any]] = cache(msgspec.json.Decoder)
 
 
@@ -20,16 +30,22 @@ def decode(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
     """Decode JSON into structs; a branch of the wrong shape is left out and named.
 
     Raises:
-        InvalidEvent: not JSON, or not an object or array where ``kind`` is one.
+        InvalidEvent: not JSON, too much of it, or not an object or array where ``kind`` is one.
     """
+    _limit(body, MAX_VALUES)
     try:
         return cast("_T", _decoder(kind).decode(body)), ()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _prune(body, kind)
 
 
+def _limit(body: bytes, values: int) -> None:
+    if body.count(b",") > values:
+        raise InvalidEvent(f"the body has more than {values} values")
+
+
 def _repaired(body: bytes) -> bytes:
-    """The body as strict JSON, where it is only Python's or JavaScript's (NaN, Infinity, lone surrogates)."""
+    """The body as strict JSON of 64 bits, where it is only Python's or JavaScript's (NaN, Infinity, lone surrogates)."""
     try:
         return msgspec.json.encode(_strict(json.loads(body)))
     except (ValueError, RecursionError, msgspec.MsgspecError):
@@ -42,6 +58,8 @@ def _strict(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case float() if not math.isfinite(value):
             return "not finite"
+        case int() if value not in _INTEGERS:
+            return "too large"
         case str():
             return value.encode("utf-8", "replace").decode()
         case list():
@@ -53,6 +71,7 @@ def _strict(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _prune(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
+    _limit(body, _MAX_FLAWED)
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

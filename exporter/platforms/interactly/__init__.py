@@ -211,3 +211,4 @@ _FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fac
     "hang": _hang,
     "error": _error,
 }
+COUNTED: Final = frozenset(_FACTS)

@@ -235,4 +235,5 @@ _FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fac
     "user-interrupted": _interruption,
     "transfer-update": _transfer,
 }
+COUNTED: Final = frozenset(_FACTS)
 EVENTS: Final = NEED_ANSWER | _UNCOUNTED | frozenset(_FACTS)
