@@ -286,6 +286,11 @@ CALLS_EXPIRED = _counter(
 SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
 STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), SELF_BOUNDS, "Duration of commits to storage.")
 STORAGE_ERRORS = _counter("voice_exporter_storage_errors_total", (), "Commits that storage refused.")
+STORAGE_SET_ASIDE = _counter(
+    "voice_exporter_storage_set_aside_total",
+    (),
+    "Damaged databases that were set aside under a dated name since the start; counts began again.",
+)
 RELOAD_SUCCESSFUL = _gauge(
     "voice_exporter_config_last_reload_successful", (), "Whether the last configuration reload succeeded."
 )

@@ -76,6 +76,7 @@ class Recorder:
         self._retire_at = 0.0
         self._committing = asyncio.Lock()
         self._stopping = False
+        self._set_aside: str | None = None
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
         self.ready: str | None = _STARTING
 
@@ -94,6 +95,13 @@ class Recorder:
             )
         self._dropped = list(restored.ids)
         self._book.load(snapshot.calls, snapshot.assistants)
+        self._note_damage()
+
+    def _note_damage(self) -> None:
+        """Count a database that was set aside, and let it exist at 0 before."""
+        damaged = self._store.set_aside != self._set_aside
+        self._set_aside = self._store.set_aside
+        self.table.add(m.STORAGE_SET_ASIDE, (), int(damaged), self._clock())
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
@@ -235,6 +243,7 @@ class Recorder:
         except StorageError:
             self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
             return
+        self._note_damage()
         self._accept()
 
     async def tidy(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from os import listdir
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ def event(name: str) -> Event:
 
 class ScriptedStore:
     """Keeps nothing; a commit ends as the script says, or waits for the gate."""
+
+    set_aside = None
 
     def __init__(self, *script: Exception | None) -> None:
         self.script = [None, *script]
@@ -175,6 +178,15 @@ async def test_restart_brings_everything_back(tmp_path: Path) -> None:
 def calls_only(text: str) -> list[str]:
     """The lines of a scrape that tell of calls, bounds and created timestamps included."""
     return [line for line in text.splitlines() if line.startswith("voice_") and "voice_exporter" not in line]
+
+
+async def test_damaged_database_is_set_aside(tmp_path: Path) -> None:
+    """A database that is none is set aside and counted, and events count again from 0."""
+    (tmp_path / "voice-exporter.db").write_bytes(b"no database at all" * 100)
+    async with recording(SqliteStore(tmp_path)) as recorder:
+        assert await recorder.record(event("hang")) == "counted"
+        assert "voice_exporter_storage_set_aside_total 1" in scrape(recorder)
+    assert any(name.startswith("voice-exporter.db.corrupt-") for name in listdir(tmp_path))
 
 
 async def test_changed_bounds_start_at_zero(tmp_path: Path) -> None:

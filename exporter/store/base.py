@@ -71,6 +71,10 @@ class Snapshot(Struct):
 class Store(Protocol):
     """Where batches are kept."""
 
+    @property
+    def set_aside(self) -> str | None:
+        """The name that the last damaged database was given; None where there was none."""
+
     def load(self) -> Snapshot:
         """Everything kept so far. Called once, before the first commit.
 

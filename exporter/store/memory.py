@@ -6,6 +6,8 @@ from exporter.store.base import Batch, Snapshot
 class MemoryStore:
     """A store for those who want no file; counters start at 0 with a new created timestamp at every start."""
 
+    set_aside = None
+
     def load(self) -> Snapshot:
         """Nothing."""
         return Snapshot([], [], [])
