@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from os import listdir
 from pathlib import Path
 
 import pytest
@@ -62,6 +61,11 @@ async def recording(
         yield recorder
     finally:
         await recorder.stop()
+
+
+def files(folder: Path) -> list[str]:
+    """Names of the files in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 def scrape(recorder: Recorder, *names: str) -> str:
@@ -186,7 +190,7 @@ async def test_damaged_database_is_set_aside(tmp_path: Path) -> None:
     async with recording(SqliteStore(tmp_path)) as recorder:
         assert await recorder.record(event("hang")) == "counted"
         assert "voice_exporter_storage_set_aside_total 1" in scrape(recorder)
-    assert any(name.startswith("voice-exporter.db.corrupt-") for name in listdir(tmp_path))
+    assert any(name.startswith("voice-exporter.db.corrupt-") for name in files(tmp_path))
 
 
 async def test_changed_bounds_start_at_zero(tmp_path: Path) -> None:
