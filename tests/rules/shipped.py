@@ -1,0 +1,39 @@
+"""The files under `rules/`, as the tests read them."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.rules.lint import check
+from tests.rules.shapes import Shape
+
+ROOT: Final = Path(__file__).parents[2]
+RULES: Final = ROOT / "rules"
+TESTS: Final = sorted((RULES / "tests").glob("*.test.yml"))
+
+
+@cache
+def groups() -> tuple[dict[str, Any], ...]:
+    """Every group of the committed files; each file has one."""
+    return tuple(yaml.safe_load(file.read_text())["groups"][0] for file in sorted(RULES.glob("*.rules.yml")))
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Every alert."""
+    return [rule for group in groups() for rule in group["rules"] if "alert" in rule]
+
+
+def shapes(group: dict[str, Any]) -> dict[str, Shape]:
+    """Labels of each series that a group records, in order: a rule may use those before it and none of other files."""
+    found: dict[str, Shape] = {}
+    for rule in group["rules"]:
+        if "record" in rule:
+            found[rule["record"]] = check(rule["expr"], found)
+    return found
+
+
+def recorded() -> dict[str, Shape]:
+    """Labels of every recorded series."""
+    return {name: shape for group in groups() for name, shape in shapes(group).items()}

@@ -1,0 +1,62 @@
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rules.shipped import RULES, TESTS, alerts
+
+NAMES = sorted({alert["alert"] for alert in alerts()})
+ALWAYS = {"VoiceWatchdog"}
+"""Alerts that fire whatever happens."""
+
+
+def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run promtool in the folder of the rules."""
+    return subprocess.run(["promtool", *map(str, arguments)], cwd=RULES, capture_output=True, text=True, check=False)
+
+
+@cache
+def moments() -> list[dict[str, Any]]:
+    """What the tests expect of the alerts, moment by moment."""
+    cases = (case for file in TESTS for case in yaml.safe_load(file.read_text())["tests"])
+    return [moment for case in cases for moment in case["alert_rule_test"]]
+
+
+def expectations(name: str) -> list[dict[str, Any]]:
+    """What the tests expect of an alert."""
+    return [moment for moment in moments() if moment["alertname"] == name]
+
+
+def test_promtool_takes_the_rules() -> None:
+    """Promtool finds nothing wrong with the rules, nor with the configuration that loads them."""
+    checked = promtool("check", "rules", *sorted(RULES.glob("*.rules.yml")))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    configured = promtool("check", "config", "prometheus.yml")
+    assert configured.returncode == 0, configured.stdout + configured.stderr
+    assert f"{len(list(RULES.glob('*.rules.yml')))} rule files found" in configured.stdout
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_alerts_fire_and_stay_silent(file: Path) -> None:
+    """Each alert fires when it should, with exactly these labels and annotations, and at no other time."""
+    tested = promtool("test", "rules", file)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_alert_is_tested_both_ways(name: str) -> None:
+    """No alert is without moments at which it fires and at which it does not, before as well as after."""
+    expected = expectations(name)
+    assert any(moment["exp_alerts"] for moment in expected)
+    assert sum(not moment["exp_alerts"] for moment in expected) >= (0 if name in ALWAYS else 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_severity_is_tested(name: str) -> None:
+    """Where an alert has several severities, each of them is expected to fire."""
+    shipped = {(alert["labels"]["severity"]) for alert in alerts() if alert["alert"] == name}
+    fired = [expected for moment in expectations(name) for expected in moment["exp_alerts"]]
+    assert {expected["exp_labels"]["severity"] for expected in fired} == shipped

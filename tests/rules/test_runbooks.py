@@ -1,0 +1,55 @@
+import re
+
+import pytest
+
+from tests.rules.shipped import RULES, alerts
+
+BASE = "https://github.com/voice-exporter/voice-exporter/blob/main/rules/runbooks/"
+DASHBOARDS = ("voice-overview", "voice-latency", "voice-hangs-errors", "voice-exporter")
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+@pytest.mark.parametrize("name", sorted({alert["alert"] for alert in alerts()}))
+def test_every_alert_has_a_runbook(name: str) -> None:
+    """The link of an alert leads to its runbook, which has all sections, queries among them."""
+    linked = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
+    assert linked == {f"{BASE}{name}.md"}
+    text = (RULES / "runbooks" / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
+    assert "```promql" in text.partition("## Diagnosis")[2].partition("## Mitigation")[0]
+
+
+def test_every_alert_has_a_dashboard() -> None:
+    """The link of an alert leads to one of the four dashboards, and so does its runbook."""
+    for alert in alerts():
+        url = alert["annotations"]["dashboard_url"]
+        assert url in {f"http://localhost:3000/d/{uid}" for uid in DASHBOARDS}
+        assert f"]({url})" in (RULES / "runbooks" / f"{alert['alert']}.md").read_text()
+
+
+def test_summaries_are_the_same_for_each_alert() -> None:
+    """A summary holds for every alert of its name: it has no template. A description says which one."""
+    for alert in alerts():
+        annotations = alert["annotations"]
+        assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
+        assert "{{" not in annotations["summary"]
+        assert "{{" in annotations["description"] or alert["alert"] == "VoiceWatchdog"
+
+
+def test_links_between_runbooks_lead_somewhere() -> None:
+    """No link of a runbook is dead."""
+    for path in (RULES / "runbooks").glob("*.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_hang_and_error_runbooks_have_the_documented_strategies() -> None:
+    """Provider fallback, shorter replies, a hold message and a hand-off are where the documents put them."""
+    for name in ("VoiceAssistantHangsRepeated", "VoiceHangRateHigh"):
+        text = (RULES / "runbooks" / f"{name}.md").read_text()
+        assert all(
+            strategy in text for strategy in ("Provider fallback", "Shorter replies", "Hold message", "Hand-off")
+        )
+    text = (RULES / "runbooks" / "VoiceCriticalError.md").read_text()
+    assert all(strategy in text for strategy in ("Provider fallback", "Hand-off"))
