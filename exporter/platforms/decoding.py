@@ -19,7 +19,6 @@ MAX_ITEMS: Final = 10_000
 _MAX_FLAWED: Final = 100_000
 """Values in a body that has a mistake, which costs much more to read."""
 _MAX_DEPTH: Final = 200
-_INTEGERS: Final = range(-(2**63), 2**64)
 Listed: TypeAlias = Annotated[list[_T], msgspec.Meta(max_length=MAX_ITEMS)]
 """An array on the wire."""
 
@@ -45,7 +44,7 @@ def _limit(body: bytes, values: int) -> None:
 
 
 def _repaired(body: bytes) -> bytes:
-    """The body as strict JSON of 64 bits, where it is only Python's or JavaScript's (NaN, Infinity, lone surrogates)."""
+    """The body as strict JSON, where it is only Python's or JavaScript's (NaN, Infinity, lone surrogates)."""
     try:
         return msgspec.json.encode(_strict(json.loads(body)))
     except (ValueError, RecursionError, msgspec.MsgspecError):
@@ -58,8 +57,6 @@ def _strict(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case float() if not math.isfinite(value):
             return "not finite"
-        case int() if value not in _INTEGERS:
-            return "too large"
         case str():
             return value.encode("utf-8", "replace").decode()
         case list():
@@ -86,13 +83,14 @@ def _prune(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
 def _fit(value: Any, kind: Any, path: str, rejected: list[Rejected]) -> Any:  # noqa: ANN401 - any JSON value and type
     """The value without the branches that do not have the shape of ``kind``; None where it has none of it."""
     inner = next((option for option in get_args(kind) if option is not type(None)), None)
+    listed = getattr(kind, "__origin__", None) is list
     if kind is Raw:
         return Raw(msgspec.json.encode(value))
     if isinstance(kind, type) and issubclass(kind, Struct):
         if isinstance(value, dict):
             return _fit_struct(value, kind, path, rejected)
-    elif getattr(kind, "__origin__", None) is list:
-        if isinstance(value, list):
+    elif listed:
+        if isinstance(value, list) and len(value) <= MAX_ITEMS:
             items = [_fit(item, inner, path, rejected) for item in value]
             return [item for item in items if item is not None]
     elif inner is not None:
@@ -100,7 +98,7 @@ def _fit(value: Any, kind: Any, path: str, rejected: list[Rejected]) -> Any:  # 
     else:
         return value
     if value is not None:
-        rejected.append(Rejected(path or "message", "type"))
+        rejected.append(Rejected(path or "message", "too_large" if listed and isinstance(value, list) else "type"))
     return None
 
 

@@ -7,8 +7,8 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from exporter.events import Cursor, Message
-from exporter.platforms.decoding import decode
+from exporter.events import Cursor, InvalidEvent, Message
+from exporter.platforms.decoding import MAX_ITEMS, decode
 
 _T = TypeVar("_T")
 _SEED: Final = secrets.randbits(64)
@@ -22,6 +22,9 @@ class RawHistory(Generic[_T]):
         raw: the array's bytes.
         kind: struct of one message on the wire.
         convert: what one message says; None where nothing can be counted of it.
+
+    Raises:
+        InvalidEvent: no conversation is that long.
     """
 
     def __init__(self, raw: msgspec.Raw, kind: type[_T], convert: Callable[[_T], Message | None]) -> None:
@@ -29,6 +32,10 @@ class RawHistory(Generic[_T]):
         self._end = _end_of_last(self._raw)
         self._kind = kind
         self._convert = convert
+        self._by_key: dict[int, Message] | None = None
+        # Each message has a brace, so most histories need not be looked at.
+        if self._raw.count(b"{") > MAX_ITEMS and (length(raw) or 0) > MAX_ITEMS:
+            raise InvalidEvent(f"the conversation has more than {MAX_ITEMS} messages")
 
     def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
         """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
@@ -43,7 +50,10 @@ class RawHistory(Generic[_T]):
 
     def find(self, key: int) -> Message | None:
         """The message with that key, wherever it stands."""
-        return next((message for message in self._messages(self._raw) if message.key == key), None)
+        if self._by_key is None:
+            # Whoever looks for one message that is missing may look for thousands.
+            self._by_key = {message.key: message for message in reversed(self._messages(self._raw))}
+        return self._by_key.get(key)
 
     def __bool__(self) -> bool:
         return self._end > 0

@@ -96,7 +96,7 @@ class Values:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._reject(field, "type")
             return None
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             self._reject(field, "not_finite")
             return None
         if abs(value) > maximum / unit:

@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec import Raw, Struct, field
 
+from exporter.platforms.decoding import Listed
+
 
 class _Wire(Struct, rename="camel", gc=False):
     pass
@@ -61,7 +63,7 @@ class WireMessage(_Wire):
     role: Any = None
     timestamp: Any = None
     metrics: Metrics | None = None
-    skipped_assistant_messages: list[Raw] | None = None
+    skipped_assistant_messages: Listed[Raw] | None = None
 
 
 class CostAnalysis(_Wire):
@@ -92,7 +94,7 @@ class Turns(_Wire):
 
 
 class TurnsStats(_Wire):
-    bot_response_time: list[Any] | None = None
+    bot_response_time: Listed[Any] | None = None
     barge_in_count: Any = None
 
 
@@ -167,7 +169,7 @@ class Tts(_Wire):
 
 class Speech(_Wire):
     stt: Stt | None = None
-    tts_data: list[Tts] | None = None
+    tts_data: Listed[Tts] | None = None
 
 
 class Config(_Wire):
@@ -176,7 +178,7 @@ class Config(_Wire):
 
 class AssistantServer(_Wire):
     enabled: Any = None
-    messages: list[Any] | None = None
+    messages: Listed[Any] | None = None
 
 
 class Assistant(_Wire):

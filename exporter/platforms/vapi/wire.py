@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from exporter.platforms.decoding import Listed
+
 _NULL = Raw(b"null")
 
 
@@ -16,7 +18,7 @@ class Word(_Wire):
 
 
 class Metadata(_Wire):
-    word_level_confidence: list[Word] | None = None
+    word_level_confidence: Listed[Word] | None = None
 
 
 class Function(_Wire):
@@ -33,7 +35,7 @@ class WireMessage(_Wire):
     role: Any = None
     time: Any = None
     metadata: Metadata | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Listed[ToolCall] | None = None
     tool_call_id: Any = None
     name: Any = None
 
@@ -88,7 +90,7 @@ class TurnLatency(_Wire):
 
 
 class PerformanceMetrics(_Wire):
-    turn_latencies: list[TurnLatency] | None = None
+    turn_latencies: Listed[TurnLatency] | None = None
     num_user_interrupted: Any = None
     num_assistant_interrupted: Any = None
 
@@ -99,7 +101,7 @@ class Transfer(_Wire):
 
 class Artifact(_Wire):
     messages: Raw = _NULL
-    transfers: list[Transfer] | None = None
+    transfers: Listed[Transfer] | None = None
     performance_metrics: PerformanceMetrics | None = None
 
 
@@ -113,7 +115,7 @@ class Assistant(_Wire):
     model: Service | None = None
     voice: Service | None = None
     transcriber: Service | None = None
-    server_messages: list[Any] | None = None
+    server_messages: Listed[Any] | None = None
 
 
 class Transport(_Wire):
@@ -132,7 +134,7 @@ class Call(_Wire):
     ended_at: Any = None
     ended_reason: Any = None
     cost: Any = None
-    costs: list[Cost] | None = None
+    costs: Listed[Cost] | None = None
     cost_breakdown: CostBreakdown | None = None
     analysis: Analysis | None = None
 
@@ -153,7 +155,7 @@ class Message(_Wire):
     duration_seconds: Any = None
     duration_ms: Any = None
     cost: Any = None
-    costs: list[Cost] | None = None
+    costs: Listed[Cost] | None = None
     cost_breakdown: CostBreakdown | None = None
     analysis: Analysis | None = None
     performance_metrics: PerformanceMetrics | None = None

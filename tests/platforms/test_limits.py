@@ -1,0 +1,100 @@
+"""How much of a body is read: what a stranger could make expensive has a limit."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw, Struct
+
+from exporter.events import InvalidEvent, Message, Rejected
+from exporter.platforms import PLATFORMS
+from exporter.platforms.decoding import MAX_ITEMS, MAX_VALUES
+from exporter.platforms.history import RawHistory
+
+NOW = 1_700_000_000_000
+each_platform = pytest.mark.parametrize("platform", sorted(PLATFORMS))
+
+
+def hang(**more: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """A hang with further fields."""
+    return json.dumps({"message": {"type": "hang", "timestamp": NOW, **more}}).encode()
+
+
+@each_platform
+@pytest.mark.parametrize("digits", [25, 400, 4000])
+def test_a_number_beyond_every_type_is_left_out(platform: str, digits: int) -> None:
+    """JSON has no largest integer; what no float can hold is too large, and the rest of the event counts."""
+    body = hang().replace(str(NOW).encode(), b"9" * digits)
+
+    event = PLATFORMS[platform].parse(body)
+
+    assert event.kind == "hang"
+    assert Rejected("message.timestamp", "too_large") in event.rejected
+
+
+@each_platform
+def test_more_values_than_any_event_has_are_refused(platform: str) -> None:
+    """A body of the allowed size can hold millions of values; each costs time and memory."""
+    PLATFORMS[platform].parse(hang(more=[0] * (MAX_VALUES - 10)))
+
+    with pytest.raises(InvalidEvent, match=f"^the body has more than {MAX_VALUES} values$"):
+        PLATFORMS[platform].parse(hang(more=[0] * (MAX_VALUES + 2)))
+
+
+@each_platform
+@pytest.mark.parametrize("flaw", [b"NaN", b'"\\ud800"', b"1e400"])
+def test_a_flawed_body_may_have_fewer(platform: str, flaw: bytes) -> None:
+    """Reading around a mistake takes ten times as long, so such a body ends at a fifth of the values."""
+    PLATFORMS[platform].parse(hang(more=[0] * 90_000, call={}).replace(b"{}", flaw))
+
+    with pytest.raises(InvalidEvent, match=r"^the body has more than 100000 values$"):
+        PLATFORMS[platform].parse(hang(more=[0] * 110_000, call={}).replace(b"{}", flaw))
+
+
+def test_an_array_that_is_too_long_is_left_out() -> None:
+    """It is counted as too large, and the rest of the event counts."""
+    cost = {"type": "model", "cost": 0.5}
+
+    def report(count: int) -> bytes:
+        return json.dumps({"message": {"type": "end-of-call-report", "costs": [cost] * count}}).encode()
+
+    assert not PLATFORMS["vapi"].parse(report(MAX_ITEMS)).rejected
+    event = PLATFORMS["vapi"].parse(report(MAX_ITEMS + 1))
+    assert event.rejected == (Rejected("message.costs", "too_large"),)
+    assert event.facts
+
+
+@each_platform
+def test_a_conversation_has_an_end(platform: str) -> None:
+    """No call has that many messages."""
+
+    def update(count: int) -> bytes:
+        message = {"type": "conversation-update", "call": {"id": "call-1"}, "messages": [{"role": "user"}] * count}
+        return json.dumps({"message": message}).encode()
+
+    assert PLATFORMS[platform].parse(update(MAX_ITEMS)).facts
+    with pytest.raises(InvalidEvent, match=f"^the conversation has more than {MAX_ITEMS} messages$"):
+        PLATFORMS[platform].parse(update(MAX_ITEMS + 1))
+
+
+class Sent(Struct):
+    """A message on the wire."""
+
+    key: int
+
+
+def test_messages_are_looked_up_in_one_pass() -> None:
+    """Thousands of replies to messages that are not there must not read the history thousands of times."""
+    converted = []
+
+    def convert(sent: Sent) -> Message:
+        converted.append(sent.key)
+        return Message(key=sent.key, role="user", time_ms=len(converted))
+
+    history = RawHistory(Raw(b'[{"key":1},{"key":2},{"key":1}]'), Sent, convert)
+
+    assert [history.find(key) for key in range(3, 1000)] == [None] * 997
+    found = history.find(1)
+    assert found
+    assert converted == [1, 2, 1]
+    assert found.time_ms == 1
