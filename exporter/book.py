@@ -20,6 +20,8 @@ _decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
 _decode_usage: Final = msgspec.msgpack.Decoder(dict[str, dict[str, float]]).decode
 _decode_assistant: Final = msgspec.msgpack.Decoder(AssistantState).decode
 
+_KEYS: Final = 100
+"""Messages, hangs and tool calls that a call may have before it takes the place of a further call."""
 _REFRESH: Final = 3600.0
 """Seconds after which times of last use are written again though nothing else changed."""
 _USAGE_KEY: Final = identity("usage of label values")
@@ -33,6 +35,7 @@ class Book:
         open: calls that may still go on, least recently active first.
         done: calls that ended or expired, kept to know late duplicates, least recently active first.
         assistants: by platform and label value.
+        size: places that the calls take of the ``calls.max_tracked``.
     """
 
     def __init__(self, config: Config, labels: LabelLimits) -> None:
@@ -40,6 +43,7 @@ class Book:
         self.done: OrderedDict[int, CallState] = OrderedDict()
         self.assistants: dict[tuple[str, str], AssistantState] = {}
         self.labels = labels
+        self.size = 0
         self.usage_kept = 0.0
         self.configure(config)
 
@@ -77,15 +81,21 @@ class Book:
         self.forget(key)
         over = state.ended or state.expired or not state.opened
         (self.done if over else self.open)[key] = state
+        self.size += _size(state)
 
     def forget(self, key: int) -> None:
         """Forget a call."""
-        self.open.pop(key, None)
-        self.done.pop(key, None)
+        state = self.open.pop(key, None) or self.done.pop(key, None)
+        if state:
+            self.size -= _size(state)
 
     def in_use(self) -> set[str]:
         """Label values of assistants that have open calls."""
         return {state.assistant for state in self.open.values()}
+
+
+def _size(state: CallState) -> int:
+    return 1 + len(state.seen) // _KEYS
 
 
 class Draft:
@@ -126,17 +136,17 @@ class Draft:
 
     def tidy(self, now: float, limit: int) -> Iterator[list[Increment]]:
         """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds."""
-        calls, excess = self._book.config.calls, len(self._book) - self._book.config.calls.max_tracked
+        calls, excess = self._book.config.calls, self._book.size - self._book.config.calls.max_tracked
         for key, state in list(islice(self._book.done.items(), limit)):
             if state.last_event + calls.retention > now and excess <= 0:
                 break
             self._calls[key] = None
-            excess -= 1
+            excess -= _size(state)
         for key, state in list(islice(self._book.open.items(), limit)):
             if state.last_event + calls.idle_timeout > now and excess <= 0:
                 break
             self._calls[key], increments = expire(state, self._book.settings)
-            excess -= 1
+            excess -= _size(state)
             yield increments
 
     def forget_unused_assistants(self, now: float) -> None:
@@ -151,6 +161,11 @@ class Draft:
         if now - self._book.usage_kept >= _REFRESH:
             self._book.usage_kept = now
             self._usage = _encode(self._book.labels.usage())
+
+    @property
+    def touched(self) -> int:
+        """How many calls it changes."""
+        return len(self._calls)
 
     @property
     def changed(self) -> bool:

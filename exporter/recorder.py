@@ -248,10 +248,13 @@ class Recorder:
 
     async def tidy(self) -> None:
         """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
-        async with self._committing:
-            await self._tidy()
+        more = True
+        while more:
+            async with self._committing:
+                more = await self._tidy()
 
-    async def _tidy(self) -> None:
+    async def _tidy(self) -> bool:
+        """Do no more of it at once than events can wait for; whether there may be more."""
         now, draft = self._clock(), Draft(self._book)
         changes = [
             _Change(self.table.resolve(increments, now), None, None, "ignored")
@@ -265,6 +268,7 @@ class Recorder:
             draft.keep_usage(now)
         if changes or self._dropped or draft.changed or self.ready:
             await self._commit(draft, changes)
+        return draft.touched >= _MAX_TIDY and self.ready is None
 
 
 def _failure(waiting: _Waiting, error: Exception) -> None:

@@ -17,7 +17,7 @@ _MS = NANO // 1000
 def conversation(step: Step, fact: Conversation) -> None:
     """Count what the conversation has new."""
     messages, step.state.cursor = fact.history.since(step.state.cursor)
-    if not messages:
+    if not messages or step.is_full("messages"):
         return
     messages.sort(key=lambda message: message.time_ms or 0)
     step.state.seen = dict(step.state.seen)

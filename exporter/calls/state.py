@@ -23,6 +23,9 @@ GROUPS: tuple[Group, ...] = (
 GROUP_BIT: dict[Group, int] = {group: 1 << index for index, group in enumerate(GROUPS)}
 """Bit of a measurement group in `CallState.seen`, `CallState.live` and `CallState.reported`."""
 
+MAX_SEEN = 20_000
+"""Keys in `CallState.seen` from which on nothing new of the call counts; no conversation has a tenth of them."""
+
 REJECTED_SHIFT = len(GROUPS)
 """Shifts a group's bit to the one that says its impossible values were counted."""
 COUNTED = 1 << 24

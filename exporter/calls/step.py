@@ -5,7 +5,8 @@ from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
-from exporter.calls.state import COUNTED, GROUP_BIT, AssistantState, CallState
+from exporter.calls.state import COUNTED, GROUP_BIT, MAX_SEEN, AssistantState, CallState
+from exporter.catalogue import REJECTED_VALUES
 from exporter.events import UNKNOWN, Component, Distribution, Event, Group, identity
 from exporter.metric import Increment, Metric
 
@@ -76,9 +77,16 @@ class Step:
         if self.event.call is None:
             return True
         key = identity(*parts)
-        if key in self.state.seen:
+        if key in self.state.seen or self.is_full(str(parts[0])):
             return False
         self.state.seen = {**self.state.seen, key: COUNTED}
+        return True
+
+    def is_full(self, field: str) -> bool:
+        """Whether so much of the call was counted that ``field`` is left out."""
+        if len(self.state.seen) < MAX_SEEN:
+            return False
+        self.add_to(REJECTED_VALUES, (self.state.platform, field, "too_large"))
         return True
 
     def latch_live(self, group: Group) -> bool:
