@@ -102,8 +102,8 @@ def _commands(folder: Path) -> dict[str, list[str]]:
             f"--web.listen-address=127.0.0.1:{ALERTMANAGER}",
             "--cluster.listen-address=",
         ],
-        "calls": [*simulate, "--calls-per-minute=40"],
-        "trouble": [*simulate, "--calls-per-minute=6", "--scenario=hang-storm", "--seed=2"],
+        "calls": [*simulate, "--calls-per-minute=40", "--time-scale=4"],
+        "trouble": [*simulate, "--calls-per-minute=6", "--scenario=hang-storm", "--seed=2", "--time-scale=4"],
     }
 
 

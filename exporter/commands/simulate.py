@@ -18,8 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag = parser.add_argument
     flag("--url", default="http://127.0.0.1:10060", help="the exporter, default %(default)s")
     flag("--calls-per-minute", metavar="N", type=float, default=6.0, help="new calls, default %(default)s")
-    flag("--duration", metavar="DURATION", type=_duration, help="such as 10m; without it, until interrupted")
+    flag(
+        "--duration",
+        metavar="DURATION",
+        type=_duration,
+        help="new calls for so long, such as 10m; open ones finish; without it, until interrupted",
+    )
     flag("--scenario", default="normal", choices=tuple(SCENARIOS), help="what goes wrong, default %(default)s")
+    flag(
+        "--time-scale",
+        metavar="N",
+        type=float,
+        default=1.0,
+        help="people talk so many times faster, default %(default)s",
+    )
     flag("--seed", metavar="N", type=int, default=1, help="the same seed gives the same calls, default %(default)s")
     parser.epilog = f"The webhook secret, where there is one, is taken from {SECRET_VARIABLE}."
 
@@ -45,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seed,
         os.environ.get(SECRET_VARIABLE) or None,
         out=sys.stdout,
+        time_scale=arguments.time_scale,
     )
     try:
         return asyncio.run(traffic)
