@@ -1,0 +1,1 @@
+"""Dashboards and provisioning for Grafana; `grafana.builder` writes the dashboards."""

@@ -1,0 +1,118 @@
+"""What all dashboards share: variables, links between them, alerts as annotations, the time range."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from grafana_foundation_sdk.builders.dashboard import (
+    AnnotationQuery,
+    Dashboard,
+    DashboardLink,
+    DatasourceVariable,
+    QueryVariable,
+    Row,
+)
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as models
+
+from exporter import catalogue as m
+from grafana.builder.firing import ACTED_ON, alerts
+from grafana.builder.panels import DATASOURCE
+from grafana.builder.places import plain, text
+
+OVERVIEW: Final = "voice-overview"
+LATENCY: Final = "voice-latency"
+HANGS_ERRORS: Final = "voice-hangs-errors"
+EXPORTER: Final = "voice-exporter"
+"""The dashboards' uids; alerts link to them."""
+
+_TAG: Final = "voice-exporter"
+_NAMED: Final = '/assistant_id="(?<value>[^"]+)".*assistant_name="(?<text>[^"]*)"/'
+"""Assistants are chosen by name and matched by id."""
+
+Panel = Builder[models.Panel]
+
+
+class Section(NamedTuple):
+    """A row of the dashboard with its panels."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+def board(uid: str, title: str, description: str, sections: Sequence[Section]) -> dict[str, object]:
+    """A dashboard as Grafana imports it, with places for the thresholds."""
+    made = Dashboard(title).uid(uid).description(description).tags([_TAG]).readonly()
+    made.timezone("browser").time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
+    made.variables(_variables()).links(_links()).annotation(_firing())
+    for section in sections:
+        made.with_row(Row(section.title))
+        for panel in section.panels:
+            made.with_panel(panel)
+    return _finished(made.build())
+
+
+def drill_down(uid: str, *, assistant: bool = False) -> str:
+    """Address of another dashboard with the same choices, or with the assistant of a table's row."""
+    chosen = ["datasource", "job", "instance", "platform", "provider", *([] if assistant else ["assistant"])]
+    choices = [f"${{{name}:queryparam}}" for name in chosen]
+    row = ["var-assistant=${__data.fields.assistant_id}"] if assistant else []
+    return f"/d/{uid}?{'&'.join(['${__url_time_range}', *choices, *row])}"
+
+
+def _finished(made: models.Dashboard) -> dict[str, object]:
+    for number, panel in enumerate(made.panels or [], start=1):
+        panel.id_val = number
+    finished: Any = plain(made)
+    del finished["style"]  # dark or light is the reader's choice
+    finished["annotations"]["list"][0] |= {
+        "titleFormat": "{{alertname}}",
+        "textFormat": "{{severity}} {{platform}} {{provider}}",
+        "tagKeys": "severity,platform",
+        "step": "60s",
+    }
+    return dict(finished)
+
+
+def _variables() -> list[Builder[models.VariableModel]]:
+    scraped = f'{m.BUILD_INFO.name}{{job=~"$job"}}'
+    calls = f'{m.CALLS_STARTED.name}{{job=~"$job", instance=~"$instance"}}'
+    requests = f'{m.SERVICE_REQUESTS.name}{{job=~"$job", instance=~"$instance", platform=~"$platform"}}'
+    assistants = f'{m.ASSISTANT_INFO.name}{{job=~"$job", instance=~"$instance", platform=~"$platform"}}'
+    return [
+        DatasourceVariable("datasource").label("Data source").type("prometheus"),
+        _variable("job", f"label_values({m.BUILD_INFO.name}, job)"),
+        _variable("instance", f"label_values({scraped}, instance)"),
+        _variable("platform", f"label_values({calls}, platform)"),
+        _variable("assistant", f"query_result({assistants})").regex(_NAMED),
+        _variable("provider", f"label_values({requests}, provider)"),
+    ]
+
+
+def _variable(name: str, query: str) -> QueryVariable:
+    return (
+        QueryVariable(name)
+        .label(name.title())
+        .datasource(DATASOURCE)
+        .query({"query": query, "refId": f"variable-{name}"})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".+")
+        .current(models.VariableOption(selected=True, text=["All"], value=["$__all"]))
+    )
+
+
+def _links() -> list[Builder[models.DashboardLink]]:
+    boards = DashboardLink("Voice dashboards").type(models.DashboardLinkType.DASHBOARDS).tags([_TAG])
+    runbooks = DashboardLink("Runbooks").type(models.DashboardLinkType.LINK).icon("doc")
+    return [
+        boards.include_vars(include_vars=True).keep_time(keep_time=True),
+        runbooks.url(f"{text('links.runbook_base_url', 'url')}/").target_blank(target_blank=True),
+    ]
+
+
+def _firing() -> AnnotationQuery:
+    firing = f"max by (alertname, severity, platform, provider) ({alerts(ACTED_ON)})"
+    query = AnnotationQuery().name("Alerts").datasource(DATASOURCE).expr(firing)
+    return query.enable(enable=True).icon_color("dark-red")

@@ -1,0 +1,147 @@
+"""The overview: is anyone suffering now, where, since when, and what next."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import stat, timeseries
+from grafana_foundation_sdk.models.common import BigValueTextMode
+
+from exporter import catalogue as m
+from grafana.builder import colours as c
+from grafana.builder import firing
+from grafana.builder.board import HANGS_ERRORS, LATENCY, OVERVIEW, Section, board, drill_down
+from grafana.builder.panels import coloured, judged, now, query, series, stacked, tile
+from grafana.builder.places import RANGE, Number, window
+from grafana.builder.query import ASSISTANT, mean, named, quantile, rate, select, total
+from grafana.builder.signals import HANG_RATE, PROVIDER, PROVIDER_ERRORS, SIGNALS, Signal, pressure
+from grafana.builder.tables import Column, Table, linked, ranking
+from grafana.builder.trends import by_assistant, by_provider
+from grafana.builder.value import value
+
+_MODEL: Final = ("provider", "model")
+
+
+def overview() -> dict[str, object]:
+    """The overview."""
+    return board(
+        OVERVIEW,
+        "Voice / Overview",
+        "Is anyone suffering now, where, since when, and what next.",
+        [
+            Section("Is anyone suffering now?", [firing.count(), *map(_tile, SIGNALS), _provider_tile()]),
+            Section("Where, and what next?", [firing.listing(), _assistants(), _providers(), _models()]),
+            Section(
+                "Since when?", [*map(by_assistant, SIGNALS), by_provider(PROVIDER_ERRORS), _calls(), _ends(), _active()]
+            ),
+            value(),
+        ],
+    )
+
+
+def _tile(signal: Signal) -> stat.Panel:
+    worst = f"topk(1, {named(signal.judged(ASSISTANT))})"
+    text = (
+        f"{signal.meaning} Of everything chosen, and of the assistant where it is worst among those with enough"
+        " traffic to judge."
+    )
+    queries = now(signal.value(()), "all"), now(worst, "{{assistant_name}}")
+    return judged(tile(signal.name, text, *queries), signal.steps).unit(signal.unit).no_value(signal.empty)
+
+
+def _provider_tile() -> stat.Panel:
+    signal = PROVIDER_ERRORS
+    text = f"{signal.meaning} Of the provider that fails most, among those with enough requests to judge."
+    panel = tile(signal.name, text, now(f"topk(1, {signal.judged(PROVIDER)})", "{{provider}} {{component}}"))
+    judged(panel, signal.steps).unit(signal.unit).no_value("too few requests")
+    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME)
+
+
+def _assistants() -> Table:
+    cost, confidence = window("call_cost.window"), window("stt_confidence.window")
+    panel = ranking(
+        "Assistants, worst first",
+        "The first number is each assistant's worst signal, in its threshold: from 1 on an alert fires, given enough"
+        " traffic. A name leads to the assistant's hangs and errors.",
+        {"assistant_name": "Assistant", "platform": "Platform"},
+        Column("Worst / threshold", named(pressure()), "short", c.above(critical=1, base=c.CLEAR), 2),
+        Column("Calls", named(total(m.CALLS_STARTED, ASSISTANT, HANG_RATE.window)), "short", (), 0),
+        *(Column(signal.title, named(signal.value(ASSISTANT)), signal.unit, _clear(signal)) for signal in SIGNALS),
+        Column(
+            "STT confidence",
+            named(mean(m.STT_CONFIDENCE, ASSISTANT, confidence)),
+            "percentunit",
+            c.below(Number("stt_confidence.warning"), c.CLEAR),
+            0,
+        ),
+        Column(
+            "Cost per call",
+            named(mean(m.COST_PER_CALL, ASSISTANT, cost)),
+            "currencyUSD",
+            c.above(Number("call_cost.warning"), base=c.CLEAR),
+        ),
+    )
+    return linked(panel, "Assistant", "Hangs and errors", drill_down(HANGS_ERRORS, assistant=True))
+
+
+def _clear(signal: Signal) -> c.Steps:
+    return [(None, c.CLEAR), *signal.steps[1:]]
+
+
+def _providers() -> Table:
+    signal = PROVIDER_ERRORS
+    stages = {"llm": m.LLM_RESPONSE, "stt": m.STT_LATENCY, "tts": m.TTS_GENERATION}
+    latencies = (
+        f'label_replace({quantile("0.95", metric, ("provider",), signal.window)}, "component", "{component}", "", "")'
+        for component, metric in stages.items()
+    )
+    panel = ranking(
+        f"Providers, worst first, {signal.window.range}",
+        "Errors of each provider's services, and how long they take: replies of an LLM, transcription behind the end"
+        " of speech, generation of speech (cached included). A name leads to latency.",
+        {"provider": "Provider", "component": "Component"},
+        Column("Error rate", signal.value(PROVIDER), signal.unit, _clear(signal)),
+        Column("Requests", signal.traffic(PROVIDER), "short", (), 0),
+        Column("Latency p95", "\nor\n".join(latencies), "s"),
+    )
+    return linked(panel.span(12), "Provider", "Latency", drill_down(LATENCY))
+
+
+def _models() -> Table:
+    p95 = quantile("0.95", m.LLM_RESPONSE, _MODEL, RANGE)
+    steps = c.above(Number("provider_response_time.warning"), Number("provider_response_time.critical"), c.CLEAR)
+    panel = ranking(
+        "Models, worst first",
+        "LLM latency and hangs of each model over the time range. A name leads to latency.",
+        {"model": "Model", "provider": "Provider"},
+        Column("Latency p95", p95, "s", steps),
+        Column("Hangs", total(m.HANGS, _MODEL, RANGE), "short", (), 0),
+        Column("Replies", total(m.LLM_RESPONSE, _MODEL, RANGE, "_count"), "short", (), 0),
+    )
+    return linked(panel.span(12), "Model", "Latency", drill_down(LATENCY))
+
+
+def _calls() -> timeseries.Panel:
+    return series(
+        "Calls per minute",
+        "Calls that began and calls that ended.",
+        query(f"60 * {rate(m.CALLS_STARTED, ())}", "started"),
+        query(f"60 * {rate(m.CALLS_ENDED, ())}", "ended"),
+    )
+
+
+def _ends() -> timeseries.Panel:
+    colours = {"ok": c.BLUE, "error": c.RED, "unreached": c.GREY, "unknown": c.PINK}
+    panel = series(
+        "How calls end, per minute",
+        "By outcome. unreached: nobody answered, or voicemail did; neither ok nor an error.",
+        query(f"60 * {rate(m.CALLS_ENDED, ('outcome',))}", "{{outcome}}"),
+    )
+    return coloured(stacked(panel), colours)
+
+
+def _active() -> timeseries.Panel:
+    panel = series(
+        "Active calls",
+        "Calls that began and have neither ended nor fallen silent for so long that they expired.",
+        query(f"sum by (platform) ({select(m.CALLS_ACTIVE)})", "{{platform}}"),
+    )
+    return coloured(stacked(panel), {"interactly": c.BLUE, "vapi": c.AMBER})

@@ -1,0 +1,54 @@
+"""The parts of the exporter's board on its process and on the relay, and metrics that are not the catalogue's."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import timeseries
+
+from exporter import catalogue as m
+from exporter.metric import Metric
+from grafana.builder.board import Section
+from grafana.builder.panels import query, series
+from grafana.builder.query import RATE, quantile, rate, select
+
+UP: Final = Metric("up", "gauge", (), "Written by Prometheus for each target.")
+SCRAPE: Final = Metric("scrape_duration_seconds", "gauge", (), "Written by Prometheus for each target.")
+_CPU: Final = Metric("process_cpu_seconds_total", "counter", (), "Of prometheus-client.")
+_MEMORY: Final = Metric("process_resident_memory_bytes", "gauge", (), "Of prometheus-client.")
+_FILES: Final = Metric("process_open_fds", "gauge", (), "Of prometheus-client.")
+
+
+def of_exporters(vector: str) -> str:
+    """Those series of a metric that others expose as well which are an exporter's."""
+    return f"{vector}\nand on (job, instance)\n{select(m.BUILD_INFO)}"
+
+
+def relay() -> Section:
+    """The relay to the webhook of an application."""
+    panel = series(
+        "Relay p95, by status code",
+        "From the request to the relay target until its answer is complete.",
+        query(quantile("0.95", m.RELAY_SECONDS, ("platform", "code")), "{{platform}} {{code}}"),
+    )
+    failed = series(
+        "Relay errors per minute",
+        "Requests that the relay target failed to answer: the platform gets 502 or 504.",
+        query(f"60 * {rate(m.RELAY_ERRORS, ('platform', 'reason'))}", "{{platform}} {{reason}}"),
+    )
+    return Section("Relay", [panel.unit("s").no_value("no relay"), failed.no_value("no relay")])
+
+
+def process() -> Section:
+    """The process."""
+    cpu = of_exporters(f"rate({select(_CPU)}[{RATE}])")
+    return Section(
+        "Process",
+        [
+            _gauge("Processors", "Processor seconds a second; 1 is a whole processor.", cpu),
+            _gauge("Memory", "Resident memory.", of_exporters(select(_MEMORY))).unit("bytes"),
+            _gauge("Open files", "Connections included.", of_exporters(select(_FILES))),
+        ],
+    )
+
+
+def _gauge(title: str, text: str, expr: str) -> timeseries.Panel:
+    return series(title, text, query(expr, "{{instance}}")).span(8)

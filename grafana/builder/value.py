@@ -1,0 +1,127 @@
+"""What calls are worth and what they cost: evaluations, quality, cost, tokens."""
+
+from grafana_foundation_sdk.builders import bargauge, timeseries
+
+from exporter import catalogue as m
+from exporter.assets.promql import ratio
+from exporter.metric import Metric
+from grafana.builder import colours as c
+from grafana.builder.board import Section
+from grafana.builder.panels import bars, coloured, marked, now, query, series, stacked
+from grafana.builder.places import RANGE, Number, window
+from grafana.builder.query import ASSISTANT, mean, named, quantile, rate, total
+
+
+def value() -> Section:
+    """The overview's part on value and cost."""
+    return Section(
+        "Quality and cost",
+        [
+            _confidence(),
+            _cost_per_call(),
+            _cost(),
+            _tokens(),
+            *(_ranked(*words) for words in _RANKED),
+            _duration(),
+            _talk(),
+            _interruptions(),
+        ],
+    )
+
+
+def _confidence() -> timeseries.Panel:
+    span = window("stt_confidence.window")
+    panel = series(
+        f"STT confidence, {span.range}, by assistant",
+        "Mean confidence of transcriptions. Below the line callers are hard to understand; vendors count in ways of"
+        " their own.",
+        query(named(mean(m.STT_CONFIDENCE, ASSISTANT, span)), "{{assistant_name}}"),
+    )
+    return marked(panel, [(Number("stt_confidence.warning"), c.WARNING)]).unit("percentunit").max(1)
+
+
+def _cost_per_call() -> timeseries.Panel:
+    span = window("call_cost.window")
+    panel = series(
+        f"Cost per call, {span.range}, by assistant",
+        "Mean total cost of the calls whose end-of-call report came, in US dollars.",
+        query(named(mean(m.COST_PER_CALL, ASSISTANT, span)), "{{assistant_name}}"),
+    )
+    return marked(panel, [(Number("call_cost.warning"), c.WARNING)]).unit("currencyUSD").no_value("no reports")
+
+
+def _cost() -> timeseries.Panel:
+    colours = {
+        "llm": c.BLUE,
+        "stt": c.AMBER,
+        "tts": c.GREEN,
+        "telephony": c.SKY,
+        "platform": c.PINK,
+        "analysis": c.RED,
+        "other": c.GREY,
+    }
+    panel = series(
+        "Cost per hour, by component",
+        "As the end-of-call reports state it, in US dollars.",
+        query(f"3600 * {rate(m.CALL_COST, ('component',))}", "{{component}}"),
+    )
+    return coloured(stacked(panel), colours).unit("currencyUSD").no_value("no reports")
+
+
+def _tokens() -> timeseries.Panel:
+    panel = series(
+        "LLM tokens per minute",
+        "As the platforms count them; input without what came from the provider's cache.",
+        query(f"60 * {rate(m.LLM_TOKENS, ('kind',))}", "{{kind}}"),
+        query(f"60 * {rate(m.TTS_CHARACTERS, ())}", "characters spoken"),
+    )
+    return coloured(panel, {"input": c.BLUE, "output": c.AMBER, "cached": c.SKY, "characters spoken": c.GREEN})
+
+
+_RANKED = (
+    (
+        "Evaluations",
+        "Success evaluations of the calls in the time range; none where there was none.",
+        m.EVALUATIONS,
+        "evaluation",
+    ),
+    ("Why calls ended", "Reasons of the calls that ended in the time range.", m.CALLS_ENDED, "reason"),
+    ("How far calls came", "Calls that reached each status in the time range.", m.STATUS_UPDATES, "status"),
+    ("Transfers", "Transfers of calls in the time range, by status.", m.TRANSFERS, "status"),
+)
+
+
+def _ranked(title: str, text: str, metric: Metric, label: str) -> bargauge.Panel:
+    return bars(title, text, now(f"sort_desc({total(metric, (label,), RANGE)} > 0)", f"{{{{{label}}}}}")).span(6)
+
+
+def _duration() -> timeseries.Panel:
+    panel = series(
+        "Length of calls",
+        "Median and 95th percentile of the calls that ended.",
+        query(quantile("0.5", m.CALL_DURATION, ()), "p50"),
+        query(quantile("0.95", m.CALL_DURATION, ()), "p95"),
+    )
+    return coloured(panel, {"p50": c.SKY, "p95": c.BLUE}).unit("s").span(8).no_value("no calls")
+
+
+def _talk() -> timeseries.Panel:
+    panel = series(
+        "Messages per minute",
+        "Messages of conversations, by who said them.",
+        query(f"60 * {rate(m.MESSAGES, ('role',))}", "{{role}}"),
+    )
+    return stacked(panel).span(8)
+
+
+def _interruptions() -> timeseries.Panel:
+    turns = rate(m.MESSAGES, (), role="user")
+    panel = series(
+        "Interruptions per message of the caller",
+        "How often callers cut off the assistant (a barge-in) or it them, and messages that were never spoken for it.",
+        query(ratio(rate(m.INTERRUPTIONS, (), interrupted="assistant"), turns), "assistant cut off"),
+        query(ratio(rate(m.INTERRUPTIONS, (), interrupted="user"), turns), "caller cut off"),
+        query(ratio(rate(m.MESSAGES_SKIPPED, ()), turns), "never spoken"),
+    )
+    colours = {"assistant cut off": c.BLUE, "caller cut off": c.RED, "never spoken": c.GREY}
+    return coloured(panel, colours).unit("percentunit").span(8)
