@@ -23,7 +23,10 @@ KEEPALIVE_SECONDS: Final = 75.0
 """Time from an answer to the end of the next request's head; longer than the minute that load balancers keep one."""
 LINGER_SECONDS: Final = 5.0
 """Time that the rest of a refused body is still read, so that the client gets to see the answer."""
-
+MAX_HEADERS: Final = 64
+"""Headers of a request, each of at most 8190 bytes; more than platforms and proxies send together."""
+READ_BYTES: Final = 65_536
+"""Body bytes of a request beyond which a connection is not read until its handler took some."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +53,9 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
             keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            # What a connection may keep in memory before anybody looks at it.
+            max_headers=MAX_HEADERS,
+            read_bufsize=READ_BYTES,
             # The body is inflated once it is there, in one bounded step.
             auto_decompress=False,
         )

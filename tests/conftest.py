@@ -13,10 +13,16 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from exporter import listen, listeners
 from exporter.connections import Connections
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on the event loop that the exporter runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
@@ -70,6 +76,9 @@ class Running:
         return self.wait()
 
 
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_", "NOTIFY_"))}
+
+
 class StartExporter(Protocol):
     """Starts ``voice-exporter serve`` and waits until it is ready."""
 
@@ -89,7 +98,7 @@ def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
         command += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
         log = tmp_path / f"exporter-{len(started)}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environment})
+            process = subprocess.Popen(command, stdout=out, stderr=out, env={**_ENVIRONMENT, **environment})
         running = Running(process, log)
         started.append(running)
         if ready:
