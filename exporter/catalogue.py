@@ -304,10 +304,17 @@ RELAY_SECONDS = _histogram(
     "voice_exporter_relay_seconds",
     ("platform", "code"),
     TOOL_BOUNDS,
-    "Request to the relay target until its answer is complete, by status code.",
+    "Request to the application behind the relay until its answer is complete, by status code: its own, else 502 where"
+    " there was none and 504 where it did not come in time.",
 )
 RELAY_ERRORS = _counter(
     "voice_exporter_relay_errors_total",
     ("platform", "reason"),
-    "Requests that the relay target failed to answer.",
+    "Requests that the application behind the relay failed to answer, copies and acknowledged events that it never got,"
+    " by reason: connect, timeout, cut, malformed, server_error, copy_failed, queue_failed, given_up.",
+)
+RELAY_WAITING = _gauge(
+    "voice_exporter_relay_waiting_events",
+    ("platform",),
+    "Events that were acknowledged (ack: exporter) and wait to be forwarded.",
 )

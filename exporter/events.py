@@ -239,6 +239,13 @@ class Interruption(Struct, frozen=True, gc=False):
     key: int | None = None
 
 
+class ToolsAnswered(Struct, frozen=True, gc=False):
+    """The application behind the relay answered these tool calls, all within the same time."""
+
+    uses: tuple[ToolUse, ...]
+    seconds: Nanos
+
+
 class Transfer(Struct, frozen=True, gc=False):
     """The call is being transferred, as a live event tells it."""
 
@@ -347,6 +354,7 @@ Fact: TypeAlias = (
     | Error
     | Speech
     | Interruption
+    | ToolsAnswered
     | Transfer
     | Cost
     | TotalCost
@@ -382,6 +390,10 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     rejected: tuple[Rejected, ...] = ()
     needs_answer: bool = False
     """The platform acts on the answer, so that a hollow 200 would break the call."""
+    answer_seconds: float | None = None
+    """How long the platform itself waits for the answer; None where nothing is documented."""
+    tools: tuple[ToolUse, ...] = ()
+    """Tool calls that the answer is the result of."""
 
 
 class InvalidEvent(Exception):  # noqa: N818 - the webhook answers 400 with it; it is no fault of ours

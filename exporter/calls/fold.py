@@ -12,6 +12,7 @@ from exporter.calls.conversation import conversation
 from exporter.calls.hangs import abandon, error, hang
 from exporter.calls.state import AssistantState, CallState
 from exporter.calls.step import Settings, Step
+from exporter.calls.tools import tools_answered
 from exporter.events import (
     OTHER,
     STATUSES,
@@ -34,6 +35,7 @@ from exporter.events import (
     Speech,
     Status,
     Tokens,
+    ToolsAnswered,
     TotalCost,
     Transcribed,
     Transfer,
@@ -152,6 +154,7 @@ _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
     Error: error,
     Speech: speech.speech,
     Interruption: speech.interruption,
+    ToolsAnswered: tools_answered,
     Transfer: transfers.transfer,
     Cost: report.cost,
     TotalCost: report.total_cost,

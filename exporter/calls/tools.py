@@ -3,7 +3,7 @@
 from exporter import catalogue as m
 from exporter.calls.state import COUNTED, ToolMark
 from exporter.calls.step import Step
-from exporter.events import UNKNOWN, ToolUse
+from exporter.events import UNKNOWN, ToolsAnswered, ToolUse
 from exporter.metric import NANO
 
 _KEPT = 64
@@ -29,3 +29,15 @@ def tool(step: Step, use: ToolUse, time_ms: int | None) -> None:
         return
     waited = (answered.time_ms - asked.time_ms) * (NANO // 1000)
     step.add(m.TOOL_CALL, asked.tool or answered.tool or UNKNOWN, amount=waited)
+
+
+def tools_answered(step: Step, fact: ToolsAnswered) -> None:
+    """Count what the application took for tool calls, those that no conversation has measured yet."""
+    seen = step.state.seen
+    new = {use.key: use for use in fact.uses if not seen.get(use.key, 0) & COUNTED}
+    if not new or step.is_full("tool"):
+        return
+    step.state.seen = {**seen, **dict.fromkeys(new, COUNTED)}
+    step.state.tools = {key: mark for key, mark in step.state.tools.items() if key not in new}
+    for use in new.values():
+        step.add(m.TOOL_CALL, use.tool or UNKNOWN, amount=fact.seconds)

@@ -33,7 +33,7 @@ from exporter.platforms.history import RawHistory, length
 from exporter.platforms.values import Values, label, provider, text
 from exporter.platforms.vapi import report, wire
 from exporter.platforms.vapi.ended import ending
-from exporter.platforms.vapi.messages import message
+from exporter.platforms.vapi.messages import asked_tools, message
 
 NAME: Final = "vapi"
 NEED_ANSWER: Final = frozenset(
@@ -50,6 +50,8 @@ NEED_ANSWER: Final = frozenset(
     }
 )
 """Types on whose answer the call depends; function-call is what tool-calls were once called."""
+_ANSWER_SECONDS: Final = {"assistant-request": 7.5, "knowledge-base-request": 10.0}
+"""How long Vapi waits whatever ``server.timeoutSeconds`` says (docs.vapi.ai, server events, knowledge bases)."""
 _UNCOUNTED: Final = frozenset(
     {
         "assistant.speechStarted",
@@ -113,6 +115,8 @@ def parse(body: bytes) -> Event:
         facts=tuple(_FACTS[kind](raw, call, values)) if kind in _FACTS else (),
         rejected=(*rejected, *values.rejected),
         needs_answer=kind in NEED_ANSWER,
+        answer_seconds=_ANSWER_SECONDS.get(kind),
+        tools=asked_tools(raw.tool_call_list or raw.tool_calls) if kind == "tool-calls" else (),
     )
 
 

@@ -41,7 +41,12 @@ def _tools(raw: wire.WireMessage) -> tuple[ToolUse, ...]:
     """The tool calls of a message, or the one whose result it is; names come as function.name or as name."""
     if result_of := text(raw.tool_call_id):
         return (ToolUse(identity("tool", result_of), label(raw.name), result=True),)
-    asked = ((text(call.id), call.function or call) for call in raw.tool_calls or ())
+    return asked_tools(raw.tool_calls)
+
+
+def asked_tools(calls: list[wire.ToolCall] | None) -> tuple[ToolUse, ...]:
+    """The tool calls of a list, those with an id to know them by."""
+    asked = ((text(call.id), call.function or call) for call in calls or ())
     return tuple(ToolUse(identity("tool", name), label(called.name)) for name, called in asked if name)
 
 

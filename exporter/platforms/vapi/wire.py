@@ -141,6 +141,8 @@ class Call(_Wire):
 
 class Message(_Wire):
     type: Any = None
+    tool_call_list: Listed[ToolCall] | None = None
+    tool_calls: Listed[ToolCall] | None = None
     timestamp: Any = None
     call: Call | None = None
     assistant: Assistant | None = None
