@@ -60,7 +60,8 @@ class SeriesTable:
         the older one of two with the same labels, which was removed before a crash kept its removal from the store.
         """
         reset: dict[str, None] = {}
-        dropped = []
+        dropped: list[int] = []
+        restored: list[Series] = []
         for record in sorted(stored, key=attrgetter("id"), reverse=True):
             self._next_id = max(self._next_id, record.id + 1)
             metric = METRICS.get(record.metric)
@@ -70,9 +71,11 @@ class SeriesTable:
             elif (metric, record.labels) in self._index:
                 dropped.append(record.id)
             else:
-                self._enter(self._families[metric].restored(record))
+                restored.append(self._families[metric].restored(record))
+                self._enter(restored[-1])
         known = usage or {}
-        for series in reversed(self._index.values()):
+        # The index also holds what the process counted of itself before; its families have that already.
+        for series in reversed(restored):
             series.family.series.append(series)
             for label, value in zip(series.family.metric.labels, series.labels, strict=True):
                 self._labels.restore(label, value, known.get(label, {}).get(value, now))

@@ -387,6 +387,17 @@ def test_series_of_the_process_move_at_once_and_are_not_stored() -> None:
     assert _one(table, CALLS_STARTED).labels == PA
 
 
+def test_series_of_the_process_are_there_once_after_a_load() -> None:
+    """What the process counted of itself before the store was read is not restored on top."""
+    before, table = _table(), _table()
+    staged = before.resolve([(WEBHOOKS, ("vapi", "hang", "counted"), 2)], NOW)
+    stored = before.staged()
+    before.apply(staged)
+    table.add(WEBHOOKS, ("vapi", "unknown", "unauthorized"), 0, NOW)
+    table.load(stored)
+    assert [series.labels[2] for series in _visible(table)] == ["unauthorized", "counted"]
+
+
 def test_series_of_the_process_expire_with_their_values() -> None:
     """They go too, and no store is told."""
     table = _table()

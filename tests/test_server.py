@@ -59,6 +59,16 @@ async def test_counts_go_on_after_a_restart(start_exporter: StartExporter) -> No
     assert "level=error" not in first.log + second.log
 
 
+async def test_every_sample_is_there_once(start_exporter: StartExporter) -> None:
+    """Neither a fresh exporter nor one that restored its state shows a series twice."""
+    for _ in range(2):
+        running = start_exporter()
+        assert (await post(running.url, HANG))[0] == 200
+        samples = re.findall(r"^(\w+(?:{.*})?) ", await metrics(running.url), re.MULTILINE)
+        assert len(samples) == len(set(samples))
+        assert running.stop() == 0
+
+
 async def test_in_memory_nothing_is_left(start_exporter: StartExporter, tmp_path: Path) -> None:
     """An empty storage path writes nothing anywhere."""
     running = start_exporter("--storage.path=")
