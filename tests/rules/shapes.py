@@ -13,13 +13,19 @@ Shape: TypeAlias = frozenset[str] | None
 """Label names of a vector, those of the scrape included; None for a scalar."""
 
 TARGET: Final = frozenset({"job", "instance"})
+_ALERT: Final = TARGET | {"alertname", "severity", "platform", "assistant_id", "component", "provider"}
 OTHERS: Final[Mapping[str, frozenset[str]]] = {
     "up": TARGET,
     "process_start_time_seconds": TARGET,
-    "ALERTS": TARGET | {"alertname", "alertstate", "severity", "platform", "assistant_id", "provider"},
+    "scrape_duration_seconds": TARGET,
+    "process_resident_memory_bytes": TARGET,
+    "process_open_fds": TARGET,
+    "ALERTS": _ALERT | {"alertstate"},
+    "ALERTS_FOR_STATE": _ALERT,
 }
 """Series that are none of the catalogue's, with their labels."""
 
+_CPU: Final = Metric("process_cpu_seconds_total", "counter", (), "Of prometheus-client.")
 SETS: Final = {"and", "or", "unless"}
 COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
 
@@ -48,7 +54,7 @@ def sample(name: str | None, recorded: Mapping[str, Shape]) -> Sample:
     Raises:
         Wrong: nothing.
     """
-    for metric in METRICS.values():
+    for metric in (*METRICS.values(), _CPU):
         labels = frozenset(metric.labels) | TARGET
         if name == metric.name and metric.kind != "histogram":
             return Sample(metric, "value", labels)
@@ -111,6 +117,8 @@ def _called(call: p.Call, recorded: Mapping[str, Shape]) -> Shape:
     shapes = [shape_of(argument, recorded) for argument in call.args]
     if call.func.name in {"absent", "vector"}:
         return frozenset()
+    if call.func.name == "label_replace":
+        return _vector(call.args[0], recorded) | {call.args[1].val}
     if call.func.name == "histogram_quantile":
         if shapes[1] is None or "le" not in shapes[1]:
             raise Wrong(f"{call}: buckets have lost their le")
@@ -122,18 +130,27 @@ def _combined(expr: p.BinaryExpr, recorded: Mapping[str, Shape]) -> Shape:
     left, right = shape_of(expr.lhs, recorded), shape_of(expr.rhs, recorded)
     if left is None or right is None:
         return left if right is None else right
-    matching = expr.modifier.matching if expr.modifier else None
-    if matching is None:
+    modifier = expr.modifier
+    if modifier is None or modifier.matching is None:
         if left != right:
             raise Wrong(f"{expr}: labels differ, {sorted(left ^ right)} are on one side only")
         return left
-    on = frozenset(matching.labels)
-    if not on <= left & right:
-        raise Wrong(f"{expr}: {sorted(on - (left & right))} is not on both sides")
-    if str(expr.op) == "or":
-        return left | right
-    many = expr.modifier is not None and expr.modifier.card != p.VectorMatchCardinality.OneToOne
-    return left if many or str(expr.op) in SETS else on
+    on = _matched(expr, modifier.matching, left, right)
+    if str(expr.op) in SETS:
+        return left | right if str(expr.op) == "or" else left
+    many = modifier.card != p.VectorMatchCardinality.OneToOne
+    return left | frozenset(modifier.group_labels or ()) if many else on
+
+
+def _matched(expr: p.BinaryExpr, matching: p.LabelModifier, left: frozenset[str], right: frozenset[str]) -> Shape:
+    named = frozenset(matching.labels)
+    if matching.type == p.LabelModifierType.Exclude:
+        if left - named != right - named:
+            raise Wrong(f"{expr}: labels differ, {sorted((left ^ right) - named)} are on one side only")
+        return left - named
+    if not named <= left & right:
+        raise Wrong(f"{expr}: {sorted(named - (left & right))} is not on both sides")
+    return named
 
 
 _SHAPED: Final[Mapping[type[p.Expr], Callable[..., Shape]]] = {

@@ -6,6 +6,7 @@ from typing import Final, get_args
 from prometheus_client.utils import floatToGoString
 
 from exporter import events
+from exporter.assets.model import SEVERITIES
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
 from exporter.labels import FREE, SERIES
 from exporter.limits import Refusal
@@ -54,7 +55,7 @@ _OF_METRIC: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 def allowed(metric: Metric | None, label: str) -> frozenset[str] | None:
     """The values that a label of a metric, or of a recorded series, may have; None where they are not enumerated."""
     if metric is None:
-        return VALUES.get(label)
+        return frozenset(SEVERITIES) if label == "severity" else VALUES.get(label)
     if label == "le":
         return frozenset(map(floatToGoString, metric.bounds)) | {"+Inf"}
     return _OF_METRIC.get((metric.name, label), VALUES.get(label))
