@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.logs import cause, log
@@ -21,6 +21,8 @@ HEAD_SECONDS: Final = 10.0
 """Time from connection to the end of the first request's head."""
 KEEPALIVE_SECONDS: Final = 75.0
 """Time from an answer to the end of the next request's head; longer than the minute that load balancers keep one."""
+SERVER: Final = "voice-exporter"
+"""What answers say of their server, in place of versions."""
 LINGER_SECONDS: Final = 5.0
 """Time that the rest of a refused body is still read, so that the client gets to see the answer."""
 MAX_HEADERS: Final = 64
@@ -90,8 +92,17 @@ class Connection(web.RequestHandler):
         if request.writer.output_size:
             raise ConnectionError("an answer has begun already")
         answer = web.json_response({"error": "malformed request" if malformed else "internal error"}, status=status)
+        answer.headers[hdrs.SERVER] = SERVER
         answer.force_close()
         return answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; the one that aiohttp itself gives to an Expect header would repeat what was sent."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = web.json_response({"error": "unknown expectation"}, status=resp.status)
+        return await super().finish_response(request, resp, start_time)
 
     def _expire(self) -> None:
         if self.phase is Phase.NEW:
