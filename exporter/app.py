@@ -1,19 +1,17 @@
 """The applications behind the listeners: which path does what."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from exporter.activity import Activity, Rejection
-from exporter.connections import track
+from exporter.connections import SERVER, track
 from exporter.events import UNKNOWN
+from exporter.hot import HOT, Handler
 from exporter.pages import Pages
 from exporter.webhook import PREFIX, Webhooks, error_response
-
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _MESSAGES: Final = {404: "unknown path or platform", 405: "method not allowed"}
 
@@ -26,8 +24,10 @@ def is_webhook(request: web.Request) -> bool:
 def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
     """Serves only the webhook paths."""
     app = _application(activity)
-    for name in webhooks.names:
-        app.router.add_post(PREFIX + name, webhooks.handle)
+    hot: dict[str, Handler] = {PREFIX + name: webhooks.handle for name in webhooks.names}
+    for path, handler in hot.items():
+        app.router.add_post(path, handler)
+    app[HOT] = hot
     return app
 
 
@@ -49,7 +49,7 @@ def _application(activity: Activity) -> web.Application:
 
 
 async def _name_no_versions(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers[hdrs.SERVER] = "voice-exporter"
+    response.headers[hdrs.SERVER] = SERVER
 
 
 def _routing_errors(activity: Activity) -> Middleware:

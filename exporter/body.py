@@ -20,16 +20,7 @@ async def read_body(request: web.Request, limit: int, seconds: float, entry: Ent
         raise Refused(400, "invalid", "unsupported Content-Encoding: send gzip, deflate or none")
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    try:
-        async with asyncio.timeout(seconds) as entry.deadline:
-            with receiving(request):
-                body = await _receive(request, limit, entry)
-    except TimeoutError:
-        raise Refused(408, "timeout", f"body was not complete within {seconds:g} s") from None
-    except (OSError, web.RequestPayloadError):
-        raise Refused(400, "invalid", "body ended early or its framing is broken") from None
-    finally:
-        entry.deadline = None
+    body = _received(request, limit, entry) or await _receive_within(request, limit, seconds, entry)
     if encoding == "identity":
         return body
     inflated = await asyncio.to_thread(_inflate, body, limit)
@@ -41,14 +32,39 @@ def _too_large(limit: int) -> Refused:
     return Refused(413, "too_large", f"body is larger than {limit} bytes")
 
 
+def _received(request: web.Request, limit: int, entry: Entry) -> bytes:
+    """The body, if all of it came along with the head; else nothing."""
+    content = request.content
+    if not content.is_eof() or content.exception() or content.total_bytes > limit:
+        return b""
+    body = content.read_nowait()
+    entry.hold(len(body))
+    return body
+
+
+async def _receive_within(request: web.Request, limit: int, seconds: float, entry: Entry) -> bytes:
+    try:
+        async with asyncio.timeout(seconds) as entry.deadline:
+            with receiving(request):
+                return await _receive(request, limit, entry)
+    except TimeoutError:
+        raise Refused(408, "timeout", f"body was not complete within {seconds:g} s") from None
+    except (OSError, web.RequestPayloadError):
+        raise Refused(400, "invalid", "body ended early or its framing is broken") from None
+    finally:
+        entry.deadline = None
+
+
 async def _receive(request: web.Request, limit: int, entry: Entry) -> bytes:
-    body = bytearray()
+    chunks = []
+    length = 0
     while chunk := await request.content.readany():
         entry.hold(len(chunk))
-        body += chunk
-        if len(body) > limit:
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > limit:
             raise _too_large(limit)
-    return bytes(body)
+    return b"".join(chunks)
 
 
 def _inflate(data: bytes, limit: int) -> bytes:

@@ -3,10 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from exporter.events import UNKNOWN
 
@@ -72,7 +70,7 @@ def source(remote: str | None) -> str:
 
 
 class Entry:
-    """One request that was let in.
+    """One request that was let in, until the context ends that it is.
 
     Attributes:
         held: bytes of its body in memory.
@@ -83,6 +81,12 @@ class Entry:
         self._gate = gate
         self.held = 0
         self.deadline: asyncio.Timeout | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave(self)
 
     def hold(self, count: int) -> None:
         """Take ``count`` more bytes of the memory that all requests share, from a larger one if need be.
@@ -121,9 +125,8 @@ class Gate:
         self._max_in_flight = max_in_flight
         self._limiter = RateLimiter(per_second) if per_second else None
 
-    @contextmanager
-    def enter(self, remote: str | None) -> Iterator[Entry]:
-        """Let a request from ``remote`` in, until the context ends.
+    def enter(self, remote: str | None) -> Entry:
+        """Let a request from ``remote`` in, until the context that this opens ends.
 
         Raises:
             Refused: there are too many, or too many of that source.
@@ -134,11 +137,12 @@ class Gate:
             raise Refused(429, "limited", "too many requests under way", retry_after=1)
         entry = Entry(self)
         self._entries.add(entry)
-        try:
-            yield entry
-        finally:
-            entry.release()
-            self._entries.discard(entry)
+        return entry
+
+    def leave(self, entry: Entry) -> None:
+        """A request is answered."""
+        entry.release()
+        self._entries.discard(entry)
 
     def cut_largest(self, asking: Entry) -> None:
         """End the request that holds most of the bodies still arriving.

@@ -17,6 +17,7 @@ from exporter.catalogue import EVENT_DELAY, LAST_EVENT, WEBHOOK_SECONDS, WEBHOOK
 from exporter.config import Config
 from exporter.credentials import Credentials
 from exporter.events import UNKNOWN, Event, InvalidEvent
+from exporter.hot import ok
 from exporter.limits import Entry, Gate, Refusal, Refused
 from exporter.logs import cause, log
 from exporter.metric import NANO
@@ -26,7 +27,6 @@ from exporter.store.base import StorageError
 
 PREFIX: Final = "/webhook/"
 
-_OK: Final = b'{"status":"ok"}\n'
 _log = logging.getLogger(__name__)
 
 
@@ -85,14 +85,14 @@ class Webhooks:
         self._checks = checks
         self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request: 200 once its event is durable, else an error that says why."""
         name = request.path.removeprefix(PREFIX)
         started = time.perf_counter()
         try:
             with self._gate.enter(request.remote) as entry:
                 await self._take(name, request, entry)
-            response = web.Response(body=_OK, content_type="application/json")
+            response: web.StreamResponse = ok(request)
         except Refused as refusal:
             response = self._refuse(name, refusal)
         except Exception as error:  # noqa: BLE001 - nothing that a client sends may yield 500
