@@ -1,0 +1,63 @@
+"""An exporter with defects that hold what a client sent: ``python -m tests.security.faulty serve ...``.
+
+A body that names one of `FAULTS` raises there, with the body as the exception's text, argument and context.
+"""
+
+import sys
+from typing import Any, Final, NoReturn
+
+from exporter import book
+from exporter.cli import main
+from exporter.events import Event
+from exporter.platforms import PLATFORMS
+from exporter.store.sqlite import SqliteStore
+
+FAULTS: Final = ("parse", "fold", "commit")
+
+
+def _raise(content: object) -> NoReturn:
+    try:
+        dict[object, object]()[content]
+    except KeyError as cause:
+        raise RuntimeError(f"no idea what to do with {content!r}", content) from cause
+    raise AssertionError
+
+
+def break_everything() -> None:
+    """Put the defects in."""
+    read: dict[int, bytes] = {}
+    for platform in PLATFORMS.values():
+        _break_parse(platform, platform.parse, read)
+    fold, commit = book.Draft.fold, SqliteStore.commit
+
+    def faulty_fold(self: book.Draft, event: Event, now: float) -> Any:  # noqa: ANN401 - whatever it gives
+        body = read[id(event)]
+        if b"fault-fold" in body:
+            _raise(body)
+        if b"fault-commit" in body:
+            read[0] = body
+        return fold(self, event, now)
+
+    async def faulty_commit(self: SqliteStore, batch: Any) -> None:  # noqa: ANN401 - whatever it takes
+        if 0 in read:
+            _raise(read.pop(0))
+        await commit(self, batch)
+
+    book.Draft.fold = faulty_fold  # type: ignore[method-assign]  # the point of this program
+    SqliteStore.commit = faulty_commit  # type: ignore[method-assign]  # the point of this program
+
+
+def _break_parse(platform: Any, parse: Any, read: dict[int, bytes]) -> None:  # noqa: ANN401 - a module and a function of it
+    def faulty_parse(body: bytes) -> Event:
+        if b"fault-parse" in body:
+            _raise(body)
+        event: Event = parse(body)
+        read[id(event)] = body
+        return event
+
+    platform.parse = faulty_parse
+
+
+if __name__ == "__main__":
+    break_everything()
+    sys.exit(main(sys.argv[1:]))
