@@ -273,4 +273,5 @@ class Recorder:
 
 def _failure(waiting: _Waiting, error: Exception) -> None:
     log(_log, logging.ERROR, "event failed", event=waiting.event.kind, error=cause(error))
-    waiting.answer.set_exception(StorageError("internal error"))
+    if not waiting.answer.done():
+        waiting.answer.set_exception(StorageError("internal error"))
