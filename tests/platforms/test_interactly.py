@@ -6,7 +6,7 @@ import pytest
 
 from exporter.events import InvalidEvent
 from exporter.platforms import interactly
-from tests.calls.tally import payload
+from tests.calls.tally import Tally, payload
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,6 @@ from tests.calls.tally import payload
         (b'{"test": "message"}', "message.type"),
         (b'{"message": "text"}', "message.type"),
         (b'{"message": {"type": 5}}', "message.type"),
-        (b'{"message": {"type": "conversation-update", "call": {"id": "WC-1"}, "messages": []}}', "message.messages"),
-        (b'{"message": {"type": "status-update"}}', "message.call.id"),
     ],
 )
 def test_invalid_bodies(body: bytes, words: str) -> None:
@@ -46,6 +44,23 @@ def test_ignored_bodies(body: dict[str, object]) -> None:
     event = interactly.parse(json.dumps(body).encode())
     assert event.kind == "other"
     assert event.facts == ()
+
+
+@pytest.mark.parametrize("kind", sorted(interactly.EVENTS))
+@pytest.mark.parametrize("messages", [None, [], {}, [{}], [{"role": "user"}], [5]])
+@pytest.mark.parametrize("call", [None, {}, {"id": None}, {"id": "WC-1"}])
+def test_every_field_may_be_missing(kind: str, messages: object, call: object) -> None:
+    """A body of a known type is an event, however little it says."""
+    body = {"message": {"type": kind, "messages": messages, "call": call}}
+    assert interactly.parse(json.dumps(body).encode()).kind == kind
+
+
+def test_an_empty_conversation_opens_its_call() -> None:
+    """Nothing was said yet, but the call goes on."""
+    body = {"message": {"type": "conversation-update", "call": {"id": "WC-1", "assistantId": "a1"}, "messages": []}}
+    tally = Tally()
+    assert tally.deliver(body, body) == [True, False]
+    assert tally.series("voice_calls_started_total") == {("interactly", "a1"): 1}
 
 
 @pytest.mark.parametrize("shape", ["%s", " %s ", "\ufeff%s"])

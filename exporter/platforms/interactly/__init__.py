@@ -56,7 +56,7 @@ def parse(body: bytes) -> Event:
     """What a webhook body says.
 
     Raises:
-        InvalidEvent: not JSON, not an object, no known envelope, or nothing in it can be counted.
+        InvalidEvent: not JSON, not an object, or no known envelope.
     """
     envelope, rejected = decode(body, wire.Body)
     raw = envelope.message
@@ -93,8 +93,8 @@ def _call_key(raw: wire.Message, call: wire.Call, assistant: Assistant, time_ms:
     if call_id := _call_id(call):
         return identity(NAME, call_id)
     if raw.type == "conversation-update":
-        first = min((sent.time_ms or 0, sent.key) for sent in _history(raw.messages).since(None)[0])
-        return identity(NAME, assistant.id, *first)
+        sent = _history(raw.messages).since(None)[0]
+        return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
     code = text(raw.error.code) if raw.error else ""
     return None if time_ms is None else identity(NAME, assistant.id, raw.type, time_ms, code)
 
@@ -124,11 +124,11 @@ def _history(messages: Raw) -> RawHistory[wire.WireMessage]:
     return RawHistory(messages, wire.WireMessage, message)
 
 
-def _conversation(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+def _conversation(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
+    """Even an empty one tells that its call goes on."""
     history = _history(raw.messages)
-    if not history:
-        raise InvalidEvent("message.messages is missing or empty, so the conversation-update counts nothing")
-    yield Conversation(history)
+    if history or _call_id(call):
+        yield Conversation(history)
 
 
 def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
@@ -150,10 +150,11 @@ def _error(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
     )
 
 
-def _status_update(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
+def _status_update(_: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
     status, connection = text(call.status), text(call.phone_call_status)
     terminal = status in {"finished", "failed"}
-    yield Status(status if status or connection != "failed" else "failed")
+    if status or connection == "failed":
+        yield Status(status or "failed")
     if connection == "failed" and not terminal and status:
         yield Status("failed")
     if (terminal or connection == "failed") and _call_id(call):
@@ -161,8 +162,6 @@ def _status_update(raw: wire.Message, call: wire.Call, values: Values) -> Iterat
         length_ms = values.amount(call.assistant_call_duration, "call.assistantCallDuration", maximum=WEEK)
         if length_ms:
             yield Duration(length_ms)
-    if not _call_id(call) and raw.timestamp is None:
-        raise InvalidEvent("message.call.id and message.timestamp are missing: the status of no call counts nothing")
 
 
 def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
