@@ -27,6 +27,8 @@ RED: Final = "#D55E00"
 PINK: Final = "#CC79A7"
 GREY: Final = "#999999"
 
+QUANTILES: Final = {"p50": SKY, "p90": BLUE, "p95": PINK, "p99": RED}
+
 
 def above(warning: float | None = None, critical: float | None = None, base: str = GOOD) -> Steps:
     """Steps for what is bad when it is high."""

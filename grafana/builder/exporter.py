@@ -25,7 +25,7 @@ def exporter() -> dict[str, object]:
         EXPORTER,
         "Voice / The exporter itself",
         "Whether the exporter is there, gets every event, keeps it, and stays within its bounds.",
-        [Section("Is it well?", _tiles()), *promises(), relay(), process()],
+        [Section("Is it well?", _tiles()), *promises(), process(), relay()],
     )
 
 

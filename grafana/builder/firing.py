@@ -45,7 +45,6 @@ def count() -> stat.Panel:
 
 def listing() -> Table:
     """Which alerts fire, since when, with their runbooks."""
-    fires = f"({alerts(ACTED_ON, 'ALERTS_FOR_STATE')} * 1000)\nand ignoring (alertstate)\n{alerts(ACTED_ON)}"
     labels = {
         "severity": "Severity",
         "alertname": "Alert",
@@ -55,8 +54,10 @@ def listing() -> Table:
         "provider": "Provider",
         "model": "Model",
         "error_code": "Error",
-        "assistant_id": "assistant_id",
     }
+    by = (*(label for label in labels if label != "assistant_name"), "assistant_id")
+    since = f"{alerts(ACTED_ON, 'ALERTS_FOR_STATE')} * 1000\nand ignoring (alertstate)\n{alerts(ACTED_ON)}"
+    fires = f"max by ({', '.join(by)}) (\n{indent(since)}\n)"
     panel = ranking(
         "Firing alerts",
         "Empty is good, where the rules are loaded. The name of an alert leads to its runbook.",

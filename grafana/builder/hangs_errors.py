@@ -103,7 +103,8 @@ def _lengths() -> bargauge.Panel:
     expr = total(m.HANG_MESSAGES, ("le",), RANGE, "_bucket")
     return bars(
         "Hangs by length of the conversation",
-        "Messages in the conversation at the hang, in the documented groups of five, by their upper bounds.",
+        "Messages in the conversation at the hang, where the platform tells them, in the documented groups of five by"
+        " their upper bounds.",
         now(expr, "{{le}}", Format.HEATMAP),
     )
 
@@ -127,4 +128,4 @@ def _recovery() -> timeseries.Panel:
         query(quantile("0.5", m.HANG_RECOVERY, (), window("hang_rate.window")), "p50"),
         query(quantile("0.95", m.HANG_RECOVERY, (), window("hang_rate.window")), "p95"),
     )
-    return coloured(panel, {"p50": c.SKY, "p95": c.AMBER}).unit("s").no_value("no hangs")
+    return coloured(panel, c.QUANTILES).unit("s").no_value("no hangs")

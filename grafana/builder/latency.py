@@ -85,19 +85,18 @@ def _tiles() -> Sequence[stat.Panel]:
 
 
 def _percentiles() -> timeseries.Panel:
-    colours = {"p50": c.SKY, "p90": c.BLUE, "p95": c.AMBER, "p99": c.RED}
     panel = series(
-        "Response time",
+        "Response time, percentiles",
         "From the end of the caller's speech to the first part of the reply. Diamonds are exemplars: single replies,"
         " each with its call id.",
-        *(query(quantile(f"0.{name[1:]}", m.RESPONSE, ()), name, exemplar=name == "p95") for name in colours),
+        *(query(quantile(f"0.{name[1:]}", m.RESPONSE, ()), name, exemplar=name == "p95") for name in c.QUANTILES),
     )
-    return coloured(marked(panel, RESPONSE_TIME.steps), colours).unit("s").no_value("no replies")
+    return coloured(marked(panel, RESPONSE_TIME.steps), c.QUANTILES).unit("s").no_value("no replies")
 
 
 def _spread() -> heatmap.Panel:
     text = "How many replies took how long; exemplars carry the call id."
-    return density("Response times", text, buckets(m.RESPONSE))
+    return density("Spread of response times", text, buckets(m.RESPONSE))
 
 
 def _in_time() -> timeseries.Panel:
@@ -122,7 +121,7 @@ def _stack() -> timeseries.Panel:
     line = {"custom.stacking": {"mode": "none", "group": "B"}, "custom.lineWidth": 2, "custom.fillOpacity": 0}
     properties = [DynamicConfigValue(id_val=name, value=value) for name, value in line.items()]
     panel.override_by_name(_WHOLE, [*properties, *fixed(c.PLAIN)])
-    return coloured(stacked(panel), {stage.title: stage.colour for stage in _STAGES}).unit("s").span(16).height(10)
+    return coloured(stacked(panel), {stage.title: stage.colour for stage in _STAGES}).unit("s").span(16).height(9)
 
 
 def _means() -> bargauge.Panel:
@@ -130,20 +129,19 @@ def _means() -> bargauge.Panel:
     panel = bars("Means", text, *(now(mean(s.metric, (), RANGE, **s.labels), s.title) for s in _STAGES))
     for stage in _STAGES:
         panel.override_by_name(stage.title, fixed(stage.colour))
-    return panel.unit("s").height(10)
+    return panel.unit("s").height(9)
 
 
 def _stage(stage: _Stage) -> timeseries.Panel:
-    colours = {"p50": c.SKY, "p95": c.AMBER, "p99": c.RED}
     panel = series(
         stage.title,
         f"{stage.metric.help.partition('.')[0]}.",
         *(
             query(quantile(f"0.{q[1:]}", stage.metric, (), None, **stage.labels), q, exemplar=q == "p95")
-            for q in colours
+            for q in ("p50", "p95", "p99")
         ),
     )
-    return coloured(panel, colours).unit("s").span(6).height(7).no_value("not told")
+    return coloured(panel, c.QUANTILES).unit("s").span(6).height(7).no_value("not told")
 
 
 def _providers() -> timeseries.Panel:
@@ -166,7 +164,7 @@ def _models() -> timeseries.Panel:
 
 def _llm_spread() -> heatmap.Panel:
     text = "How many replies of the LLMs took how long; exemplars carry the call id."
-    return density("LLM latencies", text, buckets(m.LLM_RESPONSE))
+    return density("Spread of LLM latency", text, buckets(m.LLM_RESPONSE))
 
 
 def _replies() -> timeseries.Panel:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import stat, timeseries
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
 from exporter import catalogue as m
@@ -12,7 +13,7 @@ from grafana.builder.board import HANGS_ERRORS, LATENCY, OVERVIEW, Section, boar
 from grafana.builder.panels import coloured, judged, now, query, series, stacked, tile
 from grafana.builder.places import RANGE, Number, window
 from grafana.builder.query import ASSISTANT, mean, named, quantile, rate, select, total
-from grafana.builder.signals import HANG_RATE, PROVIDER, PROVIDER_ERRORS, SIGNALS, Signal, pressure
+from grafana.builder.signals import HANG_RATE, PROVIDER, PROVIDER_ERRORS, RESPONSE_TIME, SIGNALS, Signal, pressure
 from grafana.builder.tables import Column, Table, linked, ranking
 from grafana.builder.trends import by_assistant, by_provider
 from grafana.builder.value import value
@@ -44,7 +45,8 @@ def _tile(signal: Signal) -> stat.Panel:
         " traffic to judge."
     )
     queries = now(signal.value(()), "all"), now(worst, "{{assistant_name}}")
-    return judged(tile(signal.name, text, *queries), signal.steps).unit(signal.unit).no_value(signal.empty)
+    panel = judged(tile(signal.name, text, *queries), signal.steps).unit(signal.unit).no_value(signal.empty)
+    return panel.data_links([_onward(LATENCY if signal is RESPONSE_TIME else HANGS_ERRORS)])
 
 
 def _provider_tile() -> stat.Panel:
@@ -52,7 +54,12 @@ def _provider_tile() -> stat.Panel:
     text = f"{signal.meaning} Of the provider that fails most, among those with enough requests to judge."
     panel = tile(signal.name, text, now(f"topk(1, {signal.judged(PROVIDER)})", "{{provider}} {{component}}"))
     judged(panel, signal.steps).unit(signal.unit).no_value("too few requests")
-    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME)
+    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).data_links([_onward(HANGS_ERRORS)])
+
+
+def _onward(uid: str) -> DashboardLink:
+    title = {LATENCY: "Latency by stage", HANGS_ERRORS: "Hangs and errors"}[uid]
+    return DashboardLink(title).url(drill_down(uid))
 
 
 def _assistants() -> Table:

@@ -66,7 +66,7 @@ def _commits() -> timeseries.Panel:
         query(quantile("0.5", m.STORAGE_COMMIT, ()), "p50"),
         query(quantile("0.99", m.STORAGE_COMMIT, ()), "p99"),
     )
-    return coloured(panel, {"p50": c.SKY, "p99": c.RED}).unit("s").no_value("no commits")
+    return coloured(panel, c.QUANTILES).unit("s").no_value("no commits")
 
 
 def _storage() -> timeseries.Panel:
@@ -161,7 +161,9 @@ def _delay() -> timeseries.Panel:
 
 
 def _webhooks() -> heatmap.Panel:
-    return density("Webhook requests", "From request to answer, the commit included.", buckets(m.WEBHOOK_SECONDS))
+    return density(
+        "Spread of webhook requests", "From request to answer, the commit included.", buckets(m.WEBHOOK_SECONDS)
+    )
 
 
 def _scrapes() -> timeseries.Panel:

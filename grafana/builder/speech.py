@@ -17,7 +17,10 @@ from grafana.builder.query import ASSISTANT, buckets, increase, named, quantile,
 def sections() -> Sequence[Section]:
     """Speech, audio, tools."""
     confidence = density(
-        "STT confidence", "How confident transcriptions were; 1 is certain.", buckets(m.STT_CONFIDENCE), "percentunit"
+        "Spread of STT confidence",
+        "How confident transcriptions were; 1 is certain.",
+        buckets(m.STT_CONFIDENCE),
+        "percentunit",
     )
     return [
         Section(
@@ -82,7 +85,7 @@ def _delay() -> timeseries.Panel:
         query(quantile("0.5", m.AUDIO_DELAY, ()), "p50"),
         query(quantile("0.95", m.AUDIO_DELAY, ()), "p95"),
     )
-    return coloured(panel, {"p50": c.SKY, "p95": c.AMBER}).unit("s").span(8).no_value("not told")
+    return coloured(panel, c.QUANTILES).unit("s").span(8).no_value("not told")
 
 
 def _tools() -> timeseries.Panel:

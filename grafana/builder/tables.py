@@ -56,7 +56,7 @@ def ranking(title: str, text: str, labels: Mapping[str, str], *columns: Column) 
     panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
     panel.show_header(show_header=True).cell_height(options.TableCellHeight.SM)
     panel.sort_by([common.TableSortByFieldState().display_name(columns[0].title).desc(desc=True)])
-    panel.span(24).height(9)
+    panel.span(24).height(8)
     return panel
 
 

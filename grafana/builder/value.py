@@ -102,7 +102,7 @@ def _duration() -> timeseries.Panel:
         query(quantile("0.5", m.CALL_DURATION, ()), "p50"),
         query(quantile("0.95", m.CALL_DURATION, ()), "p95"),
     )
-    return coloured(panel, {"p50": c.SKY, "p95": c.BLUE}).unit("s").span(8).no_value("no calls")
+    return coloured(panel, c.QUANTILES).unit("s").span(8).no_value("no calls")
 
 
 def _talk() -> timeseries.Panel:

@@ -13,7 +13,16 @@ Shape: TypeAlias = frozenset[str] | None
 """Label names of a vector, those of the scrape included; None for a scalar."""
 
 TARGET: Final = frozenset({"job", "instance"})
-_ALERT: Final = TARGET | {"alertname", "severity", "platform", "assistant_id", "component", "provider"}
+_ALERT: Final = TARGET | {
+    "alertname",
+    "severity",
+    "platform",
+    "assistant_id",
+    "component",
+    "provider",
+    "model",
+    "error_code",
+}
 OTHERS: Final[Mapping[str, frozenset[str]]] = {
     "up": TARGET,
     "process_start_time_seconds": TARGET,
