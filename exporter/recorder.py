@@ -16,7 +16,7 @@ from exporter import catalogue as m
 from exporter.book import Book, Draft
 from exporter.config import Config
 from exporter.derived import DerivedFamily, derived
-from exporter.events import Event
+from exporter.events import Event, InvalidEvent
 from exporter.labels import LabelLimits
 from exporter.logs import cause, log
 from exporter.metric import NANO, Increment
@@ -136,6 +136,7 @@ class Recorder:
         """Count an event; on return it is durable.
 
         Raises:
+            InvalidEvent: its conversation can't be read.
             StorageError: it can't be kept now, and nothing of it was counted.
         """
         if self._stopping:
@@ -272,6 +273,10 @@ class Recorder:
 
 
 def _failure(waiting: _Waiting, error: Exception) -> None:
+    if isinstance(error, InvalidEvent):
+        # A conversation is read when it is folded.
+        waiting.answer.set_exception(error)
+        return
     log(_log, logging.ERROR, "event failed", event=waiting.event.kind, error=cause(error))
     if not waiting.answer.done():
         waiting.answer.set_exception(StorageError("internal error"))

@@ -83,7 +83,8 @@ def _prune(body: bytes, kind: type[_T]) -> tuple[_T, tuple[Rejected, ...]]:
 def _fit(value: Any, kind: Any, path: str, rejected: list[Rejected]) -> Any:  # noqa: ANN401 - any JSON value and type
     """The value without the branches that do not have the shape of ``kind``; None where it has none of it."""
     inner = next((option for option in get_args(kind) if option is not type(None)), None)
-    listed = getattr(kind, "__origin__", None) is list
+    origin = getattr(kind, "__origin__", None)
+    listed = origin is list
     if kind is Raw:
         return Raw(msgspec.json.encode(value))
     if isinstance(kind, type) and issubclass(kind, Struct):
@@ -93,10 +94,11 @@ def _fit(value: Any, kind: Any, path: str, rejected: list[Rejected]) -> Any:  # 
         if isinstance(value, list) and len(value) <= MAX_ITEMS:
             items = [_fit(item, inner, path, rejected) for item in value]
             return [item for item in items if item is not None]
-    elif inner is not None:
-        return _fit(value, inner, path, rejected)
+    elif origin is dict:
+        if isinstance(value, dict):
+            return value
     else:
-        return value
+        return value if inner is None else _fit(value, inner, path, rejected)
     if value is not None:
         rejected.append(Rejected(path or "message", "too_large" if listed and isinstance(value, list) else "type"))
     return None

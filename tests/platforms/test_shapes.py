@@ -1,0 +1,49 @@
+"""Fields of the wrong shape: left out and named, whatever shape they should have, and the rest counts."""
+
+from typing import Any
+
+import pytest
+
+from exporter.config import Config
+from exporter.events import InvalidEvent, Rejected
+from exporter.platforms import interactly
+from exporter.recorder import Recorder
+from exporter.store.memory import MemoryStore
+from tests.calls.tally import Tally, payload
+
+
+@pytest.mark.parametrize("wrong", [[], "text", 5, True, 1.5])
+def test_a_distribution_of_the_wrong_shape_is_left_out(wrong: Any) -> None:  # noqa: ANN401 - any JSON value
+    """The report's own distributions are objects; what is none costs the report nothing else."""
+    body = payload("end-of-call-report")
+    body["message"]["call"]["metrics"]["callStats"]["llmStats"]["responseTimeDistribution"] = wrong
+    tally = Tally()
+
+    assert tally.deliver(body) == [True]
+
+    field = "message.call.metrics.callStats.llmStats.responseTimeDistribution"
+    assert tally.total("voice_exporter_rejected_values_total", field=field, reason="type") == 1
+    assert tally.total("voice_calls_ended_total") == 1
+
+
+async def test_a_conversation_that_can_not_be_read_is_invalid() -> None:
+    """Its messages are read late; what is wrong with them is still the sender's fault and no failure of the store."""
+    event = interactly.parse(
+        b'{"message":{"type":"conversation-update","call":{"id":"1"},"messages":[{"role":"\xff","messageId":"m"}]}}'
+    )
+    recorder = Recorder(Config(), MemoryStore(), clock=lambda: 1.0)
+    recorder.load()
+    await recorder.start()
+    try:
+        with pytest.raises(InvalidEvent, match=r"^the body is not JSON$"):
+            await recorder.record(event)
+        assert recorder.ready is None
+    finally:
+        await recorder.stop()
+
+
+def test_a_rejected_field_is_named_by_its_place() -> None:
+    """By names of ours: an object's own keys are content."""
+    event = interactly.parse(b'{"message":{"type":"hang","timestamp":1,"call":{"Ada":1},"assistant":{"config":[5]}}}')
+    assert event.rejected[0] == Rejected("message.assistant.config", "type")
+    assert not any("Ada" in rejected.field for rejected in event.rejected)
