@@ -1,18 +1,15 @@
 """A conversation's history as bytes: what an earlier update already brought is recognised without being decoded."""
 
-import secrets
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
-from xxhash import xxh3_64_intdigest
 
 from exporter.events import Cursor, InvalidEvent, Message
 from exporter.platforms.decoding import MAX_ITEMS, decode
+from exporter.platforms.repeats import REPEATS, Cut, Known, digest
 
 _T = TypeVar("_T")
-_SEED: Final = secrets.randbits(64)
-"""Digests never leave the process, so nobody can prepare histories that have the same one."""
 
 
 class RawHistory(Generic[_T]):
@@ -22,19 +19,30 @@ class RawHistory(Generic[_T]):
         raw: the array's bytes.
         kind: struct of one message on the wire.
         convert: what one message says; None where nothing can be counted of it.
+        cut: what of the array was recognised already.
 
     Raises:
         InvalidEvent: no conversation is that long.
     """
 
-    def __init__(self, raw: msgspec.Raw, kind: type[_T], convert: Callable[[_T], Message | None]) -> None:
-        self._raw = bytes(raw)
-        self._end = _end_of_last(self._raw)
+    def __init__(
+        self,
+        raw: msgspec.Raw | memoryview,
+        kind: type[_T],
+        convert: Callable[[_T], Message | None],
+        cut: Cut | None = None,
+    ) -> None:
+        self._raw = raw if isinstance(raw, memoryview) else bytes(raw)
+        self._cut = cut
+        known = cut.known if cut else Known(Cursor(0, 0), 0)
+        tail = bytes(self._raw[known.cursor.length :])
+        self._end = _end_of_last(tail) if cut is None else known.cursor.length + tail.rfind(b"}") + 1
+        self._braces = known.braces + tail.count(b"{")
         self._kind = kind
         self._convert = convert
         self._by_key: dict[int, Message] | None = None
         # Each message has a brace, so most histories need not be looked at.
-        if self._raw.count(b"{") > MAX_ITEMS and (length(raw) or 0) > MAX_ITEMS:
+        if self._braces > MAX_ITEMS and (length(msgspec.Raw(self._raw)) or 0) > MAX_ITEMS:
             raise InvalidEvent(f"the conversation has more than {MAX_ITEMS} messages")
 
     def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
@@ -42,24 +50,35 @@ class RawHistory(Generic[_T]):
         raw, end = self._raw, self._end
         if not end:
             return [], None
-        read = Cursor(end, self._digest(end))
-        if cursor is None or cursor.length > end or self._digest(cursor.length) != cursor.digest:
-            return self._messages(raw), read
-        tail = raw[cursor.length : end].lstrip()
+        read = Cursor(end, self._digest())
+        REPEATS.remember(raw, Known(read, self._braces))
+        if cursor is None or not self._begins_as(cursor):
+            return self._messages(bytes(raw)), read
+        tail = bytes(raw[cursor.length : end]).lstrip()
         return (self._messages(b"[" + tail[1:] + b"]") if tail else []), read
 
     def find(self, key: int) -> Message | None:
         """The message with that key, wherever it stands."""
         if self._by_key is None:
             # Whoever looks for one message that is missing may look for thousands.
-            self._by_key = {message.key: message for message in reversed(self._messages(self._raw))}
+            self._by_key = {message.key: message for message in reversed(self._messages(bytes(self._raw)))}
         return self._by_key.get(key)
 
     def __bool__(self) -> bool:
         return self._end > 0
 
-    def _digest(self, length: int) -> int:
-        return xxh3_64_intdigest(memoryview(self._raw)[:length], _SEED)
+    def _begins_as(self, cursor: Cursor) -> bool:
+        if self._cut and self._cut.known.cursor == cursor:
+            return True
+        return cursor.length <= self._end and digest(self._raw, cursor.length) == cursor.digest
+
+    def _digest(self) -> int:
+        """Digest of everything up to the end of the last message."""
+        if self._cut is None:
+            return digest(self._raw, self._end)
+        hasher = self._cut.hasher.copy()
+        hasher.update(self._raw[self._cut.known.cursor.length : self._end])
+        return hasher.intdigest()
 
     def _messages(self, array: bytes) -> list[Message]:
         wire, _ = decode(array, list[self._kind])  # type: ignore[name-defined]  # the kind is known at run time

@@ -21,6 +21,7 @@ from exporter.events import (
     Hang,
     InvalidEvent,
     Outcome,
+    Rejected,
     Retryable,
     Shown,
     Status,
@@ -30,6 +31,7 @@ from exporter.platforms.decoding import decode
 from exporter.platforms.history import RawHistory, length
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
+from exporter.platforms.repeats import REPEATS, Cut
 from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
 
 NAME: Final = "interactly"
@@ -58,6 +60,22 @@ def parse(body: bytes) -> Event:
     Raises:
         InvalidEvent: not JSON, not an object, or no known envelope.
     """
+    cut = REPEATS.cut(body)
+    return (_growing(cut) if cut else None) or _event(body)
+
+
+def _growing(cut: Cut) -> Event | None:
+    """The conversation-update that a body is of which a part is known; None where it is anything else."""
+    envelope, rejected = decode(cut.body, wire.Body)
+    raw = envelope.message
+    array = cut.array(bytes(raw.messages)) if raw and raw.type == "conversation-update" else None
+    if raw is None or array is None or not raw.call or not _call_id(raw.call):
+        return None
+    history = RawHistory(array, wire.WireMessage, message, cut)
+    return _told(raw, raw.call, (Conversation(history),), Values(), rejected)
+
+
+def _event(body: bytes) -> Event:
     envelope, rejected = decode(body, wire.Body)
     raw = envelope.message
     if raw is None or not isinstance(raw.type, str):
@@ -67,12 +85,18 @@ def parse(body: bytes) -> Event:
     if raw.type not in EVENTS:
         return Event(platform=NAME, kind=OTHER)
     values, call = Values(), raw.call or wire.Call()
-    time_ms = values.time_ms(raw.timestamp, "message.timestamp")
     facts = tuple(_FACTS[raw.type](raw, call, values))
+    return _told(raw, call, facts, values, rejected)
+
+
+def _told(
+    raw: wire.Message, call: wire.Call, facts: tuple[Fact, ...], values: Values, rejected: tuple[Rejected, ...]
+) -> Event:
+    time_ms = values.time_ms(raw.timestamp, "message.timestamp")
     assistant = _assistant(raw.assistant or wire.Assistant(), call)
     return Event(
         platform=NAME,
-        kind=raw.type,
+        kind=text(raw.type),
         call=_call_key(raw, call, assistant, time_ms),
         call_id=_call_id(call),
         time_ms=time_ms,
