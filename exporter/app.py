@@ -11,6 +11,7 @@ from exporter.connections import SERVER, track
 from exporter.events import UNKNOWN
 from exporter.hot import HOT, Handler
 from exporter.pages import Pages
+from exporter.relay import Relayed
 from exporter.webhook import PREFIX, Webhooks, error_response
 
 _MESSAGES: Final = {404: "unknown path or platform", 405: "method not allowed"}
@@ -27,6 +28,7 @@ def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
     hot: dict[str, Handler] = {PREFIX + name: webhooks.handle for name in webhooks.names}
     for path, handler in hot.items():
         app.router.add_post(path, handler)
+        app.router.add_route("*", path + "{rest:/.*}", webhooks.handle_beneath)
     app[HOT] = hot
     return app
 
@@ -49,7 +51,8 @@ def _application(activity: Activity) -> web.Application:
 
 
 async def _name_no_versions(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers[hdrs.SERVER] = SERVER
+    if not isinstance(response, Relayed):
+        response.headers[hdrs.SERVER] = SERVER
 
 
 def _routing_errors(activity: Activity) -> Middleware:

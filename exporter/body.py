@@ -15,17 +15,39 @@ async def read_body(request: web.Request, limit: int, seconds: float, entry: Ent
     Raises:
         Refused: it is larger, slower, broken, in an unknown encoding, or the client is gone.
     """
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    if encoding not in {"identity", "gzip", "deflate"}:
-        raise Refused(400, "invalid", "unsupported Content-Encoding: send gzip, deflate or none")
+    _encoding(request)
+    return await inflate(request, await receive(request, limit, seconds, entry), limit, entry)
+
+
+async def receive(request: web.Request, limit: int, seconds: float, entry: Entry) -> bytes:
+    """The whole body as it comes: at most ``limit`` bytes, complete within ``seconds``.
+
+    Raises:
+        Refused: it is larger, slower, its framing is broken, or the client is gone.
+    """
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    body = _received(request, limit, entry) or await _receive_within(request, limit, seconds, entry)
-    if encoding == "identity":
+    return _received(request, limit, entry) or await _receive_within(request, limit, seconds, entry)
+
+
+async def inflate(request: web.Request, body: bytes, limit: int, entry: Entry) -> bytes:
+    """The body without its encoding: at most ``limit`` bytes.
+
+    Raises:
+        Refused: it is larger, broken, or in an unknown encoding.
+    """
+    if _encoding(request) == "identity":
         return body
     inflated = await asyncio.to_thread(_inflate, body, limit)
     entry.hold(len(inflated))
     return inflated
+
+
+def _encoding(request: web.Request) -> str:
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding not in {"identity", "gzip", "deflate"}:
+        raise Refused(400, "invalid", "unsupported Content-Encoding: send gzip, deflate or none")
+    return encoding
 
 
 def _too_large(limit: int) -> Refused:

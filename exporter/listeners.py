@@ -17,8 +17,8 @@ from exporter.logs import log
 
 HANDSHAKE_SECONDS: Final = 10.0
 """Time for a TLS handshake."""
-STOP_SECONDS: Final = 15.0
-"""Time that requests under way get to finish at a stop; longer than a body may take to arrive by default."""
+STOP_SECONDS: Final = 20.0
+"""Time that requests under way get to finish at a stop; longer than a body or a relay's answer may take by default."""
 
 _log = logging.getLogger(__name__)
 

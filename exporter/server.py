@@ -70,7 +70,7 @@ def serve(options: Options) -> None:
     sockets = listen.sockets(_web_address(options, settings), options.webhook_address)
     try:
         exporter = _Exporter(options, settings, web_config, sockets)
-        _raise_file_limit(settings.limits.max_connections)
+        _raise_file_limit(settings.limits.max_connections + settings.limits.max_in_flight)
         uvloop.run(exporter.run())
     finally:
         for sock in sockets.values():
@@ -105,7 +105,7 @@ class _Exporter:
         self._tls = web_config.ssl_context()
         self._activity = Activity()
         self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
-        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed)
+        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, options.storage)
         self._connections = Connections(settings.limits.max_connections)
         self._guard = Guard(web_config, is_webhook)
         self._reloader = Reloader(
@@ -134,6 +134,7 @@ class _Exporter:
         await self._recorder.start()
         try:
             self._reloader.succeeded()
+            self._webhooks.start()
             listening = await self._listen()
             systemd.notify("READY=1")
             log(_log, logging.INFO, "ready", version=__version__)
@@ -142,6 +143,7 @@ class _Exporter:
             log(_log, logging.INFO, "stopping")
             await listeners.stop(listening, self._connections)
         finally:
+            await self._webhooks.stop()
             await self._recorder.stop()
 
     async def _listen(self) -> list[Listener]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,11 +20,13 @@ from exporter.webhook import Webhooks
 class Service:
     """An application and what it stands on."""
 
-    def __init__(self, config: Config, recorder: Recorder, closed: Collection[str], *, lifecycle: bool) -> None:
+    def __init__(
+        self, config: Config, recorder: Recorder, closed: Collection[str], storage: Path | None, *, lifecycle: bool
+    ) -> None:
         self.recorder = recorder
         self.activity = Activity()
         self.fault: str | None = None
-        self.webhooks = Webhooks(config, recorder, self.activity, closed)
+        self.webhooks = Webhooks(config, recorder, self.activity, closed, storage)
         self.pages = Pages(
             recorder=recorder,
             activity=self.activity,
@@ -58,14 +61,22 @@ class Service:
 
 @asynccontextmanager
 async def running(
-    config: Config | None = None, store: Store | None = None, closed: Collection[str] = (), *, lifecycle: bool = False
+    config: Config | None = None,
+    store: Store | None = None,
+    closed: Collection[str] = (),
+    storage: Path | None = None,
+    *,
+    lifecycle: bool = False,
 ) -> AsyncIterator[Service]:
     """A service that takes events until the context ends."""
     config = config or Config()
     recorder = Recorder(config, store or MemoryStore())
     recorder.load()
     await recorder.start()
+    service = Service(config, recorder, closed, storage, lifecycle=lifecycle)
+    service.webhooks.start()
     try:
-        yield Service(config, recorder, closed, lifecycle=lifecycle)
+        yield service
     finally:
+        await service.webhooks.stop()
         await recorder.stop()

@@ -1,0 +1,70 @@
+"""What becomes of webhook requests: events are counted, refusals too, and the landing page shows both."""
+
+import time
+from itertools import product
+from typing import get_args
+
+from exporter.activity import Activity, Rejection
+from exporter.catalogue import EVENT_DELAY, LAST_EVENT, WEBHOOKS
+from exporter.events import UNKNOWN, Event, InvalidEvent
+from exporter.limits import Refusal, Refused
+from exporter.metric import NANO
+from exporter.platforms import PLATFORMS
+from exporter.recorder import Recorder
+from exporter.store.base import StorageError
+
+
+def understand(platform: str, body: bytes) -> Event:
+    """What a body says.
+
+    Raises:
+        Refused: it is no event of the platform.
+    """
+    try:
+        return PLATFORMS[platform].parse(body)
+    except InvalidEvent as error:
+        raise Refused(400, "invalid", str(error)) from None
+
+
+class Intake:
+    """Keeps the books of all webhooks.
+
+    Args:
+        recorder: keeps the events.
+        activity: what the landing page shows.
+    """
+
+    def __init__(self, recorder: Recorder, activity: Activity) -> None:
+        self._recorder = recorder
+        self._activity = activity
+        self.table = recorder.table
+        for name, outcome in product(PLATFORMS, get_args(Refusal)):
+            # From 0 on, increase() sees the first one.
+            self.table.add(WEBHOOKS, (name, UNKNOWN, outcome), 0, time.time())
+
+    async def count(self, event: Event, received: float) -> None:
+        """Count an event that came at Unix time ``received``; on return it is durable.
+
+        Raises:
+            Refused: it can't be read to its end, or not be kept now, and nothing of it was counted.
+        """
+        try:
+            outcome = await self._recorder.record(event)
+        except InvalidEvent as error:
+            raise Refused(400, "invalid", str(error), event.kind) from None
+        except StorageError:
+            raise Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5) from None
+        self._activity.count((event.platform, event.kind, outcome), received)
+        self.table.set(LAST_EVENT, (event.platform, event.kind), int(received * NANO), received)
+        if event.time_ms is not None and (delay := int(received * 1000) - event.time_ms) >= 0:
+            self.table.add(EVENT_DELAY, (event.platform,), delay * (NANO // 1000), received)
+
+    def miss(self, platform: str, refusal: Refused) -> None:
+        """Count a request whose event is not counted."""
+        key = (platform, refusal.event, refusal.outcome)
+        self.table.add(WEBHOOKS, key, 1, time.time())
+        self._activity.count(key, time.time())
+
+    def reject(self, platform: str, status: int, message: str) -> None:
+        """Show a request that was answered with an error."""
+        self._activity.rejections.append(Rejection(time.time(), platform, status, message))

@@ -1,0 +1,146 @@
+"""Requests to applications: one connection pool for all of them, a time limit for each, a count of what came of it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from io import BytesIO
+from typing import Final
+
+import aiohttp
+from aiohttp import hdrs
+
+from exporter.catalogue import RELAY_ERRORS, RELAY_SECONDS
+from exporter.logs import log
+from exporter.metric import NANO
+from exporter.relay.addresses import address
+from exporter.relay.parcel import Failed, Parcel, Reason
+from exporter.series import SeriesTable
+
+KEEPALIVE_SECONDS: Final = 1.0
+"""An idle connection is kept for less than any server keeps it, so that none closes as a request goes out. Such a
+request could not be sent again: nobody knows whether the application saw it."""
+
+_MAX_FIELD: Final = 65_536
+"""Bytes of one header of an answer."""
+_AT_ONCE: Final = 1 << 20
+"""Bytes of a body that may go out in one piece without holding up the event loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """Talks to applications. Follows no redirect, keeps no cookie, inflates nothing, uses no proxy of the environment.
+
+    Args:
+        table: takes the metrics.
+    """
+
+    def __init__(self, table: SeriesTable) -> None:
+        self._table = table
+        self._session: aiohttp.ClientSession | None = None
+        self._failing: set[str] = set()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session:
+            await self._session.close()
+
+    def fail(self, platform: str, reason: Reason) -> None:
+        """Count a failure."""
+        self._table.add(RELAY_ERRORS, (platform, reason), 1, time.time())
+
+    @asynccontextmanager
+    async def exchange(self, url: str, parcel: Parcel, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request to an application and take its answer, which must be complete when the context ends.
+
+        Raises:
+            Failed: there is no answer, only a part of it, or not within ``seconds``.
+        """
+        started = time.perf_counter()
+        try:
+            async with self._send(url, parcel, seconds) as answer:
+                yield answer
+        except Failed as failure:
+            self.fail(parcel.platform, failure.reason)
+            self._observe(parcel.platform, failure.status, started)
+            self._note(parcel.platform, failure.reason)
+            raise
+        self._observe(parcel.platform, answer.status, started)
+        if answer.status >= 500:
+            self.fail(parcel.platform, "server_error")
+        self._note(parcel.platform, "server_error" if answer.status >= 500 else None)
+
+    async def copy(self, url: str, parcel: Parcel, seconds: float) -> int:
+        """Send a request to a further target, whose answer is of no interest but for its status.
+
+        Raises:
+            Failed: it gave none within ``seconds``.
+        """
+        try:
+            async with self._send(url, parcel, seconds) as answer:
+                return answer.status
+        except Failed:
+            self.fail(parcel.platform, "copy_failed")
+            raise
+
+    @asynccontextmanager
+    async def _send(self, url: str, parcel: Parcel, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        body, target = parcel.body, address(url, parcel.suffix, parcel.query)
+        data = body if len(body) <= _AT_ONCE else BytesIO(body)
+        with _failures(seconds):
+            async with (
+                asyncio.timeout(seconds),
+                self._pool().request(
+                    parcel.method, target, headers=parcel.headers, data=data, allow_redirects=False
+                ) as answer,
+            ):
+                if answer.status < 200:
+                    raise Failed(502, "malformed", "the application behind the relay switched protocols")
+                yield answer
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # How many requests there are at once is limited where they come in.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hdrs.USER_AGENT),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                auto_decompress=False,
+                max_line_size=_MAX_FIELD,
+                max_field_size=_MAX_FIELD,
+            )
+        return self._session
+
+    def _observe(self, platform: str, status: int, started: float) -> None:
+        code = str(status) if status < 600 else "other"
+        elapsed = round((time.perf_counter() - started) * NANO)
+        self._table.add(RELAY_SECONDS, (platform, code), elapsed, time.time())
+
+    def _note(self, platform: str, reason: Reason | None) -> None:
+        """Log when an application begins to fail and when it works again."""
+        if reason and platform not in self._failing:
+            self._failing.add(platform)
+            log(_log, logging.WARNING, "the application behind the relay fails", platform=platform, reason=reason)
+        elif not reason and platform in self._failing:
+            self._failing.discard(platform)
+            log(_log, logging.INFO, "the application behind the relay works again", platform=platform)
+
+
+@contextmanager
+def _failures(seconds: float) -> Iterator[None]:
+    """Turn what aiohttp raises into what is counted; the first that fits."""
+    try:
+        yield
+    except TimeoutError:
+        message = f"the application behind the relay did not answer within {max(0.0, seconds):.3g} s"
+        raise Failed(504, "timeout", message) from None
+    except (aiohttp.ClientConnectorError, aiohttp.InvalidURL):
+        raise Failed(502, "connect", "the application behind the relay can't be reached") from None
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+        message = "the application behind the relay closed the connection before its answer was complete"
+        raise Failed(502, "cut", message) from None
+    except aiohttp.ClientError:
+        raise Failed(502, "malformed", "the application behind the relay did not answer in HTTP") from None

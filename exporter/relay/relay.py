@@ -1,0 +1,169 @@
+"""What is done with each request: forward first or keep first, whose answer the platform gets, who gets a copy."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, get_args
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from exporter.catalogue import RELAY_ERRORS, RELAY_WAITING
+from exporter.events import Event, ToolsAnswered
+from exporter.intake import Intake, understand
+from exporter.limits import Refused
+from exporter.logs import cause, log
+from exporter.metric import NANO
+from exporter.relay import headers
+from exporter.relay.answer import pass_back
+from exporter.relay.client import Client
+from exporter.relay.copies import Copies
+from exporter.relay.courier import Courier, Destination
+from exporter.relay.outbox import Outbox
+from exporter.relay.parcel import Failed, Parcel, Reason
+from exporter.relay.routes import Arrival, Route
+from exporter.relay.shelf import Lane
+from exporter.settings import Platform
+from exporter.store.base import StorageError
+
+COUNT_SECONDS: Final = 1.0
+"""Time for an event to become durable before the queue is passed by."""
+STOP_SECONDS: Final = 5.0
+"""Time for what is under way in the background at a stop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Stands between the webhooks and the applications.
+
+    Args:
+        intake: counts the events.
+        directory: of the queue's file; None keeps the queue in memory.
+    """
+
+    def __init__(self, intake: Intake, directory: Path | None) -> None:
+        self._intake = intake
+        self._client = Client(intake.table)
+        self._copies = Copies(self._client)
+        self._outbox = Outbox(directory / "relay-queue.db" if directory else None)
+        self._courier = Courier(self._outbox, self._client, intake.table, self._find)
+        self._counting: set[asyncio.Task[bool]] = set()
+        self._routes: dict[str, Route] = {}
+
+    def configure(self, platforms: Mapping[str, Platform]) -> None:
+        """Take a new configuration; requests under way finish under the old one."""
+        self._routes = {
+            name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay
+        }
+        table, now = self._intake.table, time.time()
+        for name, route in self._routes.items():
+            for reason in get_args(Reason):
+                # From 0 on, increase() sees the first one.
+                table.add(RELAY_ERRORS, (name, reason), 0, now)
+            if route.settings.ack == "exporter":
+                table.set(RELAY_WAITING, (name,), self._outbox.waiting.get(name, 0), now)
+
+    def start(self) -> None:
+        """Go on with what an earlier process left to do."""
+        if self._outbox.exists:
+            self._courier.wake()
+
+    async def stop(self) -> None:
+        """Finish what is under way, for so long; what is in the queue stays there for the next start."""
+        await asyncio.gather(self._courier.stop(STOP_SECONDS), self._copies.stop(STOP_SECONDS))
+        if self._counting:
+            await asyncio.wait(self._counting, timeout=STOP_SECONDS)
+        await self._client.close()
+        await self._outbox.close()
+
+    def route(self, platform: str) -> Route | None:
+        """The way to the application behind the platform's webhook, if there is one."""
+        return self._routes.get(platform)
+
+    async def answer(self, request: web.Request, route: Route, arrival: Arrival) -> web.StreamResponse | None:
+        """The application's answer to a request, or None where its event is kept and will be forwarded.
+
+        Raises:
+            Failed: the application gave no answer.
+        """
+        if headers.hops(request) >= headers.MAX_HOPS:
+            self._client.fail(arrival.platform, "connect")
+            raise Failed(502, "connect", "the relay leads back to the exporter")
+        event = self._understand(arrival)
+        parcel, copies = route.parcels(request, arrival, event)
+        counting = None
+        if event and route.may_wait(event):
+            if await self._keep(event, arrival.received, {"": parcel, **copies}):
+                return None
+        elif event and not event.tools:
+            counting = self._count(event, arrival.received)
+        self._copies.send(copies, route.settings.timeout)
+        seconds, began = route.seconds(event, arrival.began), time.perf_counter()
+        try:
+            exchange = self._client.exchange(route.settings.url, parcel, seconds)
+            relayed = await pass_back(request, exchange, None if event is None or event.needs_answer else counting)
+            if event and event.tools and relayed.complete and 200 <= relayed.status < 300:
+                event = _answered(event, time.perf_counter() - began)
+            return relayed
+        finally:
+            if event and event.tools:
+                self._count(event, arrival.received)
+
+    def _understand(self, arrival: Arrival) -> Event | None:
+        """What the body says; None where that is nothing to us, which is no reason to keep it from the application."""
+        try:
+            if isinstance(arrival.content, bytes):
+                return understand(arrival.platform, arrival.content)
+            refusal = arrival.content
+        except Refused as invalid:
+            refusal = invalid
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a call
+            refusal = Refused(503, "unavailable", "internal error")
+            log(_log, logging.ERROR, "event failed", platform=arrival.platform, error=cause(error))
+        log(_log, logging.INFO, "passed on uncounted", platform=arrival.platform, reason=refusal.message)
+        self._intake.miss(arrival.platform, refusal)
+        return None
+
+    def _count(self, event: Event, received: float) -> asyncio.Task[bool]:
+        """Begin to count an event; gives whether it is durable."""
+        counting = asyncio.create_task(self._counted(event, received))
+        self._counting.add(counting)
+        counting.add_done_callback(self._counting.discard)
+        return counting
+
+    async def _counted(self, event: Event, received: float) -> bool:
+        try:
+            await self._intake.count(event, received)
+        except Refused as refusal:
+            self._intake.miss(event.platform, refusal)
+            return False
+        return True
+
+    async def _keep(self, event: Event, received: float, parcels: Mapping[str, Parcel]) -> bool:
+        """Count an event and queue it; where either fails it is better off with the application's own answer."""
+        counting = self._count(event, received)
+        await asyncio.wait({counting}, timeout=COUNT_SECONDS)
+        if not counting.done() or not counting.result():
+            return False
+        try:
+            await self._outbox.put(parcels)
+        except StorageError as error:
+            self._client.fail(event.platform, "queue_failed")
+            log(_log, logging.ERROR, "the relay's queue took no event", platform=event.platform, reason=str(error))
+            return False
+        self._courier.wake()
+        return True
+
+    def _find(self, lane: Lane) -> Destination | None:
+        platform, target = lane
+        route = self._routes.get(platform)
+        if route is None or target not in {"", *(further.url for further in route.settings.targets)}:
+            return None
+        return target or route.settings.url, route.settings.timeout
+
+
+def _answered(event: Event, seconds: float) -> Event:
+    return replace(event, facts=(*event.facts, ToolsAnswered(event.tools, round(seconds * NANO))))
