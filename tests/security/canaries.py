@@ -55,15 +55,15 @@ def stuffed(platform: str, body: dict[str, Any], canaries: Canaries) -> Iterator
 
     Each is about a later call of its own, so that none is taken for a repetition or for old news.
     """
-    paths = [(path, value) for path, value in _walk(body) if not isinstance(value, dict | list)]
+    leaves = [(path, value) for path, value in _walk(body) if not isinstance(value, dict | list)]
     full = deepcopy(body)
-    for path, value in paths:
+    for path, value in leaves:
         if isinstance(value, str) and path[-1] not in _STRUCTURE:
             _put(full, path, canaries.new(place(platform, path)))
     yield json.dumps(full).encode()
     yield json.dumps(_of_assistant(full, f"assistant-{len(canaries)}")).encode()
     kind = str(body.get("message", body).get("type"))
-    for path in [path for path, _ in paths if canaries.first(kind + place(platform, path))]:
+    for path in [path for path, _ in leaves if canaries.first(kind + place(platform, path))]:
         single = _own_call(body, canaries)
         _put(single, path, canaries.new(place(platform, path)))
         yield json.dumps(single).encode()
@@ -74,6 +74,11 @@ def stuffed(platform: str, body: dict[str, Any], canaries: Canaries) -> Iterator
             place(platform, (*path, "?"))
         )
         yield json.dumps(named).encode()
+
+
+def paths(body: Any) -> list[Path]:  # noqa: ANN401 - any JSON value
+    """Every place in a body, itself first."""
+    return [path for path, _ in _walk(body)]
 
 
 def place(platform: str, path: Path) -> str:
