@@ -1,4 +1,4 @@
-"""What the exporter brings for those who watch it: alert rules, routing, runbooks, written from `thresholds.yml`."""
+"""What the exporter brings for those who watch it: rules, routing, runbooks, dashboards, from `thresholds.yml`."""
 
 import sys
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Final, Literal
 
+from exporter.assets import dashboards
 from exporter.assets.emit import prometheus_rule, rules_file
 from exporter.assets.errors import errors
 from exporter.assets.hangs import hangs
@@ -36,12 +37,12 @@ def render(
     fmt: Literal["files", "prometheus-rule"] = "files",
     say: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
 ) -> list[Path]:
-    """Write the rules and what belongs to them into a directory, over what was written there before.
+    """Write rules, what belongs to them, and dashboards into a directory, over what was written there before.
 
     Args:
-        directory: gets `rules/`, or one PrometheusRule.
+        directory: gets `rules/` and `grafana/`, or one PrometheusRule.
         thresholds: the operator's own numbers; where it is silent, those of the package.
-        fmt: files for Prometheus and Alertmanager, or a PrometheusRule for the Prometheus operator.
+        fmt: files for Prometheus, Alertmanager and Grafana, or a PrometheusRule for the Prometheus operator.
         say: takes a line for each window that had to be widened to four scrapes.
 
     Returns:
@@ -58,6 +59,7 @@ def render(
         contents = {"prometheus-rule.yml": prometheus_rule("voice-exporter", groups(t), t)}
     else:
         contents = {f"rules/{name}": text for name, text in _files(t, thresholds or DEFAULTS).items()}
+        contents |= {f"grafana/dashboards/{name}": text for name, text in dashboards.render(t).items()}
         if not t.slo.enabled:
             (directory / "rules" / "slo.rules.yml").unlink(missing_ok=True)
     return [_write(directory / name, text) for name, text in contents.items()]
@@ -67,7 +69,7 @@ def _files(t: Thresholds, source: Path) -> dict[str, str]:
     intervals = {name: format_duration(getattr(t, name)) for name in ("scrape_interval", "evaluation_interval")}
     return {
         "thresholds.yml": source.read_text("utf-8"),
-        **{f"{file_name(group)}": rules_file(group, t) for group in groups(t)},
+        **{file_name(group): rules_file(group, t) for group in groups(t)},
         "alertmanager.yml": (_TEMPLATES / "alertmanager.yml").read_text("utf-8"),
         "prometheus.yml": Template((_TEMPLATES / "prometheus.yml").read_text("utf-8")).substitute(intervals),
         **{f"runbooks/{name}.md": text for name, text in runbooks(groups(t), t).items()},
