@@ -1,0 +1,52 @@
+"""The slowest webhooks while somebody scrapes."""
+
+import asyncio
+from pathlib import Path
+from statistics import median, quantiles
+
+from benchmarks import servers
+from benchmarks.figures import Figure
+from benchmarks.load import Load, connect
+from benchmarks.servers import SECRET, Server
+from benchmarks.throughput import Case
+
+
+async def measure(case: Case, folder: Path, rounds: int = 7) -> list[Figure]:
+    """The 99th percentile of webhook latency, scraped every second and not, in turn."""
+    with servers.exporter(folder) as server:
+        load = await connect(server.port)
+        await _latencies(case, server, load, scraped=False)
+        found = [
+            (await _p99(case, server, load, scraped=True), await _p99(case, server, load, scraped=False))
+            for _ in range(rounds)
+        ]
+        load.close()
+    ratio = median(scraped / quiet for scraped, quiet in found)
+    beside = f"{median(one for one, _ in found) * 1e3:.1f} ms against {median(two for _, two in found) * 1e3:.1f} ms"
+    return [Figure("webhook p99 while scraped every second / not scraped", ratio, "x", 1.5, "at most", beside)]
+
+
+async def _p99(case: Case, server: Server, load: Load, *, scraped: bool) -> float:
+    return quantiles(await _latencies(case, server, load, scraped=scraped), n=100)[-1]
+
+
+async def _latencies(case: Case, server: Server, load: Load, *, scraped: bool) -> list[float]:
+    """Latencies of at least a second of load."""
+    scraping = asyncio.create_task(_scrape(server)) if scraped else None
+    latencies: list[float] = []
+    seconds = 0.0
+    while seconds < 1:
+        earlier, measured = case.queues(SECRET)
+        await load.run(earlier)
+        run = await load.run(measured)
+        latencies += run.latencies
+        seconds += run.seconds
+    if scraping:
+        scraping.cancel()
+    return latencies
+
+
+async def _scrape(server: Server) -> None:
+    while True:
+        await asyncio.to_thread(server.get, "/metrics", "application/openmetrics-text; version=1.0.0")
+        await asyncio.sleep(1)
