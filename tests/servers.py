@@ -39,10 +39,14 @@ class Prometheus:
         folder: for its configuration and data.
         targets: addresses to scrape every second, by job name.
         config: what else its configuration has.
+        flags: what else its command line has.
     """
 
-    def __init__(self, folder: Path, targets: Mapping[str, str], config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, targets: Mapping[str, str], config: Mapping[str, Any] | None = None, *flags: str
+    ) -> None:
         self._folder = folder
+        self._flags = flags
         self.url = f"http://127.0.0.1:{free_port()}"
         scrapes = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()]
         intervals = {"scrape_interval": "1s", "evaluation_interval": "1s"}
@@ -61,6 +65,7 @@ class Prometheus:
                 f"--storage.tsdb.path={self._folder / 'tsdb'}",
                 "--storage.tsdb.retention.time=100y",
                 f"--web.listen-address={address}",
+                *self._flags,
             ],
             stderr=self._log,
         )
@@ -88,6 +93,19 @@ class Prometheus:
         rows = self.query(expression, at)
         assert len(rows) <= 1, rows
         return rows[0][1] if rows else None
+
+    def series(self, expression: str, seconds: float, step: float = 1.0) -> list[dict[str, str]]:
+        """Labels of the series that a query over the last seconds has."""
+        end = time.time()
+        asked = {"query": expression, "start": end - seconds, "end": end, "step": step}
+        return [row["metric"] for row in self._get(f"/api/v1/query_range?{urllib.parse.urlencode(asked)}")["result"]]
+
+    def exemplars(self, expression: str, seconds: float) -> list[dict[str, str]]:
+        """Labels of the exemplars of the last seconds."""
+        end = time.time()
+        asked = {"query": expression, "start": end - seconds, "end": end}
+        found = self._get(f"/api/v1/query_exemplars?{urllib.parse.urlencode(asked)}")
+        return [exemplar["labels"] for row in found for exemplar in row["exemplars"]]
 
     def targets(self) -> list[dict[str, Any]]:
         """The scrape targets with their health and last error."""

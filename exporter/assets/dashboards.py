@@ -3,7 +3,6 @@
 A place is `"<<hang_rate.critical>>"`, quotes included, for a number, and `<<hang_rate.window:duration>>` for text.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -24,7 +23,7 @@ _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
     "number": num,
     "percent": percent,
     "quantile": percentile,
-    "url": lambda url: json.dumps(url.rstrip("/"))[1:-1],
+    "url": lambda url: url.rstrip("/"),
 }
 """How a threshold can be written; `bound` is the value of an le label."""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
-from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMap, ValueMappingResult
 
 from exporter import catalogue as m
 from grafana.builder import colours as c
@@ -16,6 +16,7 @@ from grafana.builder.process import UP, process, relay
 from grafana.builder.promises import promises
 from grafana.builder.query import select, total
 
+_PLAIN: Final = [{"value": None, "color": c.GOOD}]
 _YES_NO: Final = {"1": ("yes", c.GOOD), "0": ("no", c.CRITICAL)}
 
 
@@ -54,9 +55,11 @@ def _silence() -> stat.Panel:
 def _kept() -> stat.Panel:
     panel = tile(
         "Events not kept",
-        "In the time range: events refused because storage failed or its queue was full. They are lost.",
+        "In the time range: events refused because storage failed or its queue was full, which are lost; and damaged"
+        " databases that were set aside, after which counts began again.",
         now(total(m.WEBHOOKS, (), RANGE, outcome="unavailable"), "refused"),
         now(total(m.STORAGE_ERRORS, (), RANGE), "storage errors"),
+        now(total(m.STORAGE_SET_ASIDE, (), RANGE), "databases set aside"),
     )
     return judged(panel, c.above(critical=1))
 
@@ -72,8 +75,15 @@ def _refused() -> stat.Panel:
 
 
 def _reloaded() -> stat.Panel:
-    text_ = "Whether the last reload of the configuration succeeded; if not, a restart would fail."
-    return _yes_no(tile("Configuration loaded", text_, now(select(m.RELOAD_SUCCESSFUL), "{{instance}}")))
+    panel = tile(
+        "Configuration",
+        "Whether its last reload succeeded, and when one last did; if it did not, a restart would fail.",
+        now(select(m.RELOAD_SUCCESSFUL), "{{instance}} loaded"),
+        now(f"1000 * {select(m.RELOAD_TIME)}", "{{instance}}"),
+    )
+    age = {"unit": "dateTimeFromNow", "mappings": [], "thresholds": {"mode": "absolute", "steps": _PLAIN}}
+    properties = [DynamicConfigValue(id_val=name, value=value) for name, value in age.items()]
+    return _yes_no(panel).override_by_query("B", properties)
 
 
 def _version() -> stat.Panel:

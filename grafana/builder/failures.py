@@ -12,7 +12,7 @@ from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import bars, coloured, columns, judged, now, query, series, stacked, tile
 from grafana.builder.places import RANGE, text, window
-from grafana.builder.query import ASSISTANT, named, rate, select, total
+from grafana.builder.query import ASSISTANT, increase, named, rate, select, total
 from grafana.builder.signals import LLM_ERRORS, PROVIDER_ERRORS, STT_ERRORS
 from grafana.builder.tables import Column, Table, ranking
 from grafana.builder.trends import by_assistant, by_provider
@@ -82,7 +82,7 @@ def _codes() -> Table:
 def _spikes() -> timeseries.Panel:
     span, back = window("error_spike.window"), window("error_spike.lookback")
     number = text("error_spike.deviations", "number")
-    count = f"{total(m.ERRORS, ('platform',), span)}\nor\n0 * count by (platform) ({select(m.CALLS_STARTED)})"
+    count = f"{total(m.ERRORS, ('platform',), span)}\nor\n0 * {increase(m.CALLS_STARTED, ('platform',), span)}"
     past = f"(\n{indent(count)}\n)[{back.range}:{span.range}] offset {span.range}"
     limit = f"avg_over_time({past})\n+\n{number} * stddev_over_time({past})"
     panel = series(

@@ -105,9 +105,9 @@ def fixed(colour: str) -> list[DynamicConfigValue]:
     return [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
 
 
-def density(title: str, text: str, expr: str, unit: str = "s") -> heatmap.Panel:
-    """How values spread over time, from a histogram's buckets by le; exemplars carry the call id."""
-    buckets = query(expr, "{{le}}", exemplar=True).format(Format.HEATMAP)
+def density(title: str, text: str, expr: str, unit: str = "s", *, exemplar: bool = True) -> heatmap.Panel:
+    """How values spread over time, from a histogram's buckets by le; exemplars of calls carry the call id."""
+    buckets = query(expr, "{{le}}", exemplar=exemplar).format(Format.HEATMAP)
     return (
         frame(heatmap.Panel(), title, text, [buckets])
         .calculate(calculate=False)

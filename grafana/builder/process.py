@@ -34,7 +34,12 @@ def relay() -> Section:
         "Requests that the relay target failed to answer: the platform gets 502 or 504.",
         query(f"60 * {rate(m.RELAY_ERRORS, ('platform', 'reason'))}", "{{platform}} {{reason}}"),
     )
-    return Section("Relay", [panel.unit("s").no_value("no relay"), failed.no_value("no relay")])
+    waiting = series(
+        "Events waiting for the relay",
+        "Events that were acknowledged and wait to be forwarded.",
+        query(f"sum by (platform) ({select(m.RELAY_WAITING)})", "{{platform}}"),
+    )
+    return Section("Relay", [item.span(8).no_value("no relay") for item in (panel.unit("s"), failed, waiting)])
 
 
 def process() -> Section:

@@ -161,9 +161,8 @@ def _delay() -> timeseries.Panel:
 
 
 def _webhooks() -> heatmap.Panel:
-    return density(
-        "Spread of webhook requests", "From request to answer, the commit included.", buckets(m.WEBHOOK_SECONDS)
-    )
+    text = "From request to answer, the commit included."
+    return density("Spread of webhook requests", text, buckets(m.WEBHOOK_SECONDS), exemplar=False)
 
 
 def _scrapes() -> timeseries.Panel:

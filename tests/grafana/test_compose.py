@@ -1,0 +1,102 @@
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.assets import load
+from exporter.durations import parse_duration
+from tests.grafana.boards import FILES, ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROMETHEUS = ROOT / "grafana" / "compose" / "prometheus.yml"
+
+
+def provisioned(kind: str) -> dict[str, Any]:
+    """What Grafana is told of its data sources or dashboards."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "grafana" / "provisioning" / kind / "voice.yml").read_text())
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_image_is_built_here_or_pinned(name: str) -> None:
+    """Every image is the project's own or has a whole version."""
+    service = SERVICES[name]
+    assert service.get("build") == "." or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_for_this_machine_only(name: str) -> None:
+    """No port is published on a public interface."""
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_nothing_has_a_default_password() -> None:
+    """Grafana has no administrator and shows itself to viewers; the webhooks' secret must be chosen."""
+    grafana = SERVICES["grafana"]["environment"]
+    assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    secrets = {SERVICES[name]["environment"]["VOICE_EXPORTER_WEBHOOK_SECRET"] for name in ("exporter", "simulate")}
+    assert len(secrets) == 1
+    assert secrets.pop().startswith("${VOICE_EXPORTER_WEBHOOK_SECRET:?")
+
+
+def test_mounted_files_are_there() -> None:
+    """What is mounted from the repository exists, and what keeps data is a volume of the file."""
+    mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])]
+    for source, *_ in mounts:
+        assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
+    assert {mode[0] for source, _, *mode in mounts if source.startswith("./")} == {"ro"}
+
+
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    """Promtool accepts the configuration with the shipped rules, and they rest on its scrape interval."""
+    config = yaml.safe_load(PROMETHEUS.read_text())
+    assert config["rule_files"] == ["/etc/prometheus/rules/*.rules.yml"]
+    assert "./rules:/etc/prometheus/rules:ro" in SERVICES["prometheus"]["volumes"]
+    copy = tmp_path / "prometheus.yml"
+    copy.write_text(PROMETHEUS.read_text().replace("/etc/prometheus/rules", str(ROOT / "rules")))
+    ran = subprocess.run(["promtool", "check", "config", str(copy)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"found \d\d+ rules|SUCCESS: \d+ rules found", ran.stdout)
+    assert parse_duration(config["global"]["scrape_interval"]) == load().scrape_interval
+    assert "exemplars" in config["storage"]
+    assert "--enable-feature=exemplar-storage" in SERVICES["prometheus"]["command"]
+
+
+def test_services_find_each_other() -> None:
+    """Addresses in the configurations are those of the services."""
+    config = yaml.safe_load(PROMETHEUS.read_text())
+    sources = provisioned("datasources")["datasources"]
+    asked = [config["scrape_configs"][0]["static_configs"][0]["targets"][0]]
+    asked += config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    asked += [source["url"].removeprefix("http://") for source in sources]
+    asked += [argument.removeprefix("http://") for argument in SERVICES["simulate"]["command"] if "://" in argument]
+    published = {f"{name}:{port.split(':')[1]}" for name, item in SERVICES.items() for port in item.get("ports", [])}
+    assert set(asked) <= published
+
+
+def test_data_source_tells_the_scrape_interval() -> None:
+    """Grafana's $__rate_interval rests on the same scrape interval as the alerts."""
+    source = next(item for item in provisioned("datasources")["datasources"] if item["type"] == "prometheus")
+    assert parse_duration(source["jsonData"]["timeInterval"]) == load().scrape_interval
+
+
+def test_alertmanager_takes_its_configuration() -> None:
+    """Amtool accepts the configuration."""
+    path = ROOT / "grafana" / "compose" / "alertmanager.yml"
+    ran = subprocess.run(["amtool", "check-config", str(path)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_dashboards_are_provided_where_they_are_mounted() -> None:
+    """Grafana looks for dashboards where the folder is mounted, and starts with the overview."""
+    path = provisioned("dashboards")["providers"][0]["options"]["path"]
+    assert f"./grafana/dashboards:{path}:ro" in SERVICES["grafana"]["volumes"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in {f"{path}/{file.name}" for file in FILES}
+    assert json.loads((ROOT / "grafana" / "dashboards" / Path(home).name).read_text())["uid"] == "voice-overview"
