@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Final, cast
 
 from aiohttp import hdrs, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.logs import cause, log
@@ -45,7 +46,7 @@ class Phase(IntEnum):
 class Connection(web.RequestHandler):
     """A client's connection: its phase, and since when (seconds of a monotonic clock)."""
 
-    __slots__ = ("_deadline", "phase", "since")
+    __slots__ = ("_deadline", "_malformed", "phase", "since")
 
     def __init__(self, server: web.Server) -> None:
         super().__init__(
@@ -61,6 +62,7 @@ class Connection(web.RequestHandler):
             # The body is inflated once it is there, in one bounded step.
             auto_decompress=False,
         )
+        self._malformed = False
         self.turn(Phase.NEW)
 
     def turn(self, phase: Phase) -> None:
@@ -77,6 +79,13 @@ class Connection(web.RequestHandler):
         """End; nothing of the connection stays behind."""
         self._deadline.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, up to a malformed request: of what follows one, aiohttp would keep each piece as an error."""
+        if self._malformed:
+            return
+        super().data_received(data)
+        self._malformed = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def handle_error(
         self,
