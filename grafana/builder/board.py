@@ -51,12 +51,18 @@ def board(uid: str, title: str, description: str, sections: Sequence[Section]) -
     return _finished(made.build())
 
 
-def drill_down(uid: str, *, assistant: bool = False) -> str:
-    """Address of another dashboard with the same choices, or with the assistant of a table's row."""
-    chosen = ["datasource", "job", "instance", "platform", "provider", *([] if assistant else ["assistant"])]
-    choices = [f"${{{name}:queryparam}}" for name in chosen]
-    row = ["var-assistant=${__data.fields.assistant_id}"] if assistant else []
-    return f"/d/{uid}?{'&'.join(['${__url_time_range}', *choices, *row])}"
+def drill_down(uid: str, **row: str) -> str:
+    """Address of another dashboard with the same choices.
+
+    Args:
+        uid: of the dashboard.
+        row: variables that take their value from a field of a table's row instead.
+    """
+    chosen = ("datasource", "job", "instance", "platform", "assistant", "provider")
+    choices = [
+        f"var-{name}=${{__data.fields.{row[name]}}}" if name in row else f"${{{name}:queryparam}}" for name in chosen
+    ]
+    return f"/d/{uid}?{'&'.join(['${__url_time_range}', *choices])}"
 
 
 def _finished(made: models.Dashboard) -> dict[str, object]:

@@ -10,8 +10,8 @@ from exporter import catalogue as m
 from exporter.assets.promql import indent, ratio
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import bars, coloured, columns, judged, now, query, series, stacked, tile
-from grafana.builder.places import RANGE, text, window
+from grafana.builder.panels import bars, coloured, columns, judged, marked, now, query, series, stacked, tile
+from grafana.builder.places import RANGE, Number, text, window
 from grafana.builder.query import ASSISTANT, increase, named, rate, select, total
 from grafana.builder.signals import LLM_ERRORS, PROVIDER_ERRORS, STT_ERRORS
 from grafana.builder.tables import Column, Table, ranking
@@ -145,9 +145,10 @@ def _unknown() -> timeseries.Panel:
     requests = total(m.SERVICE_REQUESTS, ("component",), PROVIDER_ERRORS.window, provider="unknown")
     panel = series(
         "Requests of unknown provider",
-        "Where too many are unknown, the alert on providers is silent: failures would be known and successes not.",
+        "Above the line the alert on providers is silent: failures would be known and successes not.",
         query(ratio(requests, PROVIDER_ERRORS.traffic(("component",))), "{{component}}"),
     )
+    marked(panel, [(Number("error_rate.provider.max_unknown"), c.WARNING)])
     return coloured(panel, _COMPONENTS).unit("percentunit")
 
 

@@ -86,7 +86,7 @@ def _assistants() -> Table:
             c.above(Number("call_cost.warning"), base=c.CLEAR),
         ),
     )
-    return linked(panel, "Assistant", "Hangs and errors", drill_down(HANGS_ERRORS, assistant=True))
+    return linked(panel, "Assistant", "Hangs and errors", drill_down(HANGS_ERRORS, assistant="assistant_id"))
 
 
 def _clear(signal: Signal) -> c.Steps:
@@ -109,7 +109,7 @@ def _providers() -> Table:
         Column("Requests", signal.traffic(PROVIDER), "short", (), 0),
         Column("Latency p95", "\nor\n".join(latencies), "s"),
     )
-    return linked(panel.span(12), "Provider", "Latency", drill_down(LATENCY))
+    return linked(panel.span(12), "Provider", "Latency", drill_down(LATENCY, provider="provider"))
 
 
 def _models() -> Table:
@@ -123,7 +123,7 @@ def _models() -> Table:
         Column("Hangs", total(m.HANGS, _MODEL, RANGE), "short", (), 0),
         Column("Replies", total(m.LLM_RESPONSE, _MODEL, RANGE, "_count"), "short", (), 0),
     )
-    return linked(panel.span(12), "Model", "Latency", drill_down(LATENCY))
+    return linked(panel.span(12), "Model", "Latency", drill_down(LATENCY, provider="provider"))
 
 
 def _calls() -> timeseries.Panel:

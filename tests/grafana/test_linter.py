@@ -51,6 +51,8 @@ def test_template_label_promql_rule(uid: str) -> None:
     for variable in _queries(uid):
         match = re.fullmatch(r"(label_values|query_result)\(([^}]*}?)(, [a-z_]+)?\)", variable["query"]["query"])
         assert match, variable
+        scope = () if variable["name"] == "job" else ("job",) if variable["name"] == "instance" else ("job", "instance")
+        assert all(f'{label}=~"${label}"' in match[2] for label in scope), variable
         promql.parse(match[2].removesuffix(", job"))
 
 

@@ -1,5 +1,9 @@
+import time
+import urllib.request
+from pathlib import Path
 from typing import Final
 
+from tests.conftest import StartExporter
 from tests.grafana.boards import filled, targets
 from tests.grafana.conftest import has_data
 from tests.servers import Prometheus, eventually
@@ -36,3 +40,19 @@ def test_exemplars_carry_the_call_id(busy: Prometheus) -> None:
         labels = busy.exemplars(filled(target.json["expr"], ".+"), 300.0)
         assert labels, target.name
         assert all(set(exemplar) == {"call_id"} for exemplar in labels), target.name
+
+
+def test_first_hang_is_seen(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """A series that is born with its first hang counts it: increase() alone would show 0."""
+    exporter = start_exporter()
+    body = b'{"message": {"type": "hang", "call": {"id": "c-1", "assistantId": "a-1"}}}'
+    urllib.request.urlopen(f"{exporter.url}/webhook/interactly", body, timeout=5).close()  # noqa: S310 - our own URL
+    shown = {
+        target.name: filled(target.json["expr"], ".+") for target in targets() if target.board == "voice-hangs-errors"
+    }
+    with Prometheus(tmp_path / "prometheus", {"voice-exporter": exporter.addresses[0]}) as prometheus:
+        since = time.time()
+        eventually("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
+        for name in ("Hangs A", "Calls with a hang A", "Hangs within 10m, by assistant A"):
+            counts = [value for _, value in prometheus.query(shown[f"voice-hangs-errors: {name}"])]
+            assert counts == [1.0], name
