@@ -1,6 +1,8 @@
 """The application's answer on its way to the platform: as it came, as it comes."""
 
 import asyncio
+import socket
+import struct
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -88,10 +90,16 @@ async def pass_back(
         if relayed is None or not relayed.prepared:
             await _wait(counting)
             raise
-        # Only a reset tells half an answer from a whole one whose end is the end of the connection.
-        if request.transport:
-            request.transport.abort()
+        _reset(request)
     return relayed
+
+
+def _reset(request: web.Request) -> None:
+    """Break the connection: to an HTTP/1.0 client one that merely ends is the end of a whole answer."""
+    if request.transport:
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
 
 
 async def _wait(counting: asyncio.Task[bool] | None) -> None:

@@ -66,6 +66,7 @@ class Courier:
         """Look at the outbox now: something is in it."""
         if self._loop is None:
             self._loop = asyncio.create_task(self._run())
+        self._show()
         self._wake.set()
 
     async def stop(self, seconds: float) -> None:

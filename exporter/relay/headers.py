@@ -42,7 +42,7 @@ def onward(request: web.Request, secret: Collection[str]) -> Headers:
     passed.setdefault(hdrs.X_FORWARDED_PROTO, request.scheme)
     passed.setdefault(hdrs.X_FORWARDED_HOST, _clean(request.headers.get(hdrs.HOST, "")))
     _append(passed, hdrs.VIA, f"{request.version.major}.{request.version.minor} {_PSEUDONYM}")
-    return tuple(passed.items())
+    return tuple((str(name), value) for name, value in passed.items())
 
 
 def back(headers: CIMultiDictProxy[str]) -> Headers:

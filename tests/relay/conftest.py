@@ -1,0 +1,78 @@
+"""An exporter with a relay in front of an application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import pytest
+
+from exporter.config import Auth, Config, Limits, Platform, Relay
+from exporter.relay.parcel import Reason
+from exporter.store.base import Store
+from tests.conftest import Serve
+from tests.service import Service, running
+
+SECRET = "open sesame"
+KEY = ("X-Vapi-Secret", SECRET)
+
+
+def config(
+    url: str,
+    *,
+    auth: Auth | None = None,
+    limits: Limits | None = None,
+    **relay: Any,  # noqa: ANN401 - any setting of a relay
+) -> Config:
+    """A configuration whose Vapi webhook has a secret and an application behind it."""
+    base = Config().webhooks
+    vapi = Platform((SECRET.encode(),), auth or base.platforms["vapi"].auth, Relay(url, **relay))
+    return Config(webhooks=replace(base, platforms={**base.platforms, "vapi": vapi}), limits=limits or Limits())
+
+
+class Front(NamedTuple):
+    """The exporter.
+
+    Attributes:
+        url: of its Vapi webhook.
+        service: what it consists of.
+    """
+
+    url: str
+    service: Service
+
+
+Exporter = Callable[..., Awaitable[Front]]
+
+
+@pytest.fixture
+async def exporter(serve: Serve, tmp_path: Path) -> AsyncIterator[Exporter]:
+    """Starts exporters in front of an application; what they keep is in the test's folder."""
+    async with AsyncExitStack() as stack:
+
+        async def start(settings: Config, store: Store | None = None) -> Front:
+            service = await stack.enter_async_context(running(settings, store, storage=tmp_path / "data"))
+            return Front(f"{await serve(service.app)}/webhook/vapi", service)
+
+        yield start
+
+
+def failures(front: Front) -> dict[str, float]:
+    """Failures so far by reason, where there were any."""
+    name = "voice_exporter_relay_errors_total"
+    found = {reason: front.service.sample(name, platform="vapi", reason=reason) for reason in get_args(Reason)}
+    return {reason: count for reason, count in found.items() if count}
+
+
+def codes(front: Front, code: str) -> float:
+    """Requests to the application that ended with a status code."""
+    return front.service.sample("voice_exporter_relay_seconds_count", platform="vapi", code=code)
+
+
+async def counted(front: Front, name: str, value: float, **labels: str) -> None:
+    """Wait until a metric has a value: what needs an answer is counted beside it."""
+    async with asyncio.timeout(20):
+        while front.service.sample(name, **labels) != value:  # noqa: ASYNC110 - nothing else tells of it
+            await asyncio.sleep(0.01)
