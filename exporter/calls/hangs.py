@@ -11,7 +11,7 @@ from exporter import catalogue as m
 from exporter.calls.state import OpenHang, Sequel
 from exporter.calls.step import Step
 from exporter.events import UNKNOWN, Error, Hang
-from exporter.metric import NANO
+from exporter.metric import NANO, Metric
 
 HOURS = tuple(f"{hour:02}" for hour in range(24))
 HANG_OUTCOMES = ("recovered", "error", "abandoned", "ended", "unknown")
@@ -26,7 +26,7 @@ def hang(step: Step, fact: Hang) -> None:
         return
     provider, time_ms = step.provider("llm"), step.event.time_ms
     step.add(m.HANGS, provider, step.model())
-    step.add_to(m.HANGS_BY_HOUR, (step.state.platform, provider, hour(step)))
+    _by_hour(step, m.HANGS_BY_HOUR, provider)
     if fact.messages is not None:
         step.add(m.HANG_MESSAGES, amount=fact.messages * NANO)
     if not step.event.call_id:
@@ -71,9 +71,7 @@ def error(step: Step, fact: Error) -> None:
     severity, time_ms = fact.severity, step.event.time_ms
     step.state.errors += not fact.once
     step.add(m.ERRORS, fact.component, fact.error_type, provider, fact.code, fact.retryable, severity)
-    for name in HOURS:
-        step.add_to(m.ERRORS_BY_HOUR, (step.state.platform, fact.error_type, name), 0)
-    step.add_to(m.ERRORS_BY_HOUR, (step.state.platform, fact.error_type, hour(step)))
+    _by_hour(step, m.ERRORS_BY_HOUR, fact.error_type)
     if fact.component in MEASURED_COMPONENTS:
         model = step.model() if fact.component == "llm" and provider == step.provider("llm") else UNKNOWN
         step.add(m.SERVICE_REQUESTS, fact.component, provider, model)
@@ -100,7 +98,15 @@ def _escalate(step: Step, fact: Error, provider: str) -> None:
         step.add(m.ESCALATIONS, fact.component, provider, cause)
 
 
-def hour(step: Step) -> str:
+def _by_hour(step: Step, metric: Metric, of: str) -> None:
+    """Count in a family that has all 24 hours from its first event on."""
+    if not step.assistant.introduced or metric is m.ERRORS_BY_HOUR:
+        for name in HOURS:
+            step.add_to(metric, (step.state.platform, of, name), 0)
+    step.add_to(metric, (step.state.platform, of, _hour(step)))
+
+
+def _hour(step: Step) -> str:
     """Hour of day of the event's own time, 00 to 23, in the configured time zone."""
     if step.event.time_ms is None:
         return UNKNOWN

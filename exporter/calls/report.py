@@ -81,8 +81,8 @@ def transcribed(step: Step, fact: Transcribed) -> None:
 
 
 def evaluation(step: Step, fact: Evaluation) -> None:
-    """Count the call's success evaluation; one that only a fuller report brings counts beyond ``none``."""
-    if step.level("evaluation", 1 if fact.evaluation == "none" else 2):
+    """Count the call's success evaluation once, and once that a report had none, in whatever order they come."""
+    if step.once("no_evaluation" if fact.evaluation == "none" else "evaluation"):
         known = fact.evaluation in EVALUATIONS or fact.evaluation == "none"
         step.add(m.EVALUATIONS, fact.evaluation if known else OTHER)
 

@@ -48,13 +48,13 @@ class Replay:
         self._complain = complain
         self._samples = samples
         self._now = 0.0
+        self._started = False
         self._tidy_at = 0.0
         self._horizon = time.time() + _FUTURE
 
     async def begin(self) -> None:
         """Begin to take bodies."""
         self.recorder.load()
-        await self.recorder.start()
         if self._samples:
             self._samples.begin(self.recorder.table)
 
@@ -77,6 +77,10 @@ class Replay:
         event = PLATFORMS[self._platform or platform_of(body.data)].parse(body.data)
         if event.time_ms is not None:
             await self._move_to(event.time_ms / 1000)
+        if not self._started:
+            # Not before the time of the first event is known: series are born then.
+            self._started = True
+            await self.recorder.start()
         outcome = await self.recorder.record(event)
         setattr(self.summary, outcome, getattr(self.summary, outcome) + 1)
 
