@@ -28,6 +28,7 @@ docs: setup
 
 # The shipped rules and dashboards, from the thresholds.
 assets: setup
+	$(BIN)/python -m grafana.builder
 	$(BIN)/voice-exporter assets .
 
 # 500 kills under traffic, checked against the client's ledger; the tests do a few.
