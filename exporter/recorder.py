@@ -25,6 +25,8 @@ from exporter.store.base import Batch, Cells, StorageError, Store, StoreLost
 
 _STARTING: Final = "starting"
 _MAX_BATCH: Final = 500
+_TURNS: Final = 2
+"""Turns of the loop that a batch waits for company: what arrives together is understood a turn or two apart."""
 _MAX_QUEUE: Final = 10_000
 _MAX_TIDY: Final = 500
 _RETIRE_EVERY: Final = 60.0
@@ -105,6 +107,7 @@ class Recorder:
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
+        self._loop = asyncio.get_running_loop()
         self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
         born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
         await self._commit(Draft(self._book), [_Change(born, None, None, "ignored")])
@@ -143,7 +146,7 @@ class Recorder:
             raise StorageError("the exporter is stopping")
         if len(self._queue) >= _MAX_QUEUE:
             raise StorageError("too many events wait for storage")
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
         self._queue.append(_Waiting(event, self._clock(), answer))
         self._wake.set()
         return await answer
@@ -153,6 +156,8 @@ class Recorder:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
                 waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
                 draft = Draft(self._book)
                 async with self._committing:

@@ -91,9 +91,9 @@ class Webhooks:
         self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
         self._relay.configure(config.webhooks.platforms)
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin with what an earlier process left to forward."""
-        self._relay.start()
+        await self._relay.start()
 
     async def stop(self) -> None:
         """Finish what goes on behind answered requests."""
@@ -140,12 +140,13 @@ class Webhooks:
     async def _read(self, name: str, request: web.Request, entry: Entry) -> bytes:
         """The body of a request that may post. Where headers decide that, they do before the body is read."""
         check, config = self._checks[name], self._config
-        credentials = Credentials(request.method, _url(request), request.headers)
         if not check.needs_body:
-            _authorize(check, credentials)
+            # Only signatures look at the URL, and to put it together costs as much as the rest of the check.
+            _authorize(check, Credentials(request.method, "", request.headers))
+            return await read_body(request, config.max_body_bytes, config.read_timeout, entry)
+        credentials = Credentials(request.method, _url(request), request.headers)
         body = await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        if check.needs_body:
-            _authorize(check, replace(credentials, body=body))
+        _authorize(check, replace(credentials, body=body))
         return body
 
     async def _arrive(self, name: str, suffix: str, request: web.Request, entry: Entry, began: float) -> Arrival:

@@ -19,6 +19,8 @@ _MARK: Final = b'[{"%s":0}' % secrets.token_hex(8).encode()
 """Stands for the known beginning; nobody can send it."""
 _ARRAY: Final = b'"messages":[{'
 _TYPE: Final = b'"type":"conversation-update"'
+_TYPE_WITHIN: Final = 1024
+"""Bytes in which the type stands, where the platform writes it; elsewhere the body is read whole."""
 _MAX_KNOWN: Final = 10_000
 _MAX_FIRST: Final = 8192
 """Bytes of a first message that a conversation is recognised by; one with a longer first message is not."""
@@ -74,9 +76,11 @@ class Repeats:
 
     def cut(self, body: bytes) -> Cut | None:
         """The conversation-update without what is known of its messages; None where nothing is."""
+        if body.find(_TYPE, 0, _TYPE_WITHIN) < 0:
+            return None
         start = body.find(_ARRAY) + len(_ARRAY) - 2
         end = body.find(b"}", start, start + _MAX_FIRST)
-        if end < 0 or start < len(_ARRAY) or body.find(_TYPE, 0, start) < 0:
+        if end < 0 or start < len(_ARRAY):
             return None
         key = xxh3_64_intdigest(body[start:end], _SEED)
         known = self._known.get(key)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 from exporter.events import OTHER, Nanos, Rejected, Retryable, Severity
@@ -25,7 +26,8 @@ MAX_COUNT: Final = 100_000
 MAX_DOLLARS: Final = 10_000 * NANO
 CRITICAL_CODES: Final = frozenset({"authentication_failed", "quota_exceeded", "service_unavailable"})
 """Error codes that page."""
-_LABEL = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
+_LABEL_LENGTH: Final = 64
+_LABEL = re.compile(r"[A-Za-z0-9._:/-]+")
 
 _PROVIDERS: Final = {
     "11labs": "eleven-labs",
@@ -48,7 +50,12 @@ def label(value: object) -> str:
     """A value that may become a label: itself where it fits, ``other`` where not, empty where there is none."""
     if not isinstance(value, str) or not value:
         return ""
-    return value if _LABEL.fullmatch(value) else OTHER
+    return value if len(value) <= _LABEL_LENGTH and _is_label(value) else OTHER
+
+
+@lru_cache(1024)
+def _is_label(value: str) -> bool:
+    return _LABEL.fullmatch(value) is not None
 
 
 def provider(value: object) -> str:
