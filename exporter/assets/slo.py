@@ -17,7 +17,6 @@ from exporter.assets.promql import (
     num,
     over,
     percent,
-    ratio,
     record,
     sum_by,
 )
@@ -62,6 +61,7 @@ def slo(t: Thresholds) -> Group:
 
 def _calls_without_hang(t: Thresholds) -> _Objective:
     window, rule = t.slo.window, t.slo.calls_without_hang
+    total = record(PLATFORM, "voice_calls_started", over("increase", window))
     watched = f'unless on (instance, {", ".join(ASSISTANT)})\n  voice_assistant_event_subscribed{{event="hang"}} == 0'
     return _Objective(
         alert="VoiceHangBudgetBurning",
@@ -69,10 +69,10 @@ def _calls_without_hang(t: Thresholds) -> _Objective:
         minimum=rule.min_calls,
         metric="voice_hung_calls",
         share="ratio",
-        total=record(PLATFORM, "voice_calls_started", over("increase", window)),
+        total=total,
         bad=record(PLATFORM, "voice_hung_calls", over("increase", window)),
         total_expr=sum_by(PLATFORM, lines("(", indent(growth(m.CALLS_STARTED, window)), ")", watched)),
-        bad_expr=sum_by(PLATFORM, growth(m.HUNG_CALLS, window)),
+        bad_expr=lines(sum_by(PLATFORM, growth(m.HUNG_CALLS, window)), "or", f"0 * {total}"),
         comment=f"Calls without a hang: {percent(rule.objective)}. Calls whose hangs would not be told do not count.",
         summary="Hangs use up the error budget of calls too fast.",
         what="of the calls hung",
@@ -129,9 +129,10 @@ def _recordings(objective: _Objective, t: Thresholds) -> tuple[Recording, ...]:
 def _averaged(objective: _Objective, window: float, base: float) -> str:
     """The share of bad events: of averages over the window, which cost less than a range of days of every series."""
     if window == base:
-        return ratio(objective.bad, objective.total)
-    span = format_duration(window)
-    return ratio(f"avg_over_time({objective.bad}[{span}])", f"avg_over_time({objective.total}[{span}])")
+        bad, total = objective.bad, objective.total
+    else:
+        bad, total = (f"avg_over_time({each}[{format_duration(window)}])" for each in (objective.bad, objective.total))
+    return f"{bad}\n/\n({total} > 0)"
 
 
 def _alert(objective: _Objective, rate: BurnRate, t: Thresholds) -> Alert:

@@ -1,0 +1,107 @@
+"""Events into the installed command, through Prometheus with the rendered rules and Alertmanager, to who is told."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.assets import render
+from tests.alerting import Alertmanager, Receivers
+from tests.calls.tally import FIXTURES
+from tests.conftest import Running, StartExporter
+from tests.servers import Prometheus, eventually
+
+SECONDS = """\
+scrape_interval: 1s
+evaluation_interval: 1s
+keep_firing_for: 2s
+hang: {window: 4s}
+error_rate: {window: 10s, for: 1s}
+"""
+ASSISTANT = "64ab00000000000000000001"
+
+
+def post(url: str, name: str, call: str, **changes: object) -> None:
+    """Post an event of a call; ``changes`` are of the message."""
+    body: dict[str, Any] = json.loads((FIXTURES / "interactly" / f"{name}.json").read_bytes())
+    body["message"]["call"]["id"] = call
+    body["message"] |= changes
+    request = urllib.request.Request(  # noqa: S310 - our own URL
+        f"{url}/webhook/interactly", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own URL
+        assert answer.status == 200
+
+
+@dataclass
+class Stack:
+    """Everything between an event and who is told of it."""
+
+    exporter: Running
+    prometheus: Prometheus
+    alertmanager: Alertmanager
+    receivers: Receivers
+
+
+@pytest.fixture
+def stack(start_exporter: StartExporter, tmp_path: Path) -> Iterator[Stack]:
+    """A fresh exporter that Prometheus has scraped, the rules rendered for windows of seconds, and Alertmanager."""
+    (tmp_path / "seconds.yml").write_text(SECONDS)
+    render(tmp_path / "assets", tmp_path / "seconds.yml")
+    exporter = start_exporter()
+    with Receivers() as receivers, Alertmanager(tmp_path / "alertmanager", receivers) as alertmanager:
+        config = {
+            "rule_files": [str(tmp_path / "assets" / "rules" / "*.rules.yml")],
+            "alerting": {
+                "alertmanagers": [{"static_configs": [{"targets": [alertmanager.url.removeprefix("http://")]}]}]
+            },
+        }
+        targets, resend = {"voice": exporter.addresses[0]}, "--rules.alert.resend-delay=1s"
+        with Prometheus(tmp_path / "prometheus", targets, config, resend) as prometheus:
+            eventually("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
+            eventually("the watchdog barks", lambda: receivers.told("dead-mans-switch", "VoiceWatchdog"))
+            yield Stack(exporter, prometheus, alertmanager, receivers)
+
+
+def test_the_first_hang_reaches_the_operators(stack: Stack) -> None:
+    """One hang in a fresh exporter is told to the operators once, who it was and where to look, and is resolved."""
+    post(stack.exporter.url, "hang", "WC-1")
+    (told,) = eventually("the operators are told", lambda: stack.receivers.told("operators", "VoiceAssistantHang"))
+    assert told.labels == {
+        "alertname": "VoiceAssistantHang",
+        "severity": "high",
+        "job": "voice",
+        "platform": "interactly",
+        "assistant_id": ASSISTANT,
+        "provider": "gemini",
+        "model": "gemini-3-flash-preview",
+    }
+    assert told.annotations["description"] == (
+        f"Assistant {ASSISTANT} (Harbor Dental - main) on interactly gave no reply for 5 seconds or more."
+        " Hangs within 4s: 1. LLM gemini, model gemini-3-flash-preview."
+    )
+    assert told.annotations["runbook_url"].endswith("/rules/runbooks/VoiceAssistantHang.md")
+    assert told.annotations["dashboard_url"].endswith("/d/voice-hangs-errors")
+    eventually("it is resolved", lambda: stack.receivers.told("operators", "VoiceAssistantHang", "resolved"))
+    assert not stack.receivers.told("page", "VoiceAssistantHang")
+
+
+def test_an_outage_pages_and_silences_what_it_causes(stack: Stack) -> None:
+    """Failing LLM requests page once; neither their warning nor the hangs they cause are told; then all is resolved."""
+    for number in range(12):
+        post(stack.exporter.url, "error-llm-rate-limit", f"WC-{number}", timestamp=1_772_702_495_000 + number)
+    (told,) = eventually("somebody is paged", lambda: stack.receivers.told("page", "VoiceLLMErrorRateHigh"))
+    assert (told.labels["assistant_id"], told.labels["component"]) == (ASSISTANT, "llm")
+    assert "100% of its LLM requests failed within 10s, the threshold is 5%." in told.annotations["description"]
+    post(stack.exporter.url, "hang", "WC-99")
+    warning, hang = {"alertname": "VoiceLLMErrorRateHigh", "severity": "warning"}, {"alertname": "VoiceAssistantHang"}
+    eventually("the hang is silenced", lambda: stack.alertmanager.state(**hang) == "suppressed")
+    assert stack.alertmanager.state(**warning) == "suppressed"
+    eventually("the page is resolved", lambda: stack.receivers.told("page", "VoiceLLMErrorRateHigh", "resolved"))
+    eventually("the hang is over", lambda: stack.alertmanager.state(**hang) is None)
+    assert not stack.receivers.told("tickets", "VoiceLLMErrorRateHigh")
+    assert len(stack.receivers.told("page", "VoiceLLMErrorRateHigh")) == 1
