@@ -74,7 +74,7 @@ async def running(
     recorder.load()
     await recorder.start()
     service = Service(config, recorder, closed, storage, lifecycle=lifecycle)
-    service.webhooks.start()
+    await service.webhooks.start()
     try:
         yield service
     finally:

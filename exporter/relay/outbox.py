@@ -45,10 +45,16 @@ class Outbox:
         """Events by platform."""
         return dict(self._shelf.waiting)
 
-    @property
-    def exists(self) -> bool:
-        """Whether an earlier process left a file."""
-        return self._shelf.exists
+    async def load(self) -> bool:
+        """Take over what an earlier process left; whether it left a file.
+
+        Raises:
+            StorageError: it can't be read.
+        """
+        if not self._shelf.exists:
+            return False
+        await self._do(lambda _: None)
+        return True
 
     async def put(self, parcels: Mapping[str, Parcel]) -> None:
         """Keep parcels, by the target that each is for; on return they survive kill -9 and a power cut.

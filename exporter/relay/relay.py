@@ -66,9 +66,14 @@ class Relay:
             if route.settings.ack == "exporter":
                 table.set(RELAY_WAITING, (name,), self._outbox.waiting.get(name, 0), now)
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Go on with what an earlier process left to do."""
-        if self._outbox.exists:
+        try:
+            left = await self._outbox.load()
+        except StorageError as error:
+            log(_log, logging.ERROR, "the relay's queue can't be read", reason=str(error))
+            left = True
+        if left:
             self._courier.wake()
 
     async def stop(self) -> None:
