@@ -1,0 +1,21 @@
+# docker build -t voice-exporter .
+# docker run -p 127.0.0.1:10060:10060 -v voice-exporter:/data -e VOICE_EXPORTER_WEBHOOK_SECRET --read-only voice-exporter
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter exporter
+RUN python -m venv /opt/voice-exporter && /opt/voice-exporter/bin/pip install --no-cache-dir .
+
+FROM python:3.13-slim-bookworm
+# A number, not a name, so that Kubernetes can tell that it is not root.
+RUN useradd --system --uid 10060 --no-create-home --shell /usr/sbin/nologin voice-exporter \
+    && install -d -o 10060 -g 10060 -m 0700 /data
+COPY --from=build /opt/voice-exporter /opt/voice-exporter
+ENV PATH=/opt/voice-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER 10060:10060
+VOLUME /data
+EXPOSE 10060
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:10060/-/healthy', timeout=3)"]
+ENTRYPOINT ["voice-exporter"]
+CMD ["serve", "--storage.path=/data"]
