@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,14 +44,15 @@ class Connection:
         body, self._received = self._received[:end], self._received[end:]
         return int(head.split(None, 2)[1]), body
 
-    def whatever(self) -> bytes:
+    def whatever(self, *, several: bool = False) -> bytes:
         """What comes until the other side closes; it must, once this side says that nothing more comes.
 
-        An answer is given a moment, as aiohttp drops those that are not sent when the client ceases.
+        An answer is given a moment, as aiohttp drops what is not sent when the client ceases; so are more answers
+        where there may be several.
         """
         self.socket.settimeout(0.1)
         with suppress(TimeoutError):
-            while b"\r\n\r\n" not in self._received and self._more():
+            while (several or b"\r\n\r\n" not in self._received) and self._more():
                 pass
         self.socket.settimeout(SECONDS)
         with suppress(OSError):
@@ -59,8 +61,23 @@ class Connection:
             pass
         return self._received
 
-    def close(self) -> None:
-        """Close it."""
+    def trickle(self, data: bytes) -> bool:
+        """Send some bytes without waiting; whether the other side still has the connection open."""
+        self.socket.settimeout(0)
+        try:
+            self.socket.send(data)
+            while answer := self.socket.recv(65_536):
+                self._received += answer
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+        return False
+
+    def close(self, *, abruptly: bool = False) -> None:
+        """Close it, with a reset where that is abrupt."""
+        if abruptly:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def _more(self) -> bool:
