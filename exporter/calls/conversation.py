@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from exporter import catalogue as m
 from exporter.calls.hangs import recover
-from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn, shared
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanos, Stt, Tts
@@ -48,7 +48,7 @@ def _message(step: Step, message: Message, by_key: dict[int, Message], history: 
     mask = _measurements(step, message, mask)
     if mask & FIRST and not mask & GROUP_BIT["response"]:
         mask |= _response(step, message, by_key, history)
-    seen[message.key] = _rejections(step, message, mask)
+    seen[message.key] = shared(_rejections(step, message, mask))
 
 
 def _measurements(step: Step, message: Message, mask: int) -> int:
@@ -74,7 +74,7 @@ def _rejections(step: Step, message: Message, mask: int) -> int:
 def _first_part(seen: dict[int, int], turn: int) -> int:
     if seen.get(turn, 0) & ANSWERED:
         return 0
-    seen[turn] = seen.get(turn, 0) | ANSWERED
+    seen[turn] = shared(seen.get(turn, 0) | ANSWERED)
     return FIRST
 
 

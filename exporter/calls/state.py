@@ -4,6 +4,8 @@ States are values: the fold copies before it changes, containers included. They 
 never text of a conversation.
 """
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from exporter.events import Cursor, Group
@@ -34,6 +36,12 @@ FIRST = 1 << 25
 """The message is the first part of its reply."""
 ANSWERED = 1 << 26
 """The first part of the reply to this user message is known."""
+
+
+@lru_cache(1024)
+def shared(mask: int) -> int:
+    """The same object for the same bits: there are a few dozen of them, and open calls hold one for each message."""
+    return mask
 
 
 class UserTurn(Struct, frozen=True, array_like=True, gc=False):

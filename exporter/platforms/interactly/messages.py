@@ -1,11 +1,13 @@
 """One message of a conversation-update: its identity and what was measured of it."""
 
+from functools import lru_cache
 from typing import Final
 
 from exporter.events import OTHER, Audio, Group, Llm, Message, Role, Stt, Tts, identity
 from exporter.platforms.interactly import wire
 from exporter.platforms.values import WEEK, WEEK_MS, Values, text
 
+_COMMON: Final = len("welcome-100")
 _NO_METRICS: Final = wire.Metrics()
 _GROUP_OF: Final[dict[str, Group]] = {
     "timeline": "response",
@@ -30,7 +32,7 @@ def message(raw: wire.WireMessage) -> Message | None:
     message_id, role = text(raw.message_id), text(raw.role)
     time_ms = Values().time_ms(raw.timestamp)
     if message_id:
-        key = identity(message_id)
+        key = _key(message_id)
     elif time_ms is not None:
         key = identity(role, time_ms)
     else:
@@ -61,7 +63,17 @@ def _turn(message_id: str) -> int | None:
     """Key of the user message that an assistant's message id names: user-3 in ``user-3-WcIrvV6mE7-1772702495604``."""
     user, _, rest = message_id.partition("-")
     number, _, own = rest.partition("-")
-    return identity(f"user-{number}") if user == "user" and own else None
+    return _key(f"user-{number}") if user == "user" and own else None
+
+
+def _key(message_id: str) -> int:
+    """Identity of a message; for ids that every call has, such as user-3, the same object each time."""
+    return _common_key(message_id) if len(message_id) <= _COMMON else identity(message_id)
+
+
+@lru_cache(1024)
+def _common_key(message_id: str) -> int:
+    return identity(message_id)
 
 
 def _stt(stt: wire.SttMetrics, values: Values) -> Stt | None:
