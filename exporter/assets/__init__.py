@@ -13,6 +13,7 @@ from exporter.assets.errors import errors
 from exporter.assets.hangs import hangs
 from exporter.assets.latency import latency
 from exporter.assets.quality import quality
+from exporter.assets.relay import relay
 from exporter.assets.rule import Group
 from exporter.assets.runbooks import runbooks
 from exporter.assets.slo import slo
@@ -27,7 +28,7 @@ _TEMPLATES: Final = files("exporter.assets") / "templates"
 
 def groups(t: Thresholds) -> tuple[Group, ...]:
     """All groups of rules, each a file of its own."""
-    every = (hangs(t), errors(t), latency(t), quality(t), exporter(t))
+    every = (hangs(t), errors(t), latency(t), quality(t), exporter(t), relay(t))
     return (*every, slo(t)) if t.slo.enabled else every
 
 

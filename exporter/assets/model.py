@@ -222,6 +222,34 @@ class Exporter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelayFailing:
+    """Requests that the application did not answer, of all requests to it."""
+
+    critical: Share
+    window: Window
+    min_failures: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySlow:
+    """How long the application takes."""
+
+    warning: Seconds
+    quantile: Share
+    window: Window
+    min_requests: Count
+    for_: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """The application behind the exporter."""
+
+    failing: RelayFailing
+    slow: RelaySlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsWithoutHang:
     """Objective: the share of calls without a hang."""
 
@@ -285,5 +313,6 @@ class Thresholds:
     call_cost: CallCost
     audio: Audio
     exporter: Exporter
+    relay: Relay
     slo: Slo
     widened: tuple[str, ...] = ()

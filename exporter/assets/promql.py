@@ -1,6 +1,5 @@
 """Pieces of PromQL that more than one rule is made of."""
 
-from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from exporter.catalogue import EVENT_SUBSCRIBED
@@ -104,8 +103,3 @@ def unsubscribed(event: str) -> str:
     """Assistants whose own configuration sends no such event: what never comes is not the same as none."""
     selector = f'{EVENT_SUBSCRIBED.name}{{event="{event}"}}'
     return f"max by ({', '.join(ASSISTANT)}) ({selector}) == 0"
-
-
-def join(values: Iterable[str]) -> str:
-    """Alternatives of a regular expression matcher."""
-    return "|".join(values)

@@ -2,7 +2,7 @@
 
 from exporter import catalogue as m
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import ASSISTANT, PLATFORM, growth, join, lines, num, record, sum_by
+from exporter.assets.promql import ASSISTANT, PLATFORM, growth, lines, num, record, sum_by
 from exporter.assets.rule import WHO, Alert, Group, Recording
 from exporter.durations import format_duration
 
@@ -82,7 +82,7 @@ def _no_events(t: Thresholds) -> Alert:
 
 def _webhooks(window: float, by: tuple[str, ...], *outcomes: str) -> str:
     matcher = "=" if len(outcomes) == 1 else "=~"
-    return sum_by(by, growth(m.WEBHOOKS, window, f'{{outcome{matcher}"{join(outcomes)}"}}'))
+    return sum_by(by, growth(m.WEBHOOKS, window, f'{{outcome{matcher}"{"|".join(outcomes)}"}}'))
 
 
 def _rejecting(t: Thresholds) -> Alert:
