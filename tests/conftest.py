@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,3 +187,16 @@ async def connect() -> AsyncIterator[Connect]:
 def head(path: str, *headers: str, method: str = "POST") -> bytes:
     """The head of a request as it goes over the wire."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: exporter", *headers, "", ""]).encode()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB; only root can make one."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", mount], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield mount
+    subprocess.run(["umount", "--lazy", mount], check=True)
+    shutil.rmtree(mount)
