@@ -6,7 +6,6 @@ from exporter.assets.promql import (
     PLATFORM,
     all_of,
     growth,
-    join,
     lines,
     num,
     observations,
@@ -60,7 +59,7 @@ def _records(t: Thresholds) -> tuple[str, str, str]:
 
 def _errors(window: float, by: tuple[str, ...], reasons: tuple[str, ...]) -> str:
     matcher = "=" if len(reasons) == 1 else "=~"
-    return sum_by(by, growth(m.RELAY_ERRORS, window, f'{{reason{matcher}"{join(reasons)}"}}'))
+    return sum_by(by, growth(m.RELAY_ERRORS, window, f'{{reason{matcher}"{"|".join(reasons)}"}}'))
 
 
 def _failing(t: Thresholds) -> Alert:

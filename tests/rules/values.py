@@ -14,6 +14,7 @@ from exporter.metric import Metric
 from exporter.platforms import PLATFORMS
 from exporter.platforms.values import CRITICAL_CODES
 from exporter.recorder import Outcome
+from exporter.relay.parcel import Reason
 
 _EVENTS: Final = frozenset().union(
     *(platform.EVENTS for platform in PLATFORMS.values()), {events.OTHER, events.UNKNOWN}
@@ -46,6 +47,7 @@ _OF_METRIC: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("voice_calls_ended_total", "outcome"): frozenset(get_args(events.Outcome)),
     ("voice_hang_outcomes_total", "outcome"): frozenset(HANG_OUTCOMES),
     ("voice_exporter_webhooks_total", "outcome"): frozenset(get_args(Outcome) + get_args(Refusal)),
+    ("voice_exporter_relay_errors_total", "reason"): frozenset(get_args(Reason)),
     ("voice_call_cost_dollars_total", "component"): frozenset(get_args(events.CostComponent)),
     ("voice_call_status_updates_total", "status"): events.STATUSES | {"other"},
 }
