@@ -25,7 +25,7 @@ def test_generated_page_is_fresh(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
-@pytest.mark.parametrize("page", sorted(PATHS), ids=str)
+@pytest.mark.parametrize("page", sorted(PATHS), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link of a page names a file that is there."""
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
