@@ -23,9 +23,9 @@ class Exemplar(Struct, frozen=True, gc=False):
     call_id: str
     time: float
 
-    def mark(self) -> str:
-        """What OpenMetrics writes after a sample, with ``%s`` for the measured value; the call id holds no ``%``."""
-        return f' # {{call_id="{self.call_id}"}} %s {self.time:.3f}'
+    def mark(self) -> tuple[str, str]:
+        """What OpenMetrics writes after a sample, before and behind the measured value."""
+        return f' # {{call_id="{self.call_id}"}} ', f" {self.time:.3f}"
 
 
 class Family:
@@ -89,7 +89,7 @@ class Series(Struct, eq=False, gc=False):
     created: float
     cells: list[int]
     used: float = 0.0
-    marks: list[str | None] | None = None
+    marks: list[tuple[str, str] | None] | None = None
     measured: "array[float] | None" = None
 
     def stored(self) -> StoredSeries:
@@ -103,7 +103,7 @@ class Series(Struct, eq=False, gc=False):
         for cell, amount in cells:
             values[cell] += amount
 
-    def remember(self, cells: Cells, mark: str) -> None:
+    def remember(self, cells: Cells, mark: tuple[str, str]) -> None:
         """Keep the exemplar for a count or for the bucket of a single observation; gauges have none."""
         cell, count = cells[-1]
         metric = self.family.metric

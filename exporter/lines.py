@@ -103,7 +103,7 @@ def _histogram_with_exemplars(family: Family) -> Writer:
         if series.marks is None or series.measured is None:
             return (plain % (*cumulative, *rest)).replace(_LABELS, series.text)
         cells = zip(cumulative, series.marks[1:], series.measured[1:], strict=True)
-        buckets = [f"{count}{mark % _plain(value)}" if mark else count for count, mark, value in cells]
+        buckets = [f"{count}{mark[0]}{_plain(value)}{mark[1]}" if mark else count for count, mark, value in cells]
         return (marked % (*buckets, *rest)).replace(_LABELS, series.text)
 
     return write
@@ -124,7 +124,7 @@ def _label_set(metric: Metric, *more: str) -> str:
 
 def _exemplar(series: Series) -> str:
     mark = series.marks[0] if series.marks else None
-    return mark % _plain(series.measured[0]) if mark and series.measured else ""
+    return f"{mark[0]}{_plain(series.measured[0])}{mark[1]}" if mark and series.measured else ""
 
 
 def _number_of(metric: Metric) -> Callable[[int], str]:
