@@ -4,7 +4,9 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-RUN python -m venv /opt/voice-exporter && /opt/voice-exporter/bin/pip install --no-cache-dir .
+# The image gets no pip: it installs from outside.
+RUN python -m venv --without-pip /opt/voice-exporter \
+    && pip --python /opt/voice-exporter/bin/python install --no-cache-dir .
 
 FROM python:3.13-slim-bookworm
 # A number, not a name, so that Kubernetes can tell that it is not root.

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.security.test_floods import LARGE
+
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "docs" / "deploy"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -57,6 +59,8 @@ def test_kubernetes_example_is_hardened_and_uses_known_flags() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert LARGE < 1024
     assert container["readinessProbe"]["httpGet"]["path"] == "/-/ready"
     assert container["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
     assert all(argument.partition("=")[0] in flags_of_serve() for argument in container["args"])
@@ -71,6 +75,24 @@ def test_unit_uses_known_flags() -> None:
     assert serve == "serve"
     assert all(flag.partition("=")[0] in flags_of_serve() for flag in flags)
     assert "FileDescriptorName=web" in (DEPLOY / "voice-exporter.socket").read_text()
+
+
+def test_unit_leaves_nothing_behind() -> None:
+    """No core that holds bodies, and no view of /proc that costs the metrics of the process."""
+    unit = (DEPLOY / "voice-exporter.service").read_text()
+    assert "\nLimitCORE=0\n" in unit
+    assert "\nProcSubset=" not in unit
+
+
+def test_systemd_finds_the_unit_hardened(tmp_path: Path) -> None:
+    """Where systemd is installed, it rates the exposure 1.5 of 10 or less."""
+    analyze = shutil.which("systemd-analyze")
+    unit = tmp_path / "voice-exporter.service"
+    unit.write_text((DEPLOY / "voice-exporter.service").read_text())
+    if analyze:
+        command = [analyze, "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", ["voice-exporter.service", "voice-exporter.socket"])
