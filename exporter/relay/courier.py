@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, TypeAlias
 
 from exporter.catalogue import RELAY_WAITING
-from exporter.logs import log
+from exporter.logs import cause, log
 from exporter.relay.client import Client
 from exporter.relay.outbox import Outbox
 from exporter.relay.parcel import Failed
@@ -135,6 +135,8 @@ class Courier:
             status = await self._exchange(queued, *destination)
         except Failed as failure:
             return failure.reason, True
+        except Exception as error:  # noqa: BLE001 - whatever it is, the event must not be stuck
+            return cause(error), True
         if 200 <= status < 300:
             return None
         return f"answered {status}", status >= 500 or status in _AGAIN

@@ -5,6 +5,7 @@ the directory once its row is gone.
 """
 
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -121,7 +122,7 @@ class Shelf:
         if self.waiting.total() + len(parcels) > MAX_EVENTS or self._bytes + size > MAX_BYTES:
             raise Full("too many events wait for the application")
         for target, parcel in parcels.items():
-            row = (parcel.platform, target, len(parcel.body), _encode(parcel))
+            row = (parcel.platform, target, len(parcel.body), _sealed(parcel))
             self._open().execute("INSERT INTO parcels (platform, target, size, parcel) VALUES (?, ?, ?, ?)", row)
             self._count(parcel, 1)
 
@@ -134,7 +135,7 @@ class Shelf:
                 " WHERE platform = ? AND target = ? AND due <= ? ORDER BY id LIMIT ?",
                 (*lane, now, slots(lane)),
             )
-            claimed += [Queued(number, target, attempts, _decode(blob)) for number, target, attempts, blob in rows]
+            claimed += [Queued(number, target, attempts, _opened(blob)) for number, target, attempts, blob in rows]
         for queued in claimed:
             db.execute("UPDATE parcels SET due = NULL, attempts = attempts + 1 WHERE id = ?", (queued.id,))
         [due] = db.execute("SELECT min(due) FROM parcels WHERE due > ?", (now,)).fetchone()
@@ -180,6 +181,21 @@ class Shelf:
         self.waiting = Counter(dict.fromkeys(self.waiting, 0))
         self.waiting.update({platform: events for platform, events, _ in totals})
         self._bytes = sum(size for _, _, size in totals)
+
+
+def _sealed(parcel: Parcel) -> bytes:
+    """The parcel as bytes, with a checksum before them: SQLite has none of its own."""
+    packed = _encode(parcel)
+    return zlib.crc32(packed).to_bytes(4) + packed
+
+
+def _opened(blob: bytes) -> Parcel:
+    try:
+        if zlib.crc32(blob[4:]).to_bytes(4) == blob[:4]:
+            return _decode(blob[4:])
+    except msgspec.MsgspecError:
+        pass
+    raise StoreLost("the relay's queue holds an event that can't be read")
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

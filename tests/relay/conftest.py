@@ -24,12 +24,13 @@ def config(
     *,
     auth: Auth | None = None,
     limits: Limits | None = None,
+    platform: str = "vapi",
     **relay: Any,  # noqa: ANN401 - any setting of a relay
 ) -> Config:
-    """A configuration whose Vapi webhook has a secret and an application behind it."""
+    """A configuration in which one platform's webhook has a secret and an application behind it."""
     base = Config().webhooks
-    vapi = Platform((SECRET.encode(),), auth or base.platforms["vapi"].auth, Relay(url, **relay))
-    return Config(webhooks=replace(base, platforms={**base.platforms, "vapi": vapi}), limits=limits or Limits())
+    relayed = Platform((SECRET.encode(),), auth or base.platforms[platform].auth, Relay(url, **relay))
+    return Config(webhooks=replace(base, platforms={**base.platforms, platform: relayed}), limits=limits or Limits())
 
 
 class Front(NamedTuple):

@@ -196,6 +196,26 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCap
     await outbox.close()
 
 
+@pytest.mark.parametrize("blob", [b"", b"\xc1", b"\x3e\x61\x1d\xab\xc1"])
+async def test_an_event_that_cannot_be_read_blocks_no_other(
+    tmp_path: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture, blob: bytes
+) -> None:
+    """A file with a row that is no event, or not the one that was written, is set aside like a damaged one."""
+    await outbox.put({"": PARCEL})
+    await outbox.close()
+    db = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    db.execute("UPDATE parcels SET parcel = ?", (blob,))
+    db.close()
+
+    later = Outbox(tmp_path / NAME)
+    with pytest.raises(StorageError, match="can't be read"):
+        await claim(later)
+    assert "set aside" in caplog.text
+    await later.put({"": PARCEL})
+    assert len(await claim(later)) == 1
+    await later.close()
+
+
 async def test_a_newer_releases_file_is_left_alone(tmp_path: Path, outbox: Outbox) -> None:
     """A file of a schema that this release does not know is not touched."""
     await outbox.put({"": PARCEL})

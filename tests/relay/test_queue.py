@@ -10,6 +10,8 @@ from aiohttp import web
 
 from exporter.config import Config, Target
 from exporter.relay import courier, shelf
+from exporter.relay.client import Client
+from exporter.relay.parcel import Parcel
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post
 from tests.relay.conftest import KEY, SECRET, Exporter, codes, config, counted, failures
@@ -201,6 +203,23 @@ async def test_what_is_under_way_is_not_sent_again_when_the_file_fails(
         await counted(front, "voice_exporter_relay_waiting_events", 0)
         assert json.loads((await refused).body) == {"assistantId": "ada-example"}
         assert sorted(seen.body for seen in behind.seen) == sorted(map(hang, range(3)))
+
+
+async def test_a_defect_of_ours_leaves_no_event_stuck(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in an attempt, there is another one."""
+    send, failing = Client.exchange, iter([True])
+
+    def defective(client: Client, url: str, parcel: Parcel, seconds: float) -> object:
+        if next(failing, False):
+            raise RuntimeError
+        return send(client, url, parcel, seconds)
+
+    monkeypatch.setattr(Client, "exchange", defective)
+    async with application() as behind:
+        front = await exporter(config(behind.url, ack="exporter"))
+        assert (await post(front.url, HANG, KEY)).body == OK
+        await counted(front, "voice_exporter_relay_waiting_events", 0)
+        assert len(behind.seen) == 1
 
 
 async def test_only_so_many_at_once(exporter: Exporter) -> None:

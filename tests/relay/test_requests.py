@@ -161,6 +161,19 @@ async def test_the_secret_goes_on_only_if_asked(exporter: Exporter, name: str, *
         assert {header: got.get(header) for header in sent} == (sent if forward else dict.fromkeys(sent))
 
 
+@pytest.mark.parametrize("header", ["X-Interactly-Secret", "X-INTERACTLY.AI-SECRET"])
+async def test_interactly_has_relays_as_well(exporter: Exporter, header: str) -> None:
+    """Each platform has its own application; neither of the two spellings of the secret goes on."""
+    async with application() as behind:
+        front = await exporter(config(behind.url, platform="interactly"))
+        url = front.url.replace("vapi", "interactly")
+        assert (await post(url, HANG, (header, SECRET))).body == b'{"assistantId": "ada-example"}'
+        assert header.lower() not in fields(behind)
+        assert front.service.sample("voice_hangs_total", platform="interactly") == 1
+        assert (await post(front.url, HANG)).body == b'{"status":"ok"}\n'
+        assert len(behind.seen) == 1
+
+
 async def test_a_signature_goes_on_with_the_bytes_it_signs(exporter: Exporter) -> None:
     """The application can still check the signature for itself: it is no secret, and the body is as it was."""
     now = str(int(time.time()))
