@@ -21,6 +21,7 @@ def conversation(step: Step, fact: Conversation) -> None:
         return
     messages.sort(key=lambda message: message.time_ms or 0)
     step.state.seen = dict(step.state.seen)
+    step.state.tools = dict(step.state.tools)
     by_key = {message.key: message for message in messages}
     replies = [message.time_ms for message in messages if _fresh_reply(step, message)]
     for message in messages:

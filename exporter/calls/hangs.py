@@ -4,6 +4,7 @@ A hang stays open until the earliest thing after it, by the events' own times, i
 the call. The first such event to arrive decides, and nothing revises it.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -53,8 +54,16 @@ def _settle_late_hang(step: Step, time_ms: int | None) -> None:
 
 def recover(step: Step, replies: Iterable[int]) -> None:
     """Replies at these times (ms): the first after a hang is its recovery."""
-    for time_ms in sorted(replies):
-        _close(step, time_ms, "recovered")
+    times = sorted(replies)
+    still_open = []
+    for opened in step.state.hangs:
+        after = 0 if opened.time_ms is None else bisect_right(times, opened.time_ms)
+        if after == len(times):
+            still_open.append(opened)
+        else:
+            _settle(step, opened, times[after], "recovered")
+    step.state.hangs = tuple(still_open)
+    for time_ms in times[-_SEQUELS_KEPT:]:
         _remember(step, time_ms, "recovered")
 
 
@@ -120,11 +129,15 @@ def _close(step: Step, time_ms: int | None, outcome: str) -> None:
     for opened in step.state.hangs:
         if time_ms is not None and opened.time_ms is not None and time_ms <= opened.time_ms:
             still_open.append(opened)
-            continue
-        step.add(m.HANG_OUTCOMES, opened.provider, outcome)
-        if outcome == "recovered" and time_ms is not None and opened.time_ms is not None:
-            step.add(m.HANG_RECOVERY, opened.provider, amount=(time_ms - opened.time_ms) * (NANO // 1000))
+        else:
+            _settle(step, opened, time_ms, outcome)
     step.state.hangs = tuple(still_open)
+
+
+def _settle(step: Step, opened: OpenHang, time_ms: int | None, outcome: str) -> None:
+    step.add(m.HANG_OUTCOMES, opened.provider, outcome)
+    if outcome == "recovered" and time_ms is not None and opened.time_ms is not None:
+        step.add(m.HANG_RECOVERY, opened.provider, amount=(time_ms - opened.time_ms) * (NANO // 1000))
 
 
 def _remember(step: Step, time_ms: int, outcome: str) -> None:

@@ -13,15 +13,18 @@ _KEPT = 64
 def tool(step: Step, use: ToolUse, time_ms: int | None) -> None:
     """Count the time from a tool call to its result, once both are known, whichever comes first.
 
-    Called for a message of a conversation, whose update has made ``seen`` its own.
+    Called for a message of a conversation, whose update has made ``seen`` and ``tools`` its own.
     """
     if time_ms is None or step.state.seen.get(use.key, 0) & COUNTED:
         return
-    mark, other = ToolMark(time_ms, use.tool, use.result), step.state.tools.get(use.key)
+    tools = step.state.tools
+    mark, other = ToolMark(time_ms, use.tool, use.result), tools.get(use.key)
     if other is None or other.result == use.result:
-        step.state.tools = dict([*step.state.tools.items(), (use.key, other or mark)][-_KEPT:])
+        tools.setdefault(use.key, mark)
+        if len(tools) > _KEPT:
+            del tools[next(iter(tools))]
         return
-    step.state.tools = {key: kept for key, kept in step.state.tools.items() if key != use.key}
+    del tools[use.key]
     step.state.seen[use.key] = COUNTED
     asked, answered = (other, mark) if use.result else (mark, other)
     if answered.time_ms < asked.time_ms:
