@@ -147,6 +147,24 @@ def test_of_a_refused_request_nothing_shows(start_exporter: StartExporter, tmp_p
     assert canaries.in_(exporter.log) == set()
 
 
+async def test_only_the_queue_of_a_relay_holds_bodies(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """What waits for an application that is down is in its one file; no log, page or answer shows it, or its URL."""
+    canaries, urls = Canaries(TEXT), Canaries(LABEL)
+    relay = {"url": f"http://127.0.0.1:1/{urls.new('path')}?token={urls.new('query')}", "ack": "exporter"}
+    config = tmp_path / "config.yml"
+    config.write_text(json.dumps({"webhooks": {name: {"relay": relay} for name in PLATFORMS}}))
+    exporter = start_exporter(f"--config.file={config}", "--log.level=debug")
+    answers = await post(exporter.url, {name: sent[:40] for name, sent in bodies(canaries).items()})
+    until(lambda: "level=warn" in exporter.log.partition("msg=ready")[2], "the application is missed")
+
+    assert canaries.in_(get(exporter.url) + get(exporter.url, "/") + answers) <= {*NAMES}
+    assert canaries.in_(exporter.log) == set()
+    queue = [path for path in (tmp_path / "data").iterdir() if "queue" in path.name]
+    assert canaries.in_(b"".join(path.read_bytes() for path in queue))
+    rest = [path for path in (tmp_path / "data").iterdir() if path not in queue]
+    assert canaries.in_(b"".join(path.read_bytes() for path in rest)) <= {*NAMES}
+
+
 @pytest.mark.parametrize("form", [LABEL, TEXT], ids=["label", "text"])
 def test_no_exception_shows_a_body(form: str) -> None:
     """What a parser raises names a place and no content, in its text, its repr and its traceback."""
