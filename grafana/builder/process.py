@@ -5,9 +5,12 @@ from typing import Final
 from grafana_foundation_sdk.builders import timeseries
 
 from exporter import catalogue as m
+from exporter.assets.relay import NO_ANSWER
 from exporter.metric import Metric
+from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import query, series
+from grafana.builder.panels import marked, query, series
+from grafana.builder.places import Number
 from grafana.builder.query import RATE, quantile, rate, select
 
 UP: Final = Metric("up", "gauge", (), "Written by Prometheus for each target.")
@@ -34,12 +37,21 @@ def relay() -> Section:
         "Requests that the relay target failed to answer: the platform gets 502 or 504.",
         query(f"60 * {rate(m.RELAY_ERRORS, ('platform', 'reason'))}", "{{platform}} {{reason}}"),
     )
+    requests = rate(m.RELAY_SECONDS, ("platform",), "_count")
+    unanswered = rate(m.RELAY_ERRORS, ("platform",), reason="|".join(NO_ANSWER))
+    share = series(
+        "Relay requests without an answer",
+        "Share of requests that the application left without an answer, or answered with 500 or above.",
+        query(f"{unanswered}\n/\n({requests} > 0)", "{{platform}}"),
+    )
+    marked(panel, c.above(Number("relay.slow.warning"))).unit("s")
+    marked(share, c.above(critical=Number("relay.failing.critical"))).unit("percentunit")
     waiting = series(
         "Events waiting for the relay",
         "Events that were acknowledged and wait to be forwarded.",
         query(f"sum by (platform) ({select(m.RELAY_WAITING)})", "{{platform}}"),
     )
-    return Section("Relay", [item.span(8).no_value("no relay") for item in (panel.unit("s"), failed, waiting)])
+    return Section("Relay", [item.span(6).no_value("no relay") for item in (panel, share, failed, waiting)])
 
 
 def process() -> Section:

@@ -10,6 +10,7 @@ from tests.servers import Prometheus, eventually
 
 MAY_BE_EMPTY: Final = {
     "voice-exporter: Relay p95, by status code A": "where no relay is configured",
+    "voice-exporter: Relay requests without an answer A": "where no relay is configured",
     "voice-exporter: Relay errors per minute A": "where no relay is configured, or its target answers everything",
     "voice-exporter: Events waiting for the relay A": "where no relay is configured",
 }
