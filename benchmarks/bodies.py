@@ -52,14 +52,17 @@ def growing(messages: int) -> list[Template]:
     return [_template(by_length[length]) for length in range(1, messages + 1)]
 
 
-def hangs(size: int = 2048, calls: int = 4) -> list[Template]:
-    """Hang events of about so many bytes, as the documented one has."""
-    found: list[Any] = []
-    for seed in range(200):
-        made = _deliveries(seed, "hang-storm", turns=6)
-        found += [body for body in made if body["message"]["type"] == "hang"]
-    found.sort(key=lambda body: abs(len(encode(body)) - size))
-    return [_template(body) for body in found[:calls]]
+def hangs(size: int = 2048, calls: int = 4) -> list[list[Template]]:
+    """Of each call: the conversation before its hang, then the hang, of about as many bytes as the documented one."""
+    found: list[tuple[Any, Any]] = []
+    for seed in range(100):
+        made = [body for body in _deliveries(seed, "hang-storm", turns=6) if body["message"].get("messages")]
+        kinds = [body["message"]["type"] for body in made]
+        place = kinds.index("hang") if "hang" in kinds else 0
+        if place:
+            found.append((made[place - 1], made[place]))
+    found.sort(key=lambda pair: abs(len(encode(pair[1])) - size))
+    return [[_template(before), _template(hang)] for before, hang in found[:calls]]
 
 
 def _by_length(seed: int, messages: int) -> dict[int, Any]:

@@ -49,7 +49,7 @@ def mtail(folder: Path, events: int = 20_000) -> Iterator[Figure]:
     """Processor time of mtail for an event; it has no memory of calls, so a repeated one counts again."""
     folder.mkdir(parents=True)
     (folder / "hangs.mtail").write_text(_PROGRAM)
-    templates = bodies.hangs()
+    templates = [hang for _, hang in bodies.hangs()]
     lines = [templates[number % len(templates)].of(bodies.new_call()) + b"\n" for number in range(events)]
     empty, full = _read(folder, []), _read(folder, lines)
     used = (full - empty) / events

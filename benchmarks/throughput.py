@@ -57,7 +57,7 @@ class Case(Struct, frozen=True):
 
 def cases(scale: float = 1.0) -> Iterator[Case]:
     """A hang, conversation updates of 5, 100 and 200 messages, and whole calls of 200 messages."""
-    yield Case("hang", [[hang] for hang in bodies.hangs()], int(2000 * scale), before=0)
+    yield Case("hang", bodies.hangs(), int(2000 * scale))
     for messages, requests in ((5, 2000), (100, 640), (200, 480)):
         yield Case(f"update of {messages}", list(bodies.updates(messages)), int(requests * scale))
     messages = int(200 * min(1.0, scale))
