@@ -131,6 +131,27 @@ async def test_headers_come_back_as_they_are(exporter: Exporter) -> None:
     assert [pair for pair in answer.headers if pair in headers.items()] == list(headers.items())
 
 
+async def test_below_the_webhook_headers_come_back_too(exporter: Exporter) -> None:
+    """Paths below a webhook take another way through the exporter, which adds nothing either."""
+    async with application() as behind:
+        front = await exporter(config(behind.url))
+        direct = await post(f"{behind.url}/x", HANG, KEY)
+        assert essentials(await post(f"{front.url}/x", HANG, KEY)) == essentials(direct)
+
+
+async def test_cookies_are_nobodys_but_the_platforms(exporter: Exporter) -> None:
+    """What the application sets goes to the platform, and comes back from there alone."""
+
+    async def answering(_: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"Set-Cookie": "session=ada"})
+
+    async with application(answering) as behind:
+        front = await exporter(config(behind.url.replace("127.0.0.1", "localhost")))
+        for _ in range(2):
+            assert ("Set-Cookie", "session=ada") in (await post(front.url, HANG, KEY)).headers
+        assert ["Cookie" in seen.headers for seen in behind.seen] == [False, False]
+
+
 async def test_nothing_is_added_to_a_bare_answer(exporter: Exporter) -> None:
     """An answer without content type and server name gets neither; only a date, as RFC 9110 asks."""
 

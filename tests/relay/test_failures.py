@@ -227,6 +227,34 @@ async def test_a_platform_that_leaves_is_no_failure(exporter: Exporter, connect:
 # --- The exporter's own trouble ---
 
 
+class Slow(MemoryStore):
+    """Takes its time for each commit."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Succeed later."""
+        await asyncio.sleep(0.05)
+        await super().commit(batch)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+async def test_an_event_that_needs_no_answer_is_counted_first(exporter: Exporter, status: int) -> None:
+    """When the platform is told success, or failure, the event is durable."""
+    async with application() as behind:
+        url = behind.url if status == 200 else f"http://127.0.0.1:{free_port()}/"
+        front = await exporter(config(url), Slow())
+        assert (await post(front.url, HANG, KEY)).status == status
+        assert front.service.sample("voice_hangs_total") == 1
+
+
+async def test_a_call_does_not_wait_for_its_count(exporter: Exporter) -> None:
+    """What needs an answer has it before it is counted."""
+    async with application() as behind:
+        front = await exporter(config(behind.url), Slow())
+        assert (await post(front.url, REQUEST, KEY)).status == 200
+        assert front.service.refused() == {}
+        await counted(front, "voice_exporter_webhooks_total", 1, event="assistant-request", outcome="ignored")
+
+
 class Broken(MemoryStore):
     """Keeps nothing once it is broken; or takes for ever."""
 

@@ -131,7 +131,7 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 async def test_nothing_of_a_body_stays(tmp_path: Path, outbox: Outbox) -> None:
     """A removed body is gone from every file, though others still wait."""
-    words = b"Ada Example, 555-0100 " * 1000
+    words = b"Ada Example, 555-0100 " * 10_000
     await outbox.put({"": parcel(words)})
     await outbox.put({"": parcel(b"other")})
     assert words[:22] in b"".join(contents(tmp_path).values())

@@ -147,6 +147,7 @@ async def test_a_stop_waits_for_answers_under_way(start_exporter: StartExporter,
         release.set()
         assert json.loads((await asking).body) == {"assistantId": "ada-example"}
         assert await stopping == 0
+        assert "level=error" not in exporter.log
         again = await Exporters(start_exporter, tmp_path, behind.url).start()
         assert await value(again, "voice_tool_call_seconds_count") == 1
 
