@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test bench demo docs assets crash setup debian lint format clean
+.PHONY: run test bench demo docs assets crash fuzz setup debian lint format clean
 
 run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
@@ -34,6 +34,10 @@ assets: setup
 # 500 kills under traffic, checked against the client's ledger; the tests do a few.
 crash: setup
 	$(BIN)/python -m tests.crash.harness --cycles 500
+
+# A hundred times the fuzzing of the tests, and a million assistants.
+fuzz: setup
+	FUZZ=100 $(BIN)/python -m pytest tests/security
 
 lint: setup
 	$(BIN)/ruff check .
