@@ -129,6 +129,24 @@ async def test_what_waits_outlives_a_stop(start_exporter: StartExporter, tmp_pat
     assert seen.body == HANG
 
 
+async def test_a_stop_finishes_what_is_being_forwarded(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """An event that is on its way at a stop is not sent again after the start."""
+
+    async def answering(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.5)
+        return await fine(request)
+
+    async with application(answering) as behind:
+        exporters = Exporters(start_exporter, tmp_path, behind.url, ack="exporter")
+        first = await exporters.start()
+        assert (await post(f"{first.url}/webhook/vapi", HANG)).status == 200
+        await behind.wait_for(1)
+        assert await asyncio.to_thread(first.stop) == 0
+        second = await exporters.start()
+        assert await value(second, "voice_exporter_relay_waiting_events") == 0
+        assert len(behind.seen) == 1
+
+
 async def test_a_stop_waits_for_answers_under_way(start_exporter: StartExporter, tmp_path: Path) -> None:
     """A call that waits for the application gets its answer although the exporter was told to stop."""
     release = asyncio.Event()
