@@ -16,9 +16,14 @@ from urllib.parse import urlsplit
 import pytest
 import uvloop
 from aiohttp import web
+from hypothesis import HealthCheck, settings
 
 from exporter import listen, listeners
 from exporter.connections import Connections
+
+# How long a draw or an example takes says something of the machine only.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

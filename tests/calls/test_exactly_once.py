@@ -67,7 +67,7 @@ def totals(tally: Tally) -> Counter[str]:
     return Counter({name: value for name in ORDER_FREE if (value := tally.total(name))})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -> None:
     """Whatever is duplicated, reordered or lost and repeated, totals are those of one clean delivery."""
@@ -78,7 +78,7 @@ def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -
     assert totals(other) == totals(clean)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_any_order_before_the_end_gives_the_same_series(seed: int, scenario: str, order: int) -> None:
     """Once the assistant is known and before the call ends, order does not even matter to labels and observations."""
@@ -94,7 +94,7 @@ def test_any_order_before_the_end_gives_the_same_series(seed: int, scenario: str
     assert totals(other) == totals(clean)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_second_delivery_of_a_call_counts_nothing(seed: int, scenario: str, order: int) -> None:
     """A call that was delivered once adds nothing when it comes again, in whatever order."""

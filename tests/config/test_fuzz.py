@@ -54,7 +54,7 @@ def accepted(file: Path, data: bytes) -> bool:
     return error is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 @example(b"")
 @example(b"\xff\xfe")
@@ -64,14 +64,14 @@ def test_any_bytes_are_a_configuration_or_a_fault(file: Path, data: bytes) -> No
     accepted(file, data)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(DOCUMENTS)
 def test_any_document_is_a_configuration_or_a_fault(file: Path, document: object) -> None:
     """Whatever YAML a file holds, it loads or is refused with its faults."""
     accepted(file, yaml.safe_dump(document).encode())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(VALUES)
 @example({"webhooks.vapi.auth": "hmac", "webhooks.vapi.secrets": [3]})
 @example({"webhooks.vapi.auth.type": "hmac", "webhooks.vapi.auth": "none"})
@@ -88,7 +88,7 @@ def test_any_values_are_a_configuration_or_a_fault(file: Path, values: dict[str,
     accepted(file, yaml.safe_dump(tree).encode())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.integers(0, len(CONTRACT)), st.integers(0, 30), st.text(max_size=6) | st.sampled_from([": ", "[", "]", "}", "*"])
 )

@@ -35,10 +35,9 @@ STATUSES: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 def effort(examples: int) -> settings:
-    """So many examples, or as many more as were asked for; how long one takes is no matter."""
+    """So many examples, or as many more as were asked for."""
     return settings(
         max_examples=examples * EFFORT,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

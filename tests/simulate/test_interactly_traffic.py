@@ -12,7 +12,7 @@ from tests.simulate.reading import Message, conversation, interactly_calls, of_t
 
 SEEDS = st.integers(0, 2**32)
 SCENARIO = st.sampled_from(sorted(SCENARIOS))
-bounded = settings(max_examples=20, deadline=None)
+bounded = settings(max_examples=20)
 
 
 def ms(written: str) -> int:

@@ -14,7 +14,7 @@ from tests.simulate.vapi_schemas import Message as Schema
 
 SEEDS = st.integers(0, 2**32)
 SCENARIO = st.sampled_from(sorted(SCENARIOS))
-bounded = settings(max_examples=20, deadline=None)
+bounded = settings(max_examples=20)
 
 
 def ms(written: str) -> int:

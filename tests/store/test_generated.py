@@ -88,4 +88,4 @@ class Restarts(RuleBasedStateMachine):
 
 
 TestRestarts = Restarts.TestCase
-TestRestarts.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestRestarts.settings = settings(max_examples=60, stateful_step_count=25)
