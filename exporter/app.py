@@ -1,18 +1,21 @@
 """The applications behind the listeners: which path does what."""
 
 import time
-from typing import Final, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeAlias
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from exporter.activity import Activity, Rejection
-from exporter.connections import SERVER, track
+from exporter.connection import SERVER, SHORTCUT, track
+from exporter.delivery import shortcut
 from exporter.events import UNKNOWN
-from exporter.hot import HOT, Handler
 from exporter.pages import Pages
 from exporter.relay import Relayed
 from exporter.webhook import PREFIX, Webhooks, error_response
+
+_Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _MESSAGES: Final = {404: "unknown path or platform", 405: "method not allowed"}
 
@@ -25,11 +28,10 @@ def is_webhook(request: web.Request) -> bool:
 def webhook_app(webhooks: Webhooks, activity: Activity) -> web.Application:
     """Serves only the webhook paths."""
     app = _application(activity)
-    hot: dict[str, Handler] = {PREFIX + name: webhooks.handle for name in webhooks.names}
-    for path, handler in hot.items():
-        app.router.add_post(path, handler)
-        app.router.add_route("*", path + "{rest:/.*}", webhooks.handle_beneath)
-    app[HOT] = hot
+    for name in webhooks.names:
+        app.router.add_post(PREFIX + name, webhooks.handle)
+        app.router.add_route("*", PREFIX + name + "{rest:/.*}", webhooks.handle_beneath)
+    app[SHORTCUT] = shortcut(webhooks)
     return app
 
 
@@ -59,7 +61,7 @@ def _routing_errors(activity: Activity) -> Middleware:
     """Gives the errors of routing their form, and takes only paths that are written the one way."""
 
     @web.middleware
-    async def routing_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def routing_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             return await (handler if _is_plain(request) else _nowhere)(request)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:

@@ -2,11 +2,14 @@
 
 import asyncio
 import zlib
+from typing import Final
 
 from aiohttp import hdrs, web
 
-from exporter.connections import receiving
+from exporter.connection import receiving
 from exporter.limits import Entry, Refused
+
+CUT_SHORT: Final = "body ended early or its framing is broken"
 
 
 async def read_body(request: web.Request, limit: int, seconds: float, entry: Entry) -> bytes:
@@ -50,6 +53,11 @@ def _encoding(request: web.Request) -> str:
     return encoding
 
 
+def too_slow(seconds: float) -> Refused:
+    """The answer to a body that is not complete in time."""
+    return Refused(408, "timeout", f"body was not complete within {seconds:g} s")
+
+
 def _too_large(limit: int) -> Refused:
     return Refused(413, "too_large", f"body is larger than {limit} bytes")
 
@@ -66,15 +74,16 @@ def _received(request: web.Request, limit: int, entry: Entry) -> bytes:
 
 async def _receive_within(request: web.Request, limit: int, seconds: float, entry: Entry) -> bytes:
     try:
-        async with asyncio.timeout(seconds) as entry.deadline:
+        async with asyncio.timeout(seconds) as deadline:
+            entry.stop = lambda: deadline.reschedule(asyncio.get_running_loop().time())
             with receiving(request):
                 return await _receive(request, limit, entry)
     except TimeoutError:
-        raise Refused(408, "timeout", f"body was not complete within {seconds:g} s") from None
+        raise too_slow(seconds) from None
     except (OSError, web.RequestPayloadError):
-        raise Refused(400, "invalid", "body ended early or its framing is broken") from None
+        raise Refused(400, "invalid", CUT_SHORT) from None
     finally:
-        entry.deadline = None
+        entry.stop = None
 
 
 async def _receive(request: web.Request, limit: int, entry: Entry) -> bytes:

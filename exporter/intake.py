@@ -1,6 +1,9 @@
 """What becomes of webhook requests: events are counted, refusals too, and the landing page shows both."""
 
+import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import get_args
 
@@ -10,8 +13,7 @@ from exporter.events import UNKNOWN, Event, InvalidEvent
 from exporter.limits import Refusal, Refused
 from exporter.metric import NANO
 from exporter.platforms import PLATFORMS
-from exporter.recorder import Recorder
-from exporter.store.base import StorageError
+from exporter.recorder import Outcome, Recorder
 
 
 def understand(platform: str, body: bytes) -> Event:
@@ -48,12 +50,38 @@ class Intake:
         Raises:
             Refused: it can't be read to its end, or not be kept now, and nothing of it was counted.
         """
-        try:
-            outcome = await self._recorder.record(event)
-        except InvalidEvent as error:
-            raise Refused(400, "invalid", str(error), event.kind) from None
-        except StorageError:
-            raise Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5) from None
+        counted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(refusal: Refused | None) -> None:
+            if counted.done():
+                return
+            if refusal:
+                counted.set_exception(refusal)
+            else:
+                counted.set_result(None)
+
+        self.submit(event, received, settle)
+        await counted
+
+    def submit(self, event: Event, received: float, answer: Callable[[Refused | None], None]) -> None:
+        """Count an event that came at Unix time ``received``, and call ``answer`` once it is durable.
+
+        Where it can't be read to its end, or not be kept now, nothing of it was counted and the answer is why.
+        """
+        self._recorder.submit(event, partial(self._settle, event, received, answer))
+
+    def _settle(
+        self, event: Event, received: float, answer: Callable[[Refused | None], None], outcome: Outcome | Exception
+    ) -> None:
+        if isinstance(outcome, InvalidEvent):
+            answer(Refused(400, "invalid", str(outcome), event.kind))
+        elif isinstance(outcome, Exception):
+            answer(Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5))
+        else:
+            self._counted(event, received, outcome)
+            answer(None)
+
+    def _counted(self, event: Event, received: float, outcome: Outcome) -> None:
         self._activity.count((event.platform, event.kind, outcome), received)
         self.table.set(LAST_EVENT, (event.platform, event.kind), int(received * NANO), received)
         if event.time_ms is not None and (delay := int(received * 1000) - event.time_ms) >= 0:

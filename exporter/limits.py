@@ -1,8 +1,8 @@
 """Limits of webhook requests: who comes in how often, how many at once, and how much memory their bodies take."""
 
-import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Final, Literal, Self, TypeAlias
 
@@ -12,6 +12,9 @@ Refusal: TypeAlias = Literal[
     "unauthorized", "invalid", "too_large", "timeout", "limited", "unanswerable", "unavailable"
 ]
 """Outcomes of requests that are answered with an error."""
+
+Stop: TypeAlias = Callable[[], None]
+"""Ends the reading of a body as if it were late."""
 
 MAX_SOURCES: Final = 10_000
 """Sources whose rate is remembered; the one silent for longest goes first."""
@@ -74,18 +77,22 @@ class Entry:
 
     Attributes:
         held: bytes of its body in memory.
-        deadline: while the body arrives, what ends its reading.
+        stop: what ends the reading of its body, while that arrives.
     """
 
     def __init__(self, gate: "Gate") -> None:
         self._gate = gate
         self.held = 0
-        self.deadline: asyncio.Timeout | None = None
+        self.stop: Stop | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """The request is answered."""
         self._gate.leave(self)
 
     def hold(self, count: int) -> None:
@@ -150,13 +157,13 @@ class Gate:
         Raises:
             Refused: that is the one asking, or none is left.
         """
-        arriving = [entry for entry in self._entries if entry.deadline]
+        arriving = [entry for entry in self._entries if entry.stop]
         largest = max(arriving, key=lambda entry: entry.held, default=asking)
-        if largest is asking or largest.deadline is None:
+        if largest is asking or largest.stop is None:
             raise Refused(429, "limited", "too many large requests under way", retry_after=1)
         largest.release()
-        largest.deadline.reschedule(asyncio.get_running_loop().time())
-        largest.deadline = None
+        stop, largest.stop = largest.stop, None
+        stop()
 
     def _answered(self) -> int:
-        return sum(entry.deadline is None for entry in self._entries)
+        return sum(entry.stop is None for entry in self._entries)

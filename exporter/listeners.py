@@ -11,8 +11,8 @@ from typing import Final
 from aiohttp import web
 
 from exporter import listen
+from exporter.connection import SHORTCUT
 from exporter.connections import Connections
-from exporter.hot import HOT, shortcut
 from exporter.logs import log
 
 HANDSHAKE_SECONDS: Final = 10.0
@@ -38,11 +38,10 @@ async def start(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup made it; its type does not say so
-    if tls is None:
-        # Client certificates are a middleware's to judge.
-        runner.server.request_handler = shortcut(runner.server.request_handler, app.get(HOT, {}))
+    # Client certificates are a middleware's to judge.
+    shortcut = app.get(SHORTCUT) if tls is None else None
     server = await asyncio.get_running_loop().create_server(
-        connections.factory(runner.server),
+        connections.factory(runner.server, shortcut),
         sock=sock,
         backlog=listen.BACKLOG,
         ssl=tls,

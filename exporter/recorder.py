@@ -35,13 +35,16 @@ _TICK: Final = 5.0
 """Seconds between rounds of expiry, and between attempts to reach a store that failed."""
 
 Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
+Answer: TypeAlias = Callable[[Outcome | InvalidEvent | StorageError], None]
+"""Takes what became of an event, once it is durable; or why nothing of it was counted."""
+
 _log = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple):
     event: Event
     received: float
-    answer: asyncio.Future[Outcome]
+    answer: Answer
 
 
 class _Change(NamedTuple):
@@ -107,7 +110,6 @@ class Recorder:
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
-        self._loop = asyncio.get_running_loop()
         self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
         born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
         await self._commit(Draft(self._book), [_Change(born, None, None, "ignored")])
@@ -142,14 +144,28 @@ class Recorder:
             InvalidEvent: its conversation can't be read.
             StorageError: it can't be kept now, and nothing of it was counted.
         """
+        recorded: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Outcome | InvalidEvent | StorageError) -> None:
+            if recorded.done():
+                return
+            if isinstance(outcome, Exception):
+                recorded.set_exception(outcome)
+            else:
+                recorded.set_result(outcome)
+
+        self.submit(event, settle)
+        return await recorded
+
+    def submit(self, event: Event, answer: Answer) -> None:
+        """Count an event, and call ``answer`` with what became of it."""
         if self._stopping:
-            raise StorageError("the exporter is stopping")
-        if len(self._queue) >= _MAX_QUEUE:
-            raise StorageError("too many events wait for storage")
-        answer: asyncio.Future[Outcome] = self._loop.create_future()
-        self._queue.append(_Waiting(event, self._clock(), answer))
-        self._wake.set()
-        return await answer
+            answer(StorageError("the exporter is stopping"))
+        elif len(self._queue) >= _MAX_QUEUE:
+            answer(StorageError("too many events wait for storage"))
+        else:
+            self._queue.append(_Waiting(event, self._clock(), answer))
+            self._wake.set()
 
     async def _commit_loop(self) -> None:
         while not (self._stopping and not self._queue):
@@ -214,8 +230,8 @@ class Recorder:
         for change in changes:
             self.table.apply(change.resolved, change.exemplar)
         for change in changes:
-            if change.waiting and not change.waiting.answer.done():
-                change.waiting.answer.set_result(change.outcome)
+            if change.waiting:
+                _tell(change.waiting, change.outcome)
 
     async def _refuse(self, changes: list[_Change], error: StorageError) -> None:
         self.table.rollback()
@@ -224,8 +240,8 @@ class Recorder:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
         self.ready = f"storage: {error}"
         for change in changes:
-            if change.waiting and not change.waiting.answer.done():
-                change.waiting.answer.set_exception(StorageError(str(error)))
+            if change.waiting:
+                _tell(change.waiting, StorageError(str(error)))
         if isinstance(error, StoreLost):
             await self._rebuild()
 
@@ -280,8 +296,14 @@ class Recorder:
 def _failure(waiting: _Waiting, error: Exception) -> None:
     if isinstance(error, InvalidEvent):
         # A conversation is read when it is folded.
-        waiting.answer.set_exception(error)
+        _tell(waiting, error)
         return
     log(_log, logging.ERROR, "event failed", event=waiting.event.kind, error=cause(error))
-    if not waiting.answer.done():
-        waiting.answer.set_exception(StorageError("internal error"))
+    _tell(waiting, StorageError("internal error"))
+
+
+def _tell(waiting: _Waiting, outcome: Outcome | InvalidEvent | StorageError) -> None:
+    try:
+        waiting.answer(outcome)
+    except Exception as error:  # noqa: BLE001 - one answer must not cost the others of its batch
+        log(_log, logging.ERROR, "answer failed", event=waiting.event.kind, error=cause(error))

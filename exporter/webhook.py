@@ -15,8 +15,9 @@ from exporter.auth import Authenticator
 from exporter.body import inflate, read_body, receive
 from exporter.catalogue import WEBHOOK_SECONDS
 from exporter.config import Config
+from exporter.connection import Connection
 from exporter.credentials import Credentials
-from exporter.hot import ok
+from exporter.events import Event
 from exporter.intake import Intake, understand
 from exporter.limits import Entry, Gate, Refused
 from exporter.logs import cause, log
@@ -26,6 +27,8 @@ from exporter.recorder import Recorder
 from exporter.relay import Arrival, Failed, Relay, is_suffix
 
 PREFIX: Final = "/webhook/"
+OK: Final = b'{"status":"ok"}\n'
+"""The answer to an event that is kept."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +39,15 @@ def error_response(status: int, message: str, headers: Mapping[str, str] | None 
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
-class _Check(Protocol):
-    @property
-    def needs_body(self) -> bool: ...
+class Check(Protocol):
+    """Judges who may post, as `exporter.auth.Authenticator` does."""
 
-    def allows(self, request: Credentials, now: float) -> bool: ...
+    @property
+    def needs_body(self) -> bool:
+        """Whether it looks at the body."""
+
+    def allows(self, request: Credentials, now: float) -> bool:
+        """Whether the request may post."""
 
 
 class _Closed:
@@ -71,8 +78,8 @@ class Webhooks:
         closed: Collection[str] = (),
         storage: Path | None = None,
     ) -> None:
-        self._intake = Intake(recorder, activity)
-        self._relay = Relay(self._intake, storage)
+        self.intake = Intake(recorder, activity)
+        self._relay = Relay(self.intake, storage)
         self._gate = Gate()
         self.names = tuple(PLATFORMS)
         self.configure(config, closed)
@@ -83,13 +90,59 @@ class Webhooks:
         Raises:
             ValueError: a platform's secret or signature template is unusable.
         """
-        checks: dict[str, _Check] = {
+        checks: dict[str, Check] = {
             name: _Closed() if name in closed else Authenticator(config.webhooks.platforms[name]) for name in PLATFORMS
         }
         self._config = config.webhooks
         self._checks = checks
         self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
         self._relay.configure(config.webhooks.platforms)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """How large a body may be."""
+        return self._config.max_body_bytes
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds in which a body must be complete."""
+        return self._config.read_timeout
+
+    def counts(self, name: str) -> bool:
+        """Whether a platform's events are counted and answered here, by no application behind a relay."""
+        return self._relay.route(name) is None
+
+    def check(self, name: str) -> Check:
+        """Who may post the platform's events."""
+        return self._checks[name]
+
+    def enter(self, remote: str | None) -> Entry:
+        """Let a request in.
+
+        Raises:
+            Refused: there are too many.
+        """
+        return self._gate.enter(remote)
+
+    def event(self, name: str, body: bytes) -> Event:
+        """What a body says that only has to be counted.
+
+        Raises:
+            Refused: it is no event, or one that needs an answer.
+        """
+        event = understand(name, body)
+        if event.needs_answer:
+            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
+        return event
+
+    def took(self, name: str, began: float) -> None:
+        """Note that a request is answered which began at that time of ``time.perf_counter``."""
+        self.intake.table.add(WEBHOOK_SECONDS, (name,), int((time.perf_counter() - began) * NANO), time.time())
+
+    def note(self, name: str, refusal: Refused) -> None:
+        """Count and show a refused request."""
+        self.intake.miss(name, refusal)
+        self.intake.reject(name, refusal.status, refusal.message)
 
     async def start(self) -> None:
         """Begin with what an earlier process left to forward."""
@@ -102,25 +155,30 @@ class Webhooks:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request: 200 once its event is durable, as the application does, or an error that says why."""
         name, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        began = time.perf_counter()
-        try:
-            with self._gate.enter(request.remote) as entry:
-                if route := self._relay.route(name):
-                    arrival = await self._arrive(name, slash + rest, request, entry, began)
-                    response = await self._relay.answer(request, route, arrival) or ok(request)
-                else:
-                    await self._take(name, request, entry)
-                    response = ok(request)
-        except Refused as refusal:
-            response = self._refuse(name, refusal)
-        except Failed as failure:
-            response = error_response(failure.status, failure.message)
-            self._intake.reject(name, failure.status, failure.message)
-        except Exception as error:  # noqa: BLE001 - nothing that a client sends may yield 500
-            log(_log, logging.ERROR, "webhook failed", platform=name, error=cause(error))
-            response = self._refuse(name, Refused(503, "unavailable", "internal error"))
-        self._intake.table.add(WEBHOOK_SECONDS, (name,), int((time.perf_counter() - began) * NANO), time.time())
+        refusal, began = _taken(request)
+        if refusal:
+            response: web.StreamResponse = self._refuse(name, refusal)
+        else:
+            response = await self._respond(name, slash + rest, request, began)
+        self.took(name, began)
         return response
+
+    async def _respond(self, name: str, suffix: str, request: web.Request, began: float) -> web.StreamResponse:
+        try:
+            with self.enter(request.remote) as entry:
+                if route := self._relay.route(name):
+                    arrival = await self._arrive(name, suffix, request, entry, began)
+                    return await self._relay.answer(request, route, arrival) or _ok()
+                event = self.event(name, await self._read(name, request, entry))
+                await self.intake.count(event, time.time())
+                return _ok()
+        except Refused as refusal:
+            return self._refuse(name, refusal)
+        except Failed as failure:
+            self.intake.reject(name, failure.status, failure.message)
+            return error_response(failure.status, failure.message)
+        except Exception as error:  # noqa: BLE001 - nothing that a client sends may yield 500
+            return self._refuse(name, defect(name, error))
 
     async def handle_beneath(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to a path below a webhook, which only an application behind a relay can have."""
@@ -131,30 +189,28 @@ class Webhooks:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
         return await self.handle(request)
 
-    async def _take(self, name: str, request: web.Request, entry: Entry) -> None:
-        event = understand(name, await self._read(name, request, entry))
-        if event.needs_answer:
-            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
-        await self._intake.count(event, time.time())
-
     async def _read(self, name: str, request: web.Request, entry: Entry) -> bytes:
         """The body of a request that may post. Where headers decide that, they do before the body is read."""
         check, config = self._checks[name], self._config
         if not check.needs_body:
             # Only signatures look at the URL, and to put it together costs as much as the rest of the check.
-            _authorize(check, Credentials(request.method, "", request.headers))
+            authorize(check, Credentials(request.method, "", request.headers))
             return await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        credentials = Credentials(request.method, _url(request), request.headers)
+        credentials = Credentials(
+            request.method, url(request.scheme, request.headers, request.raw_path), request.headers
+        )
         body = await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        _authorize(check, replace(credentials, body=body))
+        authorize(check, replace(credentials, body=body))
         return body
 
     async def _arrive(self, name: str, suffix: str, request: web.Request, entry: Entry, began: float) -> Arrival:
         """As `_read`, but what can't be inflated is the application's to judge, unless a signature depends on it."""
         check, config = self._checks[name], self._config
-        credentials = Credentials(request.method, _url(request), request.headers)
+        credentials = Credentials(
+            request.method, url(request.scheme, request.headers, request.raw_path), request.headers
+        )
         if not check.needs_body:
-            _authorize(check, credentials)
+            authorize(check, credentials)
         body = await receive(request, config.max_body_bytes, config.read_timeout, entry)
         content: bytes | Refused
         try:
@@ -165,21 +221,46 @@ class Webhooks:
             content = refusal
         else:
             if check.needs_body:
-                _authorize(check, replace(credentials, body=content))
+                authorize(check, replace(credentials, body=content))
         return Arrival(name, suffix, body, content, time.time(), began)
 
     def _refuse(self, name: str, refusal: Refused) -> web.Response:
-        self._intake.miss(name, refusal)
-        self._intake.reject(name, refusal.status, refusal.message)
+        self.note(name, refusal)
         headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
         return error_response(refusal.status, refusal.message, headers)
 
 
-def _url(request: web.Request) -> str:
+def url(scheme: str, headers: Mapping[str, str], path: str) -> str:
     """The URL that was asked for, byte for byte: parsing it would fail on what strangers write into Host."""
-    return f"{request.scheme}://{request.headers.get(hdrs.HOST, '')}{request.raw_path}"
+    return f"{scheme}://{headers.get(hdrs.HOST, '')}{path}"
 
 
-def _authorize(check: _Check, credentials: Credentials) -> None:
+def authorize(check: Check, credentials: Credentials) -> None:
+    """Let a request pass.
+
+    Raises:
+        Refused: it may not post.
+    """
     if not check.allows(credentials, time.time()):
         raise Refused(401, "unauthorized", "unauthorized")
+
+
+def defect(name: str, error: Exception) -> Refused:
+    """Log a mistake of ours; what its request is answered with."""
+    log(_log, logging.ERROR, "webhook failed", platform=name, error=cause(error))
+    return Refused(503, "unavailable", "internal error")
+
+
+def _taken(request: web.Request) -> tuple[Refused | None, float]:
+    """Why the request was refused on the short way, if it was there and is; and when it began."""
+    connection = request.protocol
+    refused = connection.take_refusal() if isinstance(connection, Connection) else None
+    return refused or (None, time.perf_counter())
+
+
+def _credentials(request: web.Request) -> Credentials:
+    return Credentials(request.method, url(request.scheme, request.headers, request.raw_path), request.headers)
+
+
+def _ok() -> web.Response:
+    return web.Response(body=OK, content_type="application/json")

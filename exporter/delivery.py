@@ -1,0 +1,157 @@
+"""The short way of a webhook request: from the calls of the event loop into the recorder, and back with its answer.
+
+It is for what platforms send: a POST over HTTP/1.1 that says how long its body is, not compressed, to a webhook without
+a relay. aiohttp's parser reads it. Everything else, and each refusal, goes the long way, through `Webhooks.handle`.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import HttpVersion11, StreamReader, hdrs
+from aiohttp.http import RawRequestMessage
+
+from exporter.body import CUT_SHORT, too_slow
+from exporter.connection import READ_BYTES, SERVER, Connection, Phase, Shortcut
+from exporter.credentials import Credentials
+from exporter.limits import Entry, Refused
+from exporter.webhook import OK, PREFIX, Webhooks, authorize, defect, url
+
+MAX_BYTES: Final = 2 * READ_BYTES
+"""Of a body: so much may arrive before a connection is not read any further."""
+
+
+def shortcut(webhooks: Webhooks) -> Shortcut:
+    """Takes the requests that can go the short way."""
+    names = {PREFIX + name: name for name in webhooks.names}
+
+    def take(connection: Connection, message: RawRequestMessage, payload: StreamReader) -> Delivery | None:
+        name = names.get(message.path)
+        limit = min(MAX_BYTES, webhooks.max_body_bytes)
+        if name is None or not webhooks.counts(name) or not _is_plain(message, limit):
+            return None
+        return Delivery(webhooks, name, connection, message, payload)
+
+    return take
+
+
+def _is_plain(message: RawRequestMessage, limit: int) -> bool:
+    headers = message.headers
+    return (
+        message.method == hdrs.METH_POST
+        and message.version == HttpVersion11
+        and not (message.should_close or message.upgrade or message.chunked or message.compression)
+        and hdrs.EXPECT not in headers
+        and hdrs.CONTENT_ENCODING not in headers
+        and 0 < int(headers.get(hdrs.CONTENT_LENGTH, 0)) <= limit
+    )
+
+
+class Delivery:
+    """One request on its way: admitted, received, counted, answered."""
+
+    __slots__ = (
+        "_began",
+        "_check",
+        "_connection",
+        "_credentials",
+        "_deadline",
+        "_entry",
+        "_name",
+        "_payload",
+        "_webhooks",
+    )
+
+    def __init__(
+        self, webhooks: Webhooks, name: str, connection: Connection, message: RawRequestMessage, payload: StreamReader
+    ) -> None:
+        self._webhooks = webhooks
+        self._name = name
+        self._connection = connection
+        self._payload: StreamReader | None = payload
+        self._check = webhooks.check(name)
+        self._credentials = Credentials(message.method, url("http", message.headers, message.path), message.headers)
+        self._entry: Entry | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._began = time.perf_counter()
+
+    def received(self) -> None:
+        """Count the event as soon as all of its body is there."""
+        # What arrives behind the body belongs to a further request.
+        if payload := self._payload:
+            try:
+                self._receive(payload)
+            except Refused as refusal:
+                self._refuse(refusal)
+            except Exception as error:  # noqa: BLE001 - nothing that a client sends may go unanswered
+                self._refuse(defect(self._name, error))
+
+    def lost(self) -> None:
+        """Nobody waits for the answer any more; an event that is there counts all the same."""
+        if self._payload:
+            self._leave()
+            self._webhooks.note(self._name, Refused(400, "invalid", CUT_SHORT))
+            self._webhooks.took(self._name, self._began)
+
+    def _receive(self, payload: StreamReader) -> None:
+        entry = self._entry or self._admit()
+        entry.hold(payload.total_bytes - entry.held)
+        if payload.is_eof():
+            self._payload = entry.stop = None
+            self._count(payload.read_nowait())
+        elif self._deadline is None:
+            self._connection.turn(Phase.RECEIVING)
+            entry.stop = self._expire
+            self._deadline = asyncio.get_running_loop().call_later(self._webhooks.read_timeout, self._expire)
+
+    def _admit(self) -> Entry:
+        entry = self._entry = self._webhooks.enter(self._connection.remote)
+        if not self._check.needs_body:
+            authorize(self._check, self._credentials)
+        return entry
+
+    def _count(self, body: bytes) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._connection.turn(Phase.ANSWERING)
+        if self._check.needs_body:
+            authorize(self._check, replace(self._credentials, body=body))
+        self._webhooks.intake.submit(self._webhooks.event(self._name, body), time.time(), self._answer)
+
+    def _answer(self, refusal: Refused | None) -> None:
+        if refusal:
+            self._refuse(refusal)
+            return
+        self._leave()
+        self._webhooks.took(self._name, self._began)
+        self._connection.answer(_written(int(time.time())))
+
+    def _expire(self) -> None:
+        self._refuse(too_slow(self._webhooks.read_timeout))
+
+    def _refuse(self, refusal: Refused) -> None:
+        self._leave()
+        self._connection.refuse(refusal, self._began)
+
+    def _leave(self) -> None:
+        self._payload = None
+        if self._deadline:
+            self._deadline.cancel()
+        if self._entry:
+            self._entry.leave()
+
+
+@lru_cache(1)
+def _written(second: int) -> bytes:
+    """The whole answer to an event that is kept, as it is written during that second of Unix time."""
+    head = (
+        "HTTP/1.1 200 OK\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(OK)}\r\n"
+        f"Date: {formatdate(second, usegmt=True)}\r\n"
+        f"Server: {SERVER}\r\n\r\n"
+    )
+    return head.encode() + OK
