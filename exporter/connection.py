@@ -58,6 +58,17 @@ class Delivery(Protocol):
 Shortcut: TypeAlias = Callable[["Connection", RawRequestMessage, StreamReader], Delivery | None]
 """Takes a request of which the head arrived on the shorter way, or leaves it to aiohttp (None)."""
 
+_INSIDES: Final = (
+    "_buffer_paused",
+    "_messages",
+    "_msg_queue_resume_size",
+    "_next_keepalive_close_time",
+    "_parser",
+    "_waiter",
+)
+SHORT_WAY: Final = all(hasattr(web.RequestHandler, name) for name in _INSIDES)
+"""Whether aiohttp has what the shorter way reaches into; with one that has not, every request goes the long way."""
+
 SHORTCUT: Final[web.AppKey[Shortcut]] = web.AppKey("shortcut")
 """An application's shortcut, where it has one."""
 
@@ -87,7 +98,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._malformed = False
-        self._shortcut = shortcut
+        self._shortcut = shortcut if SHORT_WAY else None
         self._delivery: Delivery | None = None
         self._refusal: tuple[Refused, float] | None = None
         self.turn(Phase.NEW)

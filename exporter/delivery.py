@@ -6,7 +6,6 @@ a relay. aiohttp's parser reads it. Everything else, and each refusal, goes the 
 
 import asyncio
 import time
-from dataclasses import replace
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
@@ -57,9 +56,9 @@ class Delivery:
         "_began",
         "_check",
         "_connection",
-        "_credentials",
         "_deadline",
         "_entry",
+        "_message",
         "_name",
         "_payload",
         "_webhooks",
@@ -73,7 +72,7 @@ class Delivery:
         self._connection = connection
         self._payload: StreamReader | None = payload
         self._check = webhooks.check(name)
-        self._credentials = Credentials(message.method, url("http", message.headers, message.path), message.headers)
+        self._message = message
         self._entry: Entry | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._began = time.perf_counter()
@@ -110,7 +109,7 @@ class Delivery:
     def _admit(self) -> Entry:
         entry = self._entry = self._webhooks.enter(self._connection.remote)
         if not self._check.needs_body:
-            authorize(self._check, self._credentials)
+            authorize(self._check, Credentials(hdrs.METH_POST, "", self._message.headers))
         return entry
 
     def _count(self, body: bytes) -> None:
@@ -118,7 +117,9 @@ class Delivery:
             self._deadline.cancel()
         self._connection.turn(Phase.ANSWERING)
         if self._check.needs_body:
-            authorize(self._check, replace(self._credentials, body=body))
+            message = self._message
+            asked = url("http", message.headers, message.path)
+            authorize(self._check, Credentials(message.method, asked, message.headers, body))
         self._webhooks.intake.submit(self._webhooks.event(self._name, body), time.time(), self._answer)
 
     def _answer(self, refusal: Refused | None) -> None:

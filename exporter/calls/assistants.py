@@ -1,5 +1,7 @@
 """What events tell of assistants, and the series that exist at 0 once one is known."""
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from exporter import catalogue as m
@@ -16,10 +18,11 @@ _CONFIGURATION = ("llm_provider", "llm_model", "stt_provider", "tts_provider")
 
 def remember(step: Step) -> None:
     """Take what the event tells of the assistant into the call, and into what is known of the assistant itself."""
-    told = _told(step)
-    for name in _CONFIGURATION:
-        if value := getattr(told, name):
-            setattr(step.state, name, value)
+    told, state = _told(step), step.state
+    state.llm_provider = told.llm_provider or state.llm_provider
+    state.llm_model = told.llm_model or state.llm_model
+    state.stt_provider = told.stt_provider or state.stt_provider
+    state.tts_provider = told.tts_provider or state.tts_provider
     if step.assistant.id not in SHARED_LABELS and told.id in {"", step.assistant.id}:
         step.assistant = merge(step.assistant, told, step.event.time_ms or 0)
 
@@ -44,7 +47,7 @@ def merge(known: AssistantState, told: Assistant, time_ms: int) -> AssistantStat
         if value and value != before and (not before or not late):
             changes[name] = value
     if told.subscribed is not None and (known.subscribed is None or not late):
-        subscribed = tuple(sorted(told.subscribed))
+        subscribed = _ordered(told.subscribed)
         if subscribed != known.subscribed:
             changes["subscribed"] = subscribed
     if not changes:
@@ -52,6 +55,11 @@ def merge(known: AssistantState, told: Assistant, time_ms: int) -> AssistantStat
     if changes.keys() & set(_CONFIGURATION):
         changes["introduced"] = False
     return replace(known, **changes, time_ms=max(time_ms, known.time_ms))
+
+
+@lru_cache(128)
+def _ordered(events: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(events))
 
 
 def introduce(step: Step) -> None:

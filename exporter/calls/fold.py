@@ -105,8 +105,8 @@ def _open(step: Step) -> None:
         state.call_type = event.call_type
     if event.direction != UNKNOWN:
         state.direction = event.direction
-    planned = all(isinstance(fact, Status) and not fact.opens for fact in event.facts)
-    state.opened = state.opened or (bool(event.call_id) and not planned)
+    if not state.opened and event.call_id:
+        state.opened = not all(isinstance(fact, Status) and not fact.opens for fact in event.facts)
     if not state.assistant and step.assistant.id:
         step.settle_assistant(step.assistant.id)
     if not state.assistant:

@@ -55,6 +55,8 @@ def _settle_late_hang(step: Step, time_ms: int | None) -> None:
 def recover(step: Step, replies: Iterable[int]) -> None:
     """Replies at these times (ms): the first after a hang is its recovery."""
     times = sorted(replies)
+    if not times:
+        return
     still_open = []
     for opened in step.state.hangs:
         after = 0 if opened.time_ms is None else bisect_right(times, opened.time_ms)

@@ -17,7 +17,7 @@ class RawHistory(Generic[_T]):
 
     Args:
         raw: the array's bytes.
-        kind: struct of one message on the wire.
+        kind: the array as a type: a list of the struct that one message is on the wire.
         convert: what one message says; None where nothing can be counted of it.
         cut: what of the array was recognised already.
 
@@ -28,7 +28,7 @@ class RawHistory(Generic[_T]):
     def __init__(
         self,
         raw: msgspec.Raw | memoryview,
-        kind: type[_T],
+        kind: type[list[_T]],
         convert: Callable[[_T], Message | None],
         cut: Cut | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class RawHistory(Generic[_T]):
         return hasher.intdigest()
 
     def _messages(self, array: bytes) -> list[Message]:
-        wire, _ = decode(array, list[self._kind])  # type: ignore[name-defined]  # the kind is known at run time
+        wire, _ = decode(array, self._kind)
         converted = [self._convert(message) for message in wire]
         return [message for message in converted if message is not None]
 

@@ -84,8 +84,11 @@ class Values:
 
     def amount(self, value: object, field: str, unit: Nanos = MS, maximum: Nanos = _HOUR) -> Nanos | None:
         """A measured amount in Nanos, 0 to ``maximum``; ``unit`` is what 1 stands for."""
+        # What is measured nearly always; a number that is not finite fails the comparison.
         if type(value) is int and 0 <= value * unit <= maximum:
             return value * unit
+        if type(value) is float and 0 <= value * unit <= maximum:
+            return round(value * unit)
         amount = self.signed(value, field, unit, maximum)
         if amount is not None and amount < 0:
             self._reject(field, "negative")
@@ -121,6 +124,8 @@ class Values:
 
     def time_ms(self, value: object, field: str = "timestamp") -> int | None:
         """A time in milliseconds since the epoch."""
+        if type(value) is int and _EARLIEST_MS <= value <= _LATEST_MS:
+            return value
         time_ms = self.signed(value, field, 1, 10**18)
         if time_ms is not None and not _EARLIEST_MS <= time_ms <= _LATEST_MS:
             self._reject(field, "out_of_range")

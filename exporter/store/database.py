@@ -23,7 +23,7 @@ from exporter.store.faults import translated
 from exporter.store.folder import Folder
 
 FOLD_ROWS = 1024
-FOLD_BYTES = 1 << 20
+FOLD_BYTES = 4 << 20
 """A journal of so many rows or bytes is folded: enough to write a series once for many increments."""
 
 _PAUSE_SECONDS = 5.0

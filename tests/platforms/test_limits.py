@@ -91,7 +91,7 @@ def test_messages_are_looked_up_in_one_pass() -> None:
         converted.append(sent.key)
         return Message(key=sent.key, role="user", time_ms=len(converted))
 
-    history = RawHistory(Raw(b'[{"key":1},{"key":2},{"key":1}]'), Sent, convert)
+    history = RawHistory(Raw(b'[{"key":1},{"key":2},{"key":1}]'), list[Sent], convert)
 
     assert [history.find(key) for key in range(3, 1000)] == [None] * 997
     found = history.find(1)

@@ -43,7 +43,7 @@ def whole(body: bytes) -> list[int]:
     """The messages' keys where nothing is recognised."""
     raw = msgspec.json.decode(body, type=wire.Body).message
     assert raw is not None
-    return keys(RawHistory(raw.messages, wire.WireMessage, message).since(None)[0])
+    return keys(RawHistory(raw.messages, wire.Messages, message).since(None)[0])
 
 
 def test_only_what_is_new_is_decoded() -> None:

@@ -71,7 +71,7 @@ def _growing(cut: Cut) -> Event | None:
     array = cut.array(bytes(raw.messages)) if raw and raw.type == "conversation-update" else None
     if raw is None or array is None or not raw.call or not _call_id(raw.call):
         return None
-    history = RawHistory(array, wire.WireMessage, message, cut)
+    history = RawHistory(array, wire.Messages, message, cut)
     return _told(raw, raw.call, (Conversation(history),), Values(), rejected)
 
 
@@ -94,11 +94,12 @@ def _told(
 ) -> Event:
     time_ms = values.time_ms(raw.timestamp, "message.timestamp")
     assistant = _assistant(raw.assistant or wire.Assistant(), call)
+    call_id = _call_id(call)
     return Event(
         platform=NAME,
         kind=text(raw.type),
-        call=_call_key(raw, call, assistant, time_ms),
-        call_id=_call_id(call),
+        call=identity(NAME, call_id) if call_id else _nameless(raw, assistant, time_ms),
+        call_id=call_id,
         time_ms=time_ms,
         assistant=assistant,
         call_type=_CALL_TYPES.get(text(call.call_type), UNKNOWN),
@@ -112,10 +113,8 @@ def _call_id(call: wire.Call) -> str:
     return str(call.id) if isinstance(call.id, str | int) and not isinstance(call.id, bool) else ""
 
 
-def _call_key(raw: wire.Message, call: wire.Call, assistant: Assistant, time_ms: int | None) -> int | None:
-    """Identity of the call, or of the event itself where it names none."""
-    if call_id := _call_id(call):
-        return identity(NAME, call_id)
+def _nameless(raw: wire.Message, assistant: Assistant, time_ms: int | None) -> int | None:
+    """Identity of a call by how its conversation begins, or of the event itself."""
     if raw.type == "conversation-update":
         sent = _history(raw.messages).since(None)[0]
         return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
@@ -145,7 +144,7 @@ def _subscribed(server: wire.AssistantServer) -> frozenset[str] | None:
 
 
 def _history(messages: Raw) -> RawHistory[wire.WireMessage]:
-    return RawHistory(messages, wire.WireMessage, message)
+    return RawHistory(messages, wire.Messages, message)
 
 
 def _conversation(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:

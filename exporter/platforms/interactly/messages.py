@@ -3,12 +3,16 @@
 from functools import lru_cache
 from typing import Final
 
-from exporter.events import OTHER, Audio, Group, Llm, Message, Role, Stt, Tts, identity
+from exporter.events import OTHER, Audio, Group, Llm, Message, Rejected, Role, Stt, Tts, identity
 from exporter.platforms.interactly import wire
 from exporter.platforms.values import WEEK, WEEK_MS, Values, text
 
 _COMMON: Final = len("welcome-100")
 _NO_METRICS: Final = wire.Metrics()
+_NO_STT: Final = Stt()
+_NO_LLM: Final = Llm()
+_NO_TTS: Final = (Tts(), Tts(cached=True))
+_NO_AUDIO: Final = Audio()
 _GROUP_OF: Final[dict[str, Group]] = {
     "timeline": "response",
     "stt": "stt",
@@ -30,14 +34,17 @@ _ROLES: Final[dict[str, Role]] = {
 def message(raw: wire.WireMessage) -> Message | None:
     """What one message says; None without an id or a time to know it by."""
     message_id, role = text(raw.message_id), text(raw.role)
-    time_ms = Values().time_ms(raw.timestamp)
+    values = Values()
+    time_ms = values.time_ms(raw.timestamp)
+    # A time that can't be is none, and no measurement.
+    values.rejected.clear()
     if message_id:
         key = _key(message_id)
     elif time_ms is not None:
         key = identity(role, time_ms)
     else:
         return None
-    metrics, values = raw.metrics or _NO_METRICS, Values()
+    metrics = raw.metrics or _NO_METRICS
     timeline, eou, player = metrics.timeline, metrics.eou, metrics.player
     elapsed = (
         values.amount(timeline.total_elapsed_time_ms, "timeline.totalElapsedTimeMs", 1, WEEK_MS) if timeline else None
@@ -55,8 +62,12 @@ def message(raw: wire.WireMessage) -> Message | None:
         player=values.amount(player.wait_time_ms, "interactlyPlayer.waitTimeMs") if player else None,
         audio=_audio(metrics.audio, values) if metrics.audio else None,
         skipped=None if raw.skipped_assistant_messages is None else len(raw.skipped_assistant_messages),
-        rejected=tuple((_GROUP_OF[each.field.partition(".")[0]], each) for each in values.rejected),
+        rejected=_by_group(values.rejected) if values.rejected else (),
     )
+
+
+def _by_group(rejected: list[Rejected]) -> tuple[tuple[Group, Rejected], ...]:
+    return tuple((_GROUP_OF[each.field.partition(".")[0]], each) for each in rejected)
 
 
 def _turn(message_id: str) -> int | None:
@@ -83,7 +94,7 @@ def _stt(stt: wire.SttMetrics, values: Values) -> Stt | None:
         latency=None if latency is None else max(0, latency),
         audio=values.amount(stt.duration_ms, "stt.durationMs"),
     )
-    return None if measured == Stt() else measured
+    return None if measured == _NO_STT else measured
 
 
 def _llm(llm: wire.LlmMetrics, values: Values) -> Llm | None:
@@ -91,7 +102,7 @@ def _llm(llm: wire.LlmMetrics, values: Values) -> Llm | None:
         response=values.amount(llm.response_latency_ms, "llm.responseLatencyMs"),
         queue=values.amount(llm.queue_latency_ms, "llm.queueLatencyMs"),
     )
-    return None if measured == Llm() else measured
+    return None if measured == _NO_LLM else measured
 
 
 def _tts(tts: wire.TtsMetrics, values: Values) -> Tts | None:
@@ -101,7 +112,7 @@ def _tts(tts: wire.TtsMetrics, values: Values) -> Tts | None:
         audio=values.amount(tts.audio_duration_ms, "tts.audioDurationMs"),
         cached=tts.is_cache_playing is True,
     )
-    return None if measured == Tts(cached=measured.cached) else measured
+    return None if measured in _NO_TTS else measured
 
 
 def _audio(audio: wire.AudioMetrics, values: Values) -> Audio | None:
@@ -118,4 +129,4 @@ def _audio(audio: wire.AudioMetrics, values: Values) -> Audio | None:
         delayed=None if delayed is None else max(0, delayed),
         lost=None if lost is None else max(0, lost),
     )
-    return None if measured == Audio() else measured
+    return None if measured == _NO_AUDIO else measured

@@ -1,6 +1,6 @@
 """The fields of Interactly's payloads that are measured. Numbers are taken as they come and judged later."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct, field
 
@@ -64,6 +64,9 @@ class WireMessage(_Wire):
     timestamp: Any = None
     metrics: Metrics | None = None
     skipped_assistant_messages: Listed[Raw] | None = None
+
+
+Messages: TypeAlias = list[WireMessage]
 
 
 class CostAnalysis(_Wire):

@@ -168,7 +168,7 @@ def _subscribed(names: list[Any] | None) -> frozenset[str] | None:
 
 
 def _history(raw: wire.Message) -> RawHistory[wire.WireMessage]:
-    return RawHistory(_messages(raw), wire.WireMessage, message)
+    return RawHistory(_messages(raw), wire.Messages, message)
 
 
 def _messages(raw: wire.Message) -> Raw:

@@ -1,6 +1,6 @@
 """The fields of Vapi's messages that are measured. Numbers are taken as they come and judged later."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -38,6 +38,9 @@ class WireMessage(_Wire):
     tool_calls: Listed[ToolCall] | None = None
     tool_call_id: Any = None
     name: Any = None
+
+
+Messages: TypeAlias = list[WireMessage]
 
 
 class Service(_Wire):
