@@ -16,8 +16,9 @@ from aiohttp.http import RawRequestMessage
 from exporter.body import CUT_SHORT, too_slow
 from exporter.connection import READ_BYTES, SERVER, Connection, Phase, Shortcut
 from exporter.credentials import Credentials
+from exporter.intake import defect
 from exporter.limits import Entry, Refused
-from exporter.webhook import OK, PREFIX, Webhooks, authorize, defect, url
+from exporter.webhook import OK, PREFIX, Webhooks, authorize, url
 
 MAX_BYTES: Final = 2 * READ_BYTES
 """Of a body: so much may arrive before a connection is not read any further."""
@@ -120,7 +121,7 @@ class Delivery:
             message = self._message
             asked = url("http", message.headers, message.path)
             authorize(self._check, Credentials(message.method, asked, message.headers, body))
-        self._webhooks.intake.submit(self._webhooks.event(self._name, body), time.time(), self._answer)
+        self._webhooks.intake.take(self._name, body, self._answer)
 
     def _answer(self, refusal: Refused | None) -> None:
         if refusal:

@@ -1,19 +1,39 @@
 """What becomes of webhook requests: events are counted, refusals too, and the landing page shows both."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import get_args
+from typing import NamedTuple, TypeAlias, get_args
 
 from exporter.activity import Activity, Rejection
 from exporter.catalogue import EVENT_DELAY, LAST_EVENT, WEBHOOKS
 from exporter.events import UNKNOWN, Event, InvalidEvent
 from exporter.limits import Refusal, Refused
+from exporter.logs import cause, log
 from exporter.metric import NANO
 from exporter.platforms import PLATFORMS
 from exporter.recorder import Outcome, Recorder
+
+Answer: TypeAlias = Callable[[Refused | None], None]
+"""Takes why an event is not counted, or None once it is durable."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Arrived(NamedTuple):
+    platform: str
+    body: bytes
+    received: float
+    answer: Answer
+
+
+def defect(platform: str, error: Exception) -> Refused:
+    """Log a mistake of ours; what its request is answered with."""
+    log(_log, logging.ERROR, "webhook failed", platform=platform, error=cause(error))
+    return Refused(503, "unavailable", "internal error")
 
 
 def understand(platform: str, body: bytes) -> Event:
@@ -28,6 +48,18 @@ def understand(platform: str, body: bytes) -> Event:
         raise Refused(400, "invalid", str(error)) from None
 
 
+def countable(platform: str, body: bytes) -> Event:
+    """What a body says that only has to be counted.
+
+    Raises:
+        Refused: it is no event of the platform, or one that needs an answer.
+    """
+    event = understand(platform, body)
+    if event.needs_answer:
+        raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
+    return event
+
+
 class Intake:
     """Keeps the books of all webhooks.
 
@@ -39,6 +71,7 @@ class Intake:
     def __init__(self, recorder: Recorder, activity: Activity) -> None:
         self._recorder = recorder
         self._activity = activity
+        self._inbox: list[_Arrived] = []
         self.table = recorder.table
         for name, outcome in product(PLATFORMS, get_args(Refusal)):
             # From 0 on, increase() sees the first one.
@@ -63,16 +96,36 @@ class Intake:
         self.submit(event, received, settle)
         await counted
 
-    def submit(self, event: Event, received: float, answer: Callable[[Refused | None], None]) -> None:
+    def take(self, platform: str, body: bytes, answer: Answer) -> None:
+        """Count what a body says that comes now, and call ``answer`` once it is durable, or with why it is not counted.
+
+        Bodies that arrive together are understood one after another: beside the system calls that fetch them, the
+        same work takes longer by half (docs/performance.md).
+        """
+        if not self._inbox:
+            asyncio.get_running_loop().call_soon(self._understand)
+        self._inbox.append(_Arrived(platform, body, time.time(), answer))
+
+    def _understand(self) -> None:
+        arrived, self._inbox = self._inbox, []
+        for platform, body, received, answer in arrived:
+            try:
+                event = countable(platform, body)
+            except Refused as refusal:
+                answer(refusal)
+            except Exception as error:  # noqa: BLE001 - one body must not cost the others
+                answer(defect(platform, error))
+            else:
+                self.submit(event, received, answer)
+
+    def submit(self, event: Event, received: float, answer: Answer) -> None:
         """Count an event that came at Unix time ``received``, and call ``answer`` once it is durable.
 
         Where it can't be read to its end, or not be kept now, nothing of it was counted and the answer is why.
         """
         self._recorder.submit(event, partial(self._settle, event, received, answer))
 
-    def _settle(
-        self, event: Event, received: float, answer: Callable[[Refused | None], None], outcome: Outcome | Exception
-    ) -> None:
+    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | Exception) -> None:
         if isinstance(outcome, InvalidEvent):
             answer(Refused(400, "invalid", str(outcome), event.kind))
         elif isinstance(outcome, Exception):

@@ -1,7 +1,6 @@
 """The webhook handler: admit, authenticate, read, understand, count or pass on, answer."""
 
 import json
-import logging
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,10 +16,8 @@ from exporter.catalogue import WEBHOOK_SECONDS
 from exporter.config import Config
 from exporter.connection import Connection
 from exporter.credentials import Credentials
-from exporter.events import Event
-from exporter.intake import Intake, understand
+from exporter.intake import Intake, countable, defect
 from exporter.limits import Entry, Gate, Refused
-from exporter.logs import cause, log
 from exporter.metric import NANO
 from exporter.platforms import PLATFORMS
 from exporter.recorder import Recorder
@@ -29,8 +26,6 @@ from exporter.relay import Arrival, Failed, Relay, is_suffix
 PREFIX: Final = "/webhook/"
 OK: Final = b'{"status":"ok"}\n'
 """The answer to an event that is kept."""
-
-_log = logging.getLogger(__name__)
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -124,17 +119,6 @@ class Webhooks:
         """
         return self._gate.enter(remote)
 
-    def event(self, name: str, body: bytes) -> Event:
-        """What a body says that only has to be counted.
-
-        Raises:
-            Refused: it is no event, or one that needs an answer.
-        """
-        event = understand(name, body)
-        if event.needs_answer:
-            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
-        return event
-
     def took(self, name: str, began: float) -> None:
         """Note that a request is answered which began at that time of ``time.perf_counter``."""
         self.intake.table.add(WEBHOOK_SECONDS, (name,), int((time.perf_counter() - began) * NANO), time.time())
@@ -169,7 +153,7 @@ class Webhooks:
                 if route := self._relay.route(name):
                     arrival = await self._arrive(name, suffix, request, entry, began)
                     return await self._relay.answer(request, route, arrival) or _ok()
-                event = self.event(name, await self._read(name, request, entry))
+                event = countable(name, await self._read(name, request, entry))
                 await self.intake.count(event, time.time())
                 return _ok()
         except Refused as refusal:
@@ -243,12 +227,6 @@ def authorize(check: Check, credentials: Credentials) -> None:
     """
     if not check.allows(credentials, time.time()):
         raise Refused(401, "unauthorized", "unauthorized")
-
-
-def defect(name: str, error: Exception) -> Refused:
-    """Log a mistake of ours; what its request is answered with."""
-    log(_log, logging.ERROR, "webhook failed", platform=name, error=cause(error))
-    return Refused(503, "unavailable", "internal error")
 
 
 def _taken(request: web.Request) -> tuple[Refused | None, float]:
