@@ -74,7 +74,7 @@ def cli() -> str:
 
 def _help(command: str) -> str:
     module = import_module(f"exporter.commands.{command.replace('-', '_')}")
-    wide = partial(argparse.HelpFormatter, width=110)
+    wide = partial(argparse.RawDescriptionHelpFormatter, width=110)
     parser = argparse.ArgumentParser(f"voice-exporter {command}", add_help=False, formatter_class=wide)
     module.add_arguments(parser)
     return parser.format_help()

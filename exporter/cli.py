@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = import_module(f"exporter.commands.{chosen.command.replace('-', '_')}")
     text = COMMANDS[chosen.command]
     parser = _Parser(
-        f"voice-exporter {chosen.command}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False
+        f"voice-exporter {chosen.command}",
+        description=f"{text[0].upper()}{text[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     _add_version(parser)
     command.add_arguments(parser)

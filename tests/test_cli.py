@@ -1,5 +1,6 @@
 """The command line: exit codes, and errors in one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from exporter import __version__
 from exporter.cli import COMMANDS, main
 from exporter.commands import serve
+from exporter.simulate import SCENARIOS
 
 
 def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
@@ -189,6 +191,17 @@ def test_an_address_that_is_no_url_is_bad_usage(capsys: pytest.CaptureFixture[st
 
     assert code == 2
     assert err == "voice-exporter: 'exporter:10060' is no http:// or https:// URL of an exporter\n"
+
+
+def test_the_help_says_what_each_scenario_raises(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below each scenario stand its alerts and the minutes until they fire."""
+    code, out, _ = outcome(capsys, "simulate", "--help")
+
+    assert code == 0
+    assert re.search(
+        r"^  auth-failure +anthropic.+\n +VoiceCriticalError 2m, VoiceErrorEscalated 2m$", out, re.MULTILINE
+    )
+    assert all(f" {alert} {minutes}m" in out for each in SCENARIOS.values() for alert, minutes in each.alerts.items())
 
 
 def test_an_interrupt_is_a_failure_without_a_traceback(

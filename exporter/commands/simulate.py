@@ -33,7 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="people talk so many times faster, default %(default)s",
     )
     flag("--seed", metavar="N", type=int, default=1, help="the same seed gives the same calls, default %(default)s")
-    parser.epilog = f"The webhook secret, where there is one, is taken from {SECRET_VARIABLE}."
+    parser.epilog = (
+        f"The webhook secret, where there is one, is taken from {SECRET_VARIABLE}.\n\n"
+        f"scenarios, and within how long the shipped rules raise their alerts at the default rate:\n{_scenarios()}"
+    )
+
+
+def _scenarios() -> str:
+    text = ""
+    for name, scenario in SCENARIOS.items():
+        text += f"  {name:<17}{scenario.description}\n"
+        if scenario.alerts:
+            raised = (f"{alert} {minutes}m" for alert, minutes in scenario.alerts.items())
+            text += f"{'':<19}{', '.join(raised)}\n"
+    return text
 
 
 def _duration(text: str) -> float:

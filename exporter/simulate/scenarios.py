@@ -1,7 +1,7 @@
 """Scenarios: what goes wrong, where and how often. Each names the documented failure that raises its alert."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
@@ -85,6 +85,7 @@ class Scenario:
         context_tokens: tokens that each LLM request carries on top of the conversation.
         noisy: the share of calls with bad audio from the caller, 0 to 1.
         window: seconds after the start of the traffic between which the faults happen; None for always.
+        alerts: what the shipped rules raise, and within how many minutes of the start at the command's default rate.
     """
 
     description: str
@@ -93,6 +94,7 @@ class Scenario:
     context_tokens: int = 0
     noisy: float = 0.0
     window: tuple[float, float] | None = None
+    alerts: Mapping[str, int] = field(default_factory=dict)
 
     def fault(self, rng: Random, assistant: Assistant, elapsed_ms: int) -> Fault | None:
         """What goes wrong in a call of the assistant that starts so long after the traffic began, if anything."""
@@ -105,7 +107,7 @@ class Scenario:
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
-    "normal": Scenario("healthy traffic; not quite one call in a hundred hangs"),
+    "normal": Scenario("healthy traffic; not quite one call in a hundred hangs, and VoiceAssistantHang says so"),
     "llm-rate-limit": Scenario(
         "openai refuses: rate_limit_exceeded, retryable, three times and more in a call",
         (
@@ -123,6 +125,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
                 ),
             ),
         ),
+        alerts={"VoiceErrorEscalated": 4, "VoiceLLMErrorRateHigh": 4},
     ),
     "auth-failure": Scenario(
         "anthropic's key is refused: authentication_failed, not retryable, in each of its calls",
@@ -138,6 +141,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
                 ended_reasons=("pipeline-error-anthropic-401-unauthorized",),
             ),
         ),
+        alerts={"VoiceCriticalError": 2, "VoiceErrorEscalated": 2},
     ),
     "audio-quality": Scenario(
         "deepgram cannot transcribe: audio_quality_insufficient, dropped audio, low confidence",
@@ -153,6 +157,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         ),
         confidence=(7.0, 6.0),
         noisy=0.8,
+        alerts={"VoiceSTTErrorRateHigh": 5, "VoiceSTTConfidenceLow": 11, "VoiceAudioQualityLow": 15},
     ),
     "network-timeout": Scenario(
         "elevenlabs is slow or gone: speech takes 5 s and more, calls hang, retries show in the reports",
@@ -171,17 +176,33 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
                 ),
             ),
         ),
+        alerts={
+            "VoiceAssistantHang": 2,
+            "VoiceAssistantHangsRepeated": 3,
+            "VoiceProviderErrorRateHigh": 6,
+            "VoiceHangRateHigh": 20,
+        },
     ),
     "hang-storm": Scenario(
         "the models of all assistants are slow: two calls in five hang, several of each assistant",
         (Fault("llm", share=0.4, repeat=0.3, slow=True, fatal=0.15),),
+        alerts={"VoiceAssistantHang": 2, "VoiceAssistantHangsRepeated": 4, "VoiceHangRateHigh": 20},
     ),
     "error-spike": Scenario(
-        "quiet for two minutes, then two minutes of errors in most calls, then quiet again",
+        "quiet for two minutes, then two of errors in most calls, then quiet; alerts after 6 h of any traffic",
         (Fault("llm", share=0.8, repeat=0.3, error=_RATE_LIMIT, errors=(1, 2), ended_reasons=_LLM_FAILED),),
         window=(120.0, 240.0),
+        alerts={"VoiceErrorSpike": 5},
     ),
-    "low-confidence": Scenario("callers are hard to understand: confidence about 0.42", confidence=(5.0, 7.0)),
-    "cost-runaway": Scenario("prompts grow out of hand: 200 000 tokens a request", context_tokens=200_000),
+    "low-confidence": Scenario(
+        "callers are hard to understand: confidence about 0.42",
+        confidence=(5.0, 7.0),
+        alerts={"VoiceSTTConfidenceLow": 11},
+    ),
+    "cost-runaway": Scenario(
+        "prompts grow out of hand: 200 000 tokens a request",
+        context_tokens=200_000,
+        alerts={"VoiceCallCostHigh": 18},
+    ),
 }
 """Every scenario by the name that `--scenario` takes."""

@@ -1,4 +1,3 @@
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -6,16 +5,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.rules.promtool import promtool
 from tests.rules.shipped import RULES, TESTS, alerts
 
 NAMES = sorted({alert["alert"] for alert in alerts()})
 ALWAYS = {"VoiceWatchdog"}
 """Alerts that fire whatever happens."""
-
-
-def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run promtool in the folder of the rules."""
-    return subprocess.run(["promtool", *map(str, arguments)], cwd=RULES, capture_output=True, text=True, check=False)
 
 
 @cache
