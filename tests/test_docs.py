@@ -1,22 +1,26 @@
 """The documentation says what the code does."""
 
 import json
+import os
 import re
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter import config
+from exporter.assets import render
+from exporter.simulate import bodies
 from tests.conftest import StartExporter
+from tests.pages import ELSEWHERE, HERE, ROOT, TEXTS, commands, program, runnable
+from tests.rules.promtool import promtool
 from tests.servers import free_port
 
-ROOT = Path(__file__).parent.parent
 PAGES = runpy.run_path(str(ROOT / "docs" / "build.py"))["PAGES"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PATHS = [path for where in ("", "docs/**/", "grafana/", "rules/**/") for path in ROOT.glob(f"{where}*.md")]
+README = TEXTS["README.md"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -25,35 +29,104 @@ def test_generated_page_is_fresh(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
-@pytest.mark.parametrize("page", sorted(PATHS), ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page: str) -> None:
     """Every relative link of a page names a file that is there."""
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", TEXTS[page])
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
 def test_first_curl_of_the_readme(start_exporter: StartExporter, tmp_path: Path) -> None:
     """The commands of the first screen, pasted into a shell, print what stands below them."""
-    commands, printed = re.findall(r"```(?:sh|text)\n(curl .+?|\{.+?)```", README, re.DOTALL)[:2]
+    typed, printed = re.findall(r"```(?:sh|text)\n(curl .+?|\{.+?)```", README, re.DOTALL)[:2]
     address = f"127.0.0.1:{free_port()}"
     start_exporter("--web.listen-address", address)
-    script = commands.replace("localhost:10060", address).replace("curl http", "curl -s http")
+    script = typed.replace("localhost:10060", address).replace("curl http", "curl -s http")
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == printed
 
 
-def test_example_configuration_is_valid(tmp_path: Path) -> None:
-    """The example of the configuration page loads, once its secret files are there."""
-    text = (ROOT / "docs" / "examples" / "voice-exporter.yml").read_text(encoding="utf-8")
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A folder in place of `/`, with the files that the commands name."""
+    example = (ROOT / "docs" / "examples" / "voice-exporter.yml").read_text(encoding="utf-8")
+    for folder in ("run/secrets", "etc/voice-exporter", "var/lib/prometheus"):
+        (tmp_path / folder).mkdir(parents=True)
     for name in ("interactly", "vapi"):
-        (tmp_path / name).write_text("a-secret-of-its-own\n")
-    (tmp_path / "voice-exporter.yml").write_text(text.replace("/run/secrets/", ""))
-    assert config.load(tmp_path / "voice-exporter.yml").calls.max_retries == 3
+        (tmp_path / "run" / "secrets" / name).write_text("a-secret-of-its-own\n")
+    for name in ("FILE", "etc/voice-exporter/config.yml"):
+        (tmp_path / name).write_text(here(example, tmp_path))
+    (tmp_path / "mine.yml").write_text("hang_rate: {critical: 0.07}\n")
+    (tmp_path / "recorded.jsonl").write_bytes(b"\n".join(body for _, body in bodies(1, 3)))
+    render(tmp_path / "etc" / "prometheus" / "voice")
+    return tmp_path
+
+
+def here(text: str, machine: Path) -> str:
+    """The text with the machine's folders for the system's."""
+    return re.sub(r"(?<![\w.])/(?=(run|etc|var)/)", f"{machine}/", text)
+
+
+def shell(script: str, machine: Path) -> str:
+    """What a script prints on the machine; nothing in it may fail. Make only says what it would do."""
+    script = f"set -e; make() {{ command make --dry-run -C '{ROOT}' \"$@\"; }}\n{here(script, machine)}"
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=machine, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_command_is_run_or_known() -> None:
+    """Nothing is left out in silence, and nothing is listed that no page shows."""
+    assert {program(command) for text in TEXTS.values() for command in commands(text)} == HERE | ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if [*runnable(text)]])
+def test_commands_of_a_page_work(page: str, machine: Path) -> None:
+    """What can be run here runs, in the order of the page."""
+    shell("\n".join(runnable(TEXTS[page])), machine)
+
+
+def test_commands_that_serve_work(start_exporter: StartExporter, machine: Path) -> None:
+    """Each way to serve that is shown becomes ready, and stops."""
+    shown = {each for text in TEXTS.values() for each in commands(text) if each.startswith("voice-exporter serve")}
+    for command in shown:
+        flags = command.replace("FILE", str(machine / "FILE")).split()[2:]
+        assert start_exporter(*flags).stop() == 0
+
+
+def test_prometheus_and_alertmanager_take_what_the_readme_connects(machine: Path) -> None:
+    """The configuration loads the rules that the command below it writes; Alertmanager's example passes as well."""
+    (snippet,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", README, re.DOTALL)
+    (machine / "prometheus.yml").write_text(here(snippet, machine))
+    rules = len([*(ROOT / "rules").glob("*.rules.yml")])
+    assert f"{rules} rule files found" in shell("promtool check config prometheus.yml", machine)
+    assert "SUCCESS" in shell("amtool check-config /etc/prometheus/voice/rules/alertmanager.yml", machine)
+
+
+def test_rules_for_the_operator_are_rules(machine: Path) -> None:
+    """What the deployment page writes for Kubernetes holds rules that promtool takes."""
+    (command,) = (each for each in commands(TEXTS["docs/deploy/README.md"]) if "prometheus-rule" in each)
+    resource = yaml.safe_load((machine / shell(command, machine).strip()).read_text(encoding="utf-8"))
+    (machine / "spec.yml").write_text(yaml.safe_dump(resource["spec"]))
+    assert promtool("check", "rules", machine / "spec.yml").returncode == 0
+
+
+@pytest.mark.parametrize("page", ["docs/configuration.md", "docs/relay.md"])
+def test_configurations_are_valid(page: str, machine: Path) -> None:
+    """Every configuration that is shown loads, once its secret files are there."""
+    shown = re.findall(r"```yaml\n(.*?)```", TEXTS[page], re.DOTALL)
+    assert shown
+    for number, snippet in enumerate(shown):
+        path = machine / f"{number}.yml"
+        path.write_text(here(snippet, machine))
+        config.load(path)
 
 
 def test_snippets_are_well_formed() -> None:
     """YAML and JSON in the documentation parse."""
-    for page in PATHS:
-        text = page.read_text(encoding="utf-8")
+    for page, text in TEXTS.items():
         for language, snippet in re.findall(r"```(yaml|json)\n(.*?)```", text, re.DOTALL):
             assert (yaml.safe_load if language == "yaml" else json.loads)(snippet), page
