@@ -199,7 +199,7 @@ def test_the_help_says_what_each_scenario_raises(capsys: pytest.CaptureFixture[s
 
     assert code == 0
     assert re.search(
-        r"^  auth-failure +anthropic.+\n +VoiceCriticalError 2m, VoiceErrorEscalated 2m$", out, re.MULTILINE
+        r"^  auth-failure +anthropic.+\n +VoiceCriticalError 4m, VoiceErrorEscalated 4m$", out, re.MULTILINE
     )
     assert all(f" {alert} {minutes}m" in out for each in SCENARIOS.values() for alert, minutes in each.alerts.items())
 
