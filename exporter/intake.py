@@ -14,8 +14,9 @@ from exporter.events import UNKNOWN, Event, InvalidEvent
 from exporter.limits import Refusal, Refused
 from exporter.logs import cause, log
 from exporter.metric import NANO
+from exporter.pending import Failure, Outcome
 from exporter.platforms import PLATFORMS
-from exporter.recorder import Outcome, Recorder
+from exporter.recorder import Recorder
 
 Answer: TypeAlias = Callable[[Refused | None], None]
 """Takes why an event is not counted, or None once it is durable."""
@@ -125,7 +126,7 @@ class Intake:
         """
         self._recorder.submit(event, partial(self._settle, event, received, answer))
 
-    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | Exception) -> None:
+    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | Failure) -> None:
         if isinstance(outcome, InvalidEvent):
             answer(Refused(400, "invalid", str(outcome), event.kind))
         elif isinstance(outcome, Exception):

@@ -9,19 +9,20 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from exporter import catalogue as m
 from exporter.book import Book, Draft
 from exporter.config import Config
 from exporter.derived import DerivedFamily, derived
-from exporter.events import Event, InvalidEvent
+from exporter.events import Event
 from exporter.labels import LabelLimits
 from exporter.logs import cause, log
-from exporter.metric import NANO, Increment
-from exporter.series import VOLATILE, Exemplar, Series, SeriesTable
-from exporter.store.base import Batch, Cells, StorageError, Store, StoreLost
+from exporter.metric import NANO
+from exporter.pending import Answer, Change, Failure, Outcome, Waiting, changes
+from exporter.series import VOLATILE, SeriesTable
+from exporter.store.base import Batch, StorageError, Store, StoreLost
 
 _STARTING: Final = "starting"
 _MAX_BATCH: Final = 500
@@ -34,26 +35,7 @@ _RETIRE_EVERY: Final = 60.0
 _TICK: Final = 5.0
 """Seconds between rounds of expiry, and between attempts to reach a store that failed."""
 
-Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
-Answer: TypeAlias = Callable[[Outcome | InvalidEvent | StorageError], None]
-"""Takes what became of an event, once it is durable; or why nothing of it was counted."""
-
 _log = logging.getLogger(__name__)
-
-
-class _Waiting(NamedTuple):
-    event: Event
-    received: float
-    answer: Answer
-
-
-class _Change(NamedTuple):
-    """What one event of a batch does once the batch is kept."""
-
-    resolved: list[tuple[Series, Cells]]
-    exemplar: Exemplar | None
-    waiting: _Waiting | None
-    outcome: Outcome
 
 
 class Recorder:
@@ -74,7 +56,7 @@ class Recorder:
         self._book = Book(config, self._labels)
         self._store = store
         self._clock = clock
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped: list[int] = []
@@ -112,7 +94,7 @@ class Recorder:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
         self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
         born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
-        await self._commit(Draft(self._book), [_Change(born, None, None, "ignored")])
+        await self._commit(Draft(self._book), [Change(born)])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
     async def stop(self) -> None:
@@ -146,7 +128,7 @@ class Recorder:
         """
         recorded: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-        def settle(outcome: Outcome | InvalidEvent | StorageError) -> None:
+        def settle(outcome: Outcome | Failure) -> None:
             if recorded.done():
                 return
             if isinstance(outcome, Exception):
@@ -164,7 +146,7 @@ class Recorder:
         elif len(self._queue) >= _MAX_QUEUE:
             answer(StorageError("too many events wait for storage"))
         else:
-            self._queue.append(_Waiting(event, self._clock(), answer))
+            self._queue.append(Waiting(event, self._clock(), answer))
             self._wake.set()
 
     async def _commit_loop(self) -> None:
@@ -177,72 +159,49 @@ class Recorder:
                 waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
                 draft = Draft(self._book)
                 async with self._committing:
-                    await self._commit(draft, self._changes(draft, waiting))
+                    await self._commit(draft, changes(draft, self.table, waiting))
 
     async def _tick_loop(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
             await self.tidy()
 
-    def _changes(self, draft: Draft, waiting: Iterable[_Waiting]) -> list[_Change]:
-        """What a batch changes: all calls first, then all series, since one kind of work in a row takes less time."""
-        folded, changes = [], []
-        for each in waiting:
-            try:
-                folded.append((each, *_fold(draft, each)))
-            except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
-                _failure(each, error)
-        for each, outcome, increments in folded:
-            try:
-                changes.append(self._change(each, outcome, increments))
-            except Exception as error:  # noqa: BLE001 - as above
-                _failure(each, error)
-        return changes
-
-    def _change(self, waiting: _Waiting, outcome: Outcome, increments: list[Increment]) -> _Change:
-        event, now = waiting.event, waiting.received
-        increments.append((m.WEBHOOKS, (event.platform, event.kind, outcome), 1))
-        exemplar = Exemplar(event.call_id, now) if event.call_id and outcome == "counted" else None
-        return _Change(self.table.resolve(increments, now), exemplar, waiting, outcome)
-
-    async def _commit(self, draft: Draft, changes: list[_Change]) -> None:
+    async def _commit(self, draft: Draft, batch: list[Change]) -> None:
         """Keep a batch, then let it show; a batch that is not kept leaves no trace."""
-        batch = Batch(
+        kept = Batch(
             series=self.table.staged(),
-            increments=[(series.id, cells) for change in changes for series, cells in change.resolved],
+            increments=[(series.id, cells) for change in batch for series, cells in change.resolved],
             dropped=[*self._dropped],
             calls=draft.encoded_calls(),
             assistants=draft.encoded_assistants(),
         )
         started = time.perf_counter()
         try:
-            await self._store.commit(batch)
+            await self._store.commit(kept)
         except StorageError as error:
-            await self._refuse(changes, error)
+            await self._refuse(batch, error)
             return
         except Exception as error:  # noqa: BLE001 - whatever happens, the requests in flight get their answer
             log(_log, logging.ERROR, "commit failed", error=cause(error))
-            await self._refuse(changes, StorageError("internal error"))
+            await self._refuse(batch, StorageError("internal error"))
             return
         self.table.add(m.STORAGE_COMMIT, (), round((time.perf_counter() - started) * NANO), self._clock())
         self._accept()
         self._dropped.clear()
         draft.adopt()
-        for change in changes:
+        for change in batch:
             self.table.apply(change.resolved, change.exemplar)
-        for change in changes:
-            if change.waiting:
-                _tell(change.waiting, change.outcome)
+        for change in batch:
+            change.tell()
 
-    async def _refuse(self, changes: list[_Change], error: StorageError) -> None:
+    async def _refuse(self, batch: list[Change], error: StorageError) -> None:
         self.table.rollback()
         self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
         if self.ready in {None, _STARTING}:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
         self.ready = f"storage: {error}"
-        for change in changes:
-            if change.waiting:
-                _tell(change.waiting, StorageError(str(error)))
+        for change in batch:
+            change.tell(StorageError(str(error)))
         if isinstance(error, StoreLost):
             await self._rebuild()
 
@@ -279,39 +238,13 @@ class Recorder:
     async def _tidy(self) -> bool:
         """Do no more of it at once than events can wait for; whether there may be more."""
         now, draft = self._clock(), Draft(self._book)
-        changes = [
-            _Change(self.table.resolve(increments, now), None, None, "ignored")
-            for increments in draft.tidy(now, _MAX_TIDY)
-        ]
+        expired = [Change(self.table.resolve(increments, now)) for increments in draft.tidy(now, _MAX_TIDY)]
         if now >= self._retire_at:
             self._retire_at = now + _RETIRE_EVERY
             in_use = self._book.in_use()
             self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
             draft.forget_unused_assistants(now)
             draft.keep_usage(now)
-        if changes or self._dropped or draft.changed or self.ready:
-            await self._commit(draft, changes)
+        if expired or self._dropped or draft.changed or self.ready:
+            await self._commit(draft, expired)
         return draft.touched >= _MAX_TIDY and self.ready is None
-
-
-def _fold(draft: Draft, waiting: _Waiting) -> tuple[Outcome, list[Increment]]:
-    if not waiting.event.facts:
-        return "ignored", []
-    folded = draft.fold(waiting.event, waiting.received)
-    return "counted" if folded.fresh else "duplicate", folded.increments
-
-
-def _failure(waiting: _Waiting, error: Exception) -> None:
-    if isinstance(error, InvalidEvent):
-        # A conversation is read when it is folded.
-        _tell(waiting, error)
-        return
-    log(_log, logging.ERROR, "event failed", event=waiting.event.kind, error=cause(error))
-    _tell(waiting, StorageError("internal error"))
-
-
-def _tell(waiting: _Waiting, outcome: Outcome | InvalidEvent | StorageError) -> None:
-    try:
-        waiting.answer(outcome)
-    except Exception as error:  # noqa: BLE001 - one answer must not cost the others of its batch
-        log(_log, logging.ERROR, "answer failed", event=waiting.event.kind, error=cause(error))

@@ -11,9 +11,9 @@ from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
 from exporter.labels import FREE, SERIES
 from exporter.limits import Refusal
 from exporter.metric import Metric
+from exporter.pending import Outcome
 from exporter.platforms import PLATFORMS
 from exporter.platforms.values import CRITICAL_CODES
-from exporter.recorder import Outcome
 from exporter.relay.parcel import Reason
 
 _EVENTS: Final = frozenset().union(
