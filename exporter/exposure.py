@@ -15,15 +15,17 @@ def has_secret(platforms: Mapping[str, Platform]) -> bool:
 
 
 def closed(platforms: Mapping[str, Platform], *, public: bool) -> frozenset[str]:
-    """Platforms whose webhook lets nobody in, because it has no secret and strangers reach it.
+    """Platforms whose webhook lets nobody in: no secret is configured for it, while another one's is guarded or public.
+
+    A reverse proxy on this machine makes a loopback address public; who has configured one secret means to be guarded.
 
     Raises:
-        ExposureError: that would be all of them.
+        ExposureError: strangers reach the address, and that would be all of them.
     """
     undecided = frozenset(
         name for name, platform in platforms.items() if not platform.secrets and not platform.auth.explicit
     )
-    if not public:
+    if not public and not has_secret(platforms):
         return frozenset()
     if undecided == frozenset(platforms):
         raise ExposureError(

@@ -193,4 +193,5 @@ def _tell(settings: Config, closed: frozenset[str], *, public: bool) -> None:
         who = "anybody can post" if public else "listening for this machine only"
         log(_log, logging.WARNING, f"no webhook secret is configured: {who}")
     for name in sorted(closed):
-        log(_log, logging.WARNING, "the webhook has no secret and lets nobody in", platform=name)
+        remedy = f"set webhooks.{name}.secrets, or auth: {{type: none}} to let everybody post"
+        log(_log, logging.WARNING, "the webhook has no secret and lets nobody in", platform=name, remedy=remedy)

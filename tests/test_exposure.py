@@ -33,9 +33,15 @@ def test_a_public_address_without_any_decision_is_refused() -> None:
         closed({"interactly": NOTHING, "vapi": NOTHING}, public=True)
 
 
-def test_on_this_machine_alone_nothing_is_closed() -> None:
+@pytest.mark.parametrize("interactly", [NOTHING, ANYBODY])
+def test_on_this_machine_alone_nothing_is_closed(interactly: Platform) -> None:
     """Trying it out takes no secret."""
-    assert closed({"interactly": NOTHING, "vapi": NOTHING}, public=False) == set()
+    assert closed({"interactly": interactly, "vapi": NOTHING}, public=False) == set()
+
+
+def test_beside_a_secret_nothing_stays_open() -> None:
+    """A reverse proxy on this machine would open a webhook without a secret to the world."""
+    assert closed({"interactly": SECRET, "vapi": NOTHING}, public=False) == {"vapi"}
 
 
 def test_one_secret_is_enough_to_listen_publicly() -> None:
