@@ -77,7 +77,8 @@ def sockets(web: str, webhook: str | None) -> dict[str, socket.socket]:
         except OSError as error:
             for sock in opened.values():
                 sock.close()
-            raise OSError(f"cannot listen on {address}: {_reason(error)}") from None
+            remedy = f"choose another with --{role}.listen-address"
+            raise OSError(f"cannot listen on {address}: {_reason(error)}; {remedy}") from None
     return opened
 
 

@@ -143,12 +143,13 @@ async def test_two_listeners(start_exporter: StartExporter) -> None:
 
 
 def test_an_address_in_use_is_one_line(start_exporter: StartExporter) -> None:
-    """Exit 1 and the address."""
+    """Exit 1, the address, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         failed = start_exporter(f"--web.listen-address={address}", ready=False)
 
-        assert ends(failed) == (1, [f"voice-exporter: cannot listen on {address}: Address already in use"])
+        what = "Address already in use; choose another with --web.listen-address"
+        assert ends(failed) == (1, [f"voice-exporter: cannot listen on {address}: {what}"])
 
 
 def test_an_address_of_another_machine_is_one_line(start_exporter: StartExporter) -> None:

@@ -27,7 +27,8 @@ def storage_error(error: sqlite3.Error | OSError | MemoryError) -> StorageError:
     if isinstance(error, MemoryError):
         return StorageError(_PASSING[sqlite3.SQLITE_NOMEM])
     if isinstance(error, OSError):
-        return StorageError(f"the storage can't be used: {error.strerror}")
+        remedy = "; name a directory that this user may write" if isinstance(error, PermissionError) else ""
+        return StorageError(f"the storage can't be used: {error.strerror}{remedy}")
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     name: str = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     reason = _PASSING.get(code & 0xFF)
