@@ -1,0 +1,65 @@
+"""The demo, with the real servers, on ports of its own."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import eventually, free_port
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("exporter", "prometheus", "alertmanager", "receiver")
+
+
+def start(ports: dict[str, int], output: Path) -> subprocess.Popen[bytes]:
+    """Start the demo; what it prints goes to a file."""
+    flags = [f"--{name}={port}" for name, port in ports.items()]
+    with output.open("wb") as file:
+        return subprocess.Popen([sys.executable, ROOT / "demo" / "run.py", *flags], stdout=file, stderr=file)
+
+
+@pytest.fixture
+def ports() -> Iterator[dict[str, int]]:
+    """Free ports by name; nobody listens there any more afterwards."""
+    found = {name: free_port() for name in NAMES}
+    yield found
+    for port in found.values():
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_the_demo_shows_a_live_system(ports: dict[str, int], tmp_path: Path) -> None:
+    """Its links answer, an alert arrives, and it leaves nothing behind when its terminal is closed."""
+    output = tmp_path / "output"
+    process = start(ports, output)
+    try:
+        eventually("it is up", lambda: "Ctrl-C stops all" in output.read_text())
+        links = re.findall(r"http://localhost:\d+/\S*", output.read_text())
+        assert len(links) == 4
+        for link in links:
+            with urllib.request.urlopen(link, timeout=10) as answer:  # noqa: S310 - our own URL
+                assert answer.status == 200
+        (routing,) = re.findall(r"routing +(.+)", output.read_text())
+        eventually("the watchdog is there", lambda: "VoiceWatchdog" in shell(routing))
+        eventually("a hang is told", lambda: "[firing] VoiceAssistantHang" in output.read_text(), 120)
+    finally:
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 0, output.read_text()
+
+
+def test_a_port_that_is_taken_is_one_line(ports: dict[str, int], tmp_path: Path) -> None:
+    """Exit 1, before anything starts, with the port and whose it would be."""
+    with socket.create_server(("127.0.0.1", ports["prometheus"])):
+        assert start(ports, tmp_path / "output").wait(30) == 1
+    taken = f"port {ports['prometheus']} is taken: stop what uses it first, the demo starts its own prometheus\n"
+    assert (tmp_path / "output").read_text() == taken
+
+
+def shell(command: str) -> str:
+    """What a command prints."""
+    return subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
