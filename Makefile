@@ -60,7 +60,8 @@ $(VENV)/.dev: pyproject.toml $(BIN)/pip
 
 # Debian's Python comes without venv.
 $(BIN)/pip:
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); ./tests/install-debian-packages python3-venv; $(PYTHON) -m venv $(VENV); }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || ./tests/install-debian-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
 
 # The tests run the real Prometheus, promtool, Alertmanager and amtool.
 debian:
