@@ -1,3 +1,4 @@
+# export VOICE_EXPORTER_WEBHOOK_SECRET=$(openssl rand -hex 16)   without a secret it listens inside the container only
 # docker build -t voice-exporter .
 # docker run -p 127.0.0.1:10060:10060 -v voice-exporter:/data -e VOICE_EXPORTER_WEBHOOK_SECRET --read-only voice-exporter
 FROM python:3.13-slim-bookworm AS build
@@ -10,7 +11,7 @@ RUN python -m venv --without-pip /opt/voice-exporter \
 
 FROM python:3.13-slim-bookworm
 # A number, not a name, so that Kubernetes can tell that it is not root.
-RUN useradd --system --uid 10060 --no-create-home --shell /usr/sbin/nologin voice-exporter \
+RUN useradd --uid 10060 --no-create-home --shell /usr/sbin/nologin voice-exporter \
     && install -d -o 10060 -g 10060 -m 0700 /data
 COPY --from=build /opt/voice-exporter /opt/voice-exporter
 ENV PATH=/opt/voice-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1
