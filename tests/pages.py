@@ -21,7 +21,6 @@ ELSEWHERE = {
     "echo": "writes into the system",
     "export": "for docker",
     "install": "installs into the system",
-    "python": "the repository's own builders and benchmarks, which have tests of their own",
     "python3": "installs into the system",
     "sqlite3": "is none of the tools that the tests need",
     "systemctl": "needs systemd",
