@@ -80,7 +80,8 @@ async def _receive_within(request: web.Request, limit: int, seconds: float, entr
                 return await _receive(request, limit, entry)
     except TimeoutError:
         raise too_slow(seconds) from None
-    except (OSError, web.RequestPayloadError):
+    except (OSError, RuntimeError, web.RequestPayloadError):
+        # A RuntimeError is what aiohttp says of a connection that was closed since the last piece.
         raise Refused(400, "invalid", CUT_SHORT) from None
     finally:
         entry.stop = None
