@@ -109,15 +109,21 @@ class Intake:
 
     def _understand(self) -> None:
         arrived, self._inbox = self._inbox, []
-        for platform, body, received, answer in arrived:
+        for each in arrived:
             try:
-                event = countable(platform, body)
-            except Refused as refusal:
-                answer(refusal)
-            except Exception as error:  # noqa: BLE001 - one body must not cost the others
-                answer(defect(platform, error))
-            else:
-                self.submit(event, received, answer)
+                self._understand_one(each)
+            except Exception as error:  # noqa: BLE001 - one answer must not cost the others
+                log(_log, logging.ERROR, "answer failed", platform=each.platform, error=cause(error))
+
+    def _understand_one(self, arrived: _Arrived) -> None:
+        try:
+            event = countable(arrived.platform, arrived.body)
+        except Refused as refusal:
+            arrived.answer(refusal)
+        except Exception as error:  # noqa: BLE001 - nothing that a client sends may go unanswered
+            arrived.answer(defect(arrived.platform, error))
+        else:
+            self.submit(event, arrived.received, arrived.answer)
 
     def submit(self, event: Event, received: float, answer: Answer) -> None:
         """Count an event that came at Unix time ``received``, and call ``answer`` once it is durable.

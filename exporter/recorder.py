@@ -156,10 +156,14 @@ class Recorder:
             while self._queue:
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
-                waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-                draft = Draft(self._book)
-                async with self._committing:
-                    await self._commit(draft, changes(draft, self.table, waiting))
+                await self._commit_batch()
+
+    async def _commit_batch(self) -> None:
+        """Commit what waits; the loop itself would hold on to the batch until the next one."""
+        waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+        draft = Draft(self._book)
+        async with self._committing:
+            await self._commit(draft, changes(draft, self.table, waiting))
 
     async def _tick_loop(self) -> None:
         while True:
