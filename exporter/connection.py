@@ -100,7 +100,7 @@ class Connection(web.RequestHandler):
         self._malformed = False
         self._shortcut = shortcut if SHORT_WAY else None
         self._delivery: Delivery | None = None
-        self._refusal: tuple[Refused, float] | None = None
+        self._refusal: Refused | None = None
         self.turn(Phase.NEW)
 
     @property
@@ -123,8 +123,19 @@ class Connection(web.RequestHandler):
         """End; nothing of the connection stays behind."""
         self._deadline.cancel()
         super().connection_lost(exc)
-        if self._delivery:
-            self._delivery.lost()
+        # Each holds the connection, which would wait for the garbage collector to find out.
+        self._messages.clear()
+        delivery, self._delivery = self._delivery, None
+        if delivery:
+            delivery.lost()
+
+    async def start(self) -> None:
+        """Serve what goes the long way, until the connection ends."""
+        try:
+            await super().start()
+        except Exception:  # noqa: BLE001 - a target that yarl can't read, or a connection that ended just now
+            # aiohttp has no request to answer yet, and would leave a connection that nobody serves or closes.
+            self.force_close()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, up to a malformed request: of what follows one, aiohttp would keep each piece as an error."""
@@ -132,8 +143,10 @@ class Connection(web.RequestHandler):
             return
         # aiohttp's task wakes for any request, unless it looks busy.
         waiter, self._waiter = self._waiter, None
-        super().data_received(data)
-        self._waiter = waiter
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
         self._malformed = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
         if self._delivery:
             self._delivery.received()
@@ -159,14 +172,14 @@ class Connection(web.RequestHandler):
             self._resume_reading_if_drained()
         self._proceed()
 
-    def refuse(self, refusal: Refused, began: float) -> None:
+    def refuse(self, refusal: Refused) -> None:
         """Leave the request on the shorter way to aiohttp, whose handler answers with the refusal."""
         self._delivery = None
-        self._refusal = refusal, began
+        self._refusal = refusal
         self._proceed()
 
-    def take_refusal(self) -> tuple[Refused, float] | None:
-        """Why the request that aiohttp has now is refused, and when it began (``time.perf_counter``), if it is."""
+    def take_refusal(self) -> Refused | None:
+        """Why the request that aiohttp has now was refused on the shorter way, if it was."""
         refusal, self._refusal = self._refusal, None
         return refusal
 

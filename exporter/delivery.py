@@ -1,7 +1,8 @@
 """The short way of a webhook request: from the calls of the event loop into the recorder, and back with its answer.
 
 It is for what platforms send: a POST over HTTP/1.1 that says how long its body is, not compressed, to a webhook without
-a relay. aiohttp's parser reads it. Everything else, and each refusal, goes the long way, through `Webhooks.handle`.
+a relay. aiohttp's parser reads it. Everything else goes the long way, through `Webhooks.handle`; so does the answer to
+what is refused here, once that is counted.
 """
 
 import asyncio
@@ -92,9 +93,7 @@ class Delivery:
     def lost(self) -> None:
         """Nobody waits for the answer any more; an event that is there counts all the same."""
         if self._payload:
-            self._leave()
-            self._webhooks.note(self._name, Refused(400, "invalid", CUT_SHORT))
-            self._webhooks.took(self._name, self._began)
+            self._end(Refused(400, "invalid", CUT_SHORT))
 
     def _receive(self, payload: StreamReader) -> None:
         entry = self._entry or self._admit()
@@ -126,24 +125,28 @@ class Delivery:
     def _answer(self, refusal: Refused | None) -> None:
         if refusal:
             self._refuse(refusal)
-            return
-        self._leave()
-        self._webhooks.took(self._name, self._began)
-        self._connection.answer(_written(int(time.time())))
+        else:
+            self._end()
+            self._connection.answer(_written(int(time.time())))
 
     def _expire(self) -> None:
         self._refuse(too_slow(self._webhooks.read_timeout))
 
     def _refuse(self, refusal: Refused) -> None:
-        self._leave()
-        self._connection.refuse(refusal, self._began)
+        # Before aiohttp's turn to answer, for which the client may not wait.
+        self._end(refusal)
+        self._connection.refuse(refusal)
 
-    def _leave(self) -> None:
+    def _end(self, refusal: Refused | None = None) -> None:
         self._payload = None
         if self._deadline:
             self._deadline.cancel()
         if self._entry:
+            self._entry.stop = None
             self._entry.leave()
+        if refusal:
+            self._webhooks.note(self._name, refusal)
+        self._webhooks.took(self._name, self._began)
 
 
 @lru_cache(1)

@@ -139,11 +139,10 @@ class Webhooks:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request: 200 once its event is durable, as the application does, or an error that says why."""
         name, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        refusal, began = _taken(request)
-        if refusal:
-            response: web.StreamResponse = self._refuse(name, refusal)
-        else:
-            response = await self._respond(name, slash + rest, request, began)
+        if refusal := _taken(request):
+            return _refused(refusal)
+        began = time.perf_counter()
+        response = await self._respond(name, slash + rest, request, began)
         self.took(name, began)
         return response
 
@@ -210,8 +209,7 @@ class Webhooks:
 
     def _refuse(self, name: str, refusal: Refused) -> web.Response:
         self.note(name, refusal)
-        headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
-        return error_response(refusal.status, refusal.message, headers)
+        return _refused(refusal)
 
 
 def url(scheme: str, headers: Mapping[str, str], path: str) -> str:
@@ -229,15 +227,15 @@ def authorize(check: Check, credentials: Credentials) -> None:
         raise Refused(401, "unauthorized", "unauthorized")
 
 
-def _taken(request: web.Request) -> tuple[Refused | None, float]:
-    """Why the request was refused on the short way, if it was there and is; and when it began."""
+def _taken(request: web.Request) -> Refused | None:
+    """Why the request was refused on the short way, which counted it, if it was there and is."""
     connection = request.protocol
-    refused = connection.take_refusal() if isinstance(connection, Connection) else None
-    return refused or (None, time.perf_counter())
+    return connection.take_refusal() if isinstance(connection, Connection) else None
 
 
-def _credentials(request: web.Request) -> Credentials:
-    return Credentials(request.method, url(request.scheme, request.headers, request.raw_path), request.headers)
+def _refused(refusal: Refused) -> web.Response:
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
+    return error_response(refusal.status, refusal.message, headers)
 
 
 def _ok() -> web.Response:
