@@ -210,7 +210,8 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to a malformed request or to a defect, which shows nothing of either; only a defect is logged."""
         malformed = isinstance(exc, HttpProcessingError)
-        if not malformed:
+        # A client that leaves while it is told to continue is no defect.
+        if not malformed and not isinstance(exc, ConnectionError):
             log(_log, logging.ERROR, "request failed", error=cause(exc) if exc else "timeout")
         if request.writer.output_size:
             raise ConnectionError("an answer has begun already")

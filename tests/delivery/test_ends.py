@@ -11,8 +11,8 @@ from exporter.config import Config, Webhooks
 from exporter.connection import Connection, Phase
 from exporter.delivery import Delivery
 from exporter.limits import Entry
-from tests.conftest import Connect
-from tests.delivery.conftest import HEALTHY, OK, OpenSite, Site, Slow, event, plain, reached
+from tests.conftest import Connect, head
+from tests.delivery.conftest import HEALTHY, OK, PATH, OpenSite, Site, Slow, event, plain, reached
 
 # --- who goes away ---
 
@@ -116,6 +116,24 @@ async def test_a_failing_parser_leaves_no_task_behind(open_site: OpenSite, conne
     wire.writer.close()
 
     await reached(task.done, "the connection's task to end")
+
+
+async def test_a_client_that_leaves_while_it_is_told_to_continue_leaves_no_error(
+    open_site: OpenSite, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can fill the log by asking to continue and leaving."""
+    site = await open_site()
+    await connect(site.url)
+    accepted = await site.accepted()
+    transport, task = accepted.transport, accepted._task_handler
+    assert transport
+    assert task
+    accepted.data_received(head(PATH, "Expect: 100-continue", "Content-Length: 10"))
+    transport.abort()
+    await reached(task.done, "the connection's task to end")
+
+    assert site.long == []
+    assert not caplog.records
 
 
 # --- limits and stops ---
