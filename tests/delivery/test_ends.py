@@ -213,7 +213,7 @@ async def test_a_long_commit_does_not_make_a_connection_idle(
     open_site: OpenSite, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of keep-alive does not run while an answer is due, and does again behind it."""
-    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.5)
     site = await open_site(store=(store := Slow()))
     wire = await connect(site.url)
     accepted = await site.accepted()

@@ -1,5 +1,6 @@
 """Events that are refused on the short way: answered, counted and admitted once."""
 
+import asyncio
 import hashlib
 import hmac
 from dataclasses import replace
@@ -10,7 +11,7 @@ from exporter import connection, limits
 from exporter.config import Auth, Config, Limits, Relay, Webhooks
 from exporter.limits import Refused
 from tests.conftest import Connect
-from tests.delivery.conftest import OK, PATH, OpenSite, event, guarded, plain, reached, statuses
+from tests.delivery.conftest import OK, PATH, OpenSite, Slow, event, guarded, plain, reached, statuses
 
 # --- refused ---
 
@@ -54,6 +55,21 @@ async def test_a_late_body_that_never_comes_ends_the_connection(
     assert await wire.closed()
 
 
+async def test_a_body_that_came_in_time_is_not_late_for_a_slow_commit(open_site: OpenSite, connect: Connect) -> None:
+    """The time for a body ends with the body."""
+    site = await open_site(Config(webhooks=Webhooks(read_timeout=0.1)), store := Slow())
+    wire = await connect(site.url)
+    accepted = await site.accepted()
+    accepted.data_received(plain(event())[:-10])
+    late = asyncio.get_running_loop().time() + 0.2
+    accepted.data_received(plain(event())[-10:])
+    await reached(lambda: asyncio.get_running_loop().time() > late, "the read timeout to be over")
+    store.release.set()
+
+    assert await wire.answer() == OK
+    assert site.service.refused() == {("hang", "counted"): 1}
+
+
 async def test_signatures_hold_for_the_url_as_it_was_asked_for(open_site: OpenSite, connect: Connect) -> None:
     """Method, URL and body are those of the request; another body is 401."""
     auth = Auth("hmac", payload_format="{method} {url} {body}", timestamp_header="", explicit=True)
@@ -83,6 +99,23 @@ async def test_memory_is_taken_from_the_largest_body(
     assert (await small.answer())[0] == 429
 
 
+async def test_an_event_that_came_in_pieces_takes_a_place_once_it_is_complete(
+    open_site: OpenSite, connect: Connect
+) -> None:
+    """While it waits for the store it counts as under way, as one that came in one piece does."""
+    site = await open_site(Config(limits=Limits(max_in_flight=1)), store := Slow())
+    slow, other = await connect(site.url), await connect(site.url)
+    await slow.send(plain(event(1))[:-10])
+    await reached(lambda: site.service.webhooks._gate.held, "the first part to arrive")
+    await slow.send(plain(event(1))[-10:])
+    await store.asked.wait()
+    await other.send(plain(event(2)))
+    assert (await other.answer())[0] == 429
+    store.release.set()
+
+    assert await slow.answer() == OK
+
+
 # --- reloads ---
 
 
@@ -98,10 +131,12 @@ async def test_a_reload_is_for_requests_that_begin_after_it(open_site: OpenSite,
     site.service.webhooks.configure(
         replace(new, webhooks=replace(new.webhooks, platforms={**new.webhooks.platforms, "interactly": platform}))
     )
-    await wire.send(data[-10:] + data)
+    await wire.send(data[-10:])
 
-    assert await statuses(wire, 2) == [200, 401]
-    assert site.long == [PATH]
+    assert await wire.answer() == OK
+    await wire.send(plain(event(), "X-Interactly-Secret: new") + data)
+    assert await statuses(wire, 2) == [502, 401]
+    assert site.long == [PATH, PATH]
 
 
 # --- defects ---
