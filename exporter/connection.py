@@ -33,6 +33,11 @@ MAX_HEADERS: Final = 64
 READ_BYTES: Final = 65_536
 """Body bytes of a request beyond which a connection is not read until its handler took some."""
 
+_UNREADABLE: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 30\r\n"
+    b'Connection: close\r\nServer: voice-exporter\r\n\r\n{"error": "malformed request"}'
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -135,6 +140,8 @@ class Connection(web.RequestHandler):
             await super().start()
         except Exception:  # noqa: BLE001 - a target that yarl can't read, or a connection that ended just now
             # aiohttp has no request to answer yet, and would leave a connection that nobody serves or closes.
+            if self.transport:
+                self.transport.write(_UNREADABLE)
             self.force_close()
 
     def data_received(self, data: bytes) -> None:

@@ -87,13 +87,14 @@ async def test_who_leaves_at_the_moment_of_the_answer_leaves_no_error(
 async def test_a_target_that_fails_in_aiohttp_ends_the_connection(
     open_site: OpenSite, connect: Connect, caplog: pytest.LogCaptureFixture, target: str
 ) -> None:
-    """Nobody can leave a connection behind that is neither served nor closed, or fill the log."""
+    """It is malformed; nobody can leave a connection behind that is neither served nor closed, or fill the log."""
     site = await open_site()
     wire = await connect(site.url)
     await wire.send(plain(event()))
     assert await wire.answer() == OK
     await wire.send(plain(event(1), path=target))
 
+    assert await wire.answer() == (400, b'{"error": "malformed request"}')
     assert await wire.closed()
     assert not caplog.records
 
