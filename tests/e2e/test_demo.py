@@ -45,7 +45,7 @@ def test_the_demo_shows_a_live_system(ports: dict[str, int], tmp_path: Path) -> 
             with urllib.request.urlopen(link, timeout=10) as answer:  # noqa: S310 - our own URL
                 assert answer.status == 200
         (routing,) = re.findall(r"routing +(.+)", output.read_text())
-        eventually("the watchdog is there", lambda: "VoiceWatchdog" in shell(routing))
+        eventually("the watchdog is there", lambda: "VoiceWatchdog" in shell(routing), 120)
         eventually("a hang is told", lambda: "[firing] VoiceAssistantHang" in output.read_text(), 120)
     finally:
         process.send_signal(signal.SIGHUP)
