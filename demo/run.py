@@ -57,7 +57,7 @@ def _check(ports: Ports) -> None:
 def _write(folder: Path, ports: Ports) -> None:
     """The shipped files, with short intervals and every receiver in this process."""
     thresholds = folder / "thresholds.yml"
-    thresholds.write_text("scrape_interval: 5s\n")
+    thresholds.write_text("scrape_interval: 5s\nevaluation_interval: 5s\n")
     assets.render(folder, thresholds, say=lambda _line: None)
     rules = folder / "rules"
     alertmanager = yaml.safe_load((rules / "alertmanager.yml").read_text())
