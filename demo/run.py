@@ -118,6 +118,8 @@ def _commands(folder: Path, ports: Ports) -> dict[str, list[str]]:
             f"--storage.tsdb.path={folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{ports.prometheus}",
             "--enable-feature=exemplar-storage",
+            # What it sends before it has found Alertmanager is lost, and would come again only after a minute.
+            "--rules.alert.resend-delay=5s",
         ],
         "alertmanager": [
             alertmanager,
