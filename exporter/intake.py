@@ -100,8 +100,8 @@ class Intake:
     def take(self, platform: str, body: bytes, answer: Answer) -> None:
         """Count what a body says that comes now, and call ``answer`` once it is durable, or with why it is not counted.
 
-        Bodies that arrive together are understood one after another: beside the system calls that fetch them, the
-        same work takes longer by half (docs/performance.md).
+        Bodies that arrive together are understood one after another: between the system calls that fetch them, the
+        same work takes twice as long (docs/performance.md).
         """
         if not self._inbox:
             asyncio.get_running_loop().call_soon(self._understand)

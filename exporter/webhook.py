@@ -179,9 +179,7 @@ class Webhooks:
             # Only signatures look at the URL, and to put it together costs as much as the rest of the check.
             authorize(check, Credentials(request.method, "", request.headers))
             return await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        credentials = Credentials(
-            request.method, url(request.scheme, request.headers, request.raw_path), request.headers
-        )
+        credentials = _credentials(request)
         body = await read_body(request, config.max_body_bytes, config.read_timeout, entry)
         authorize(check, replace(credentials, body=body))
         return body
@@ -189,9 +187,7 @@ class Webhooks:
     async def _arrive(self, name: str, suffix: str, request: web.Request, entry: Entry, began: float) -> Arrival:
         """As `_read`, but what can't be inflated is the application's to judge, unless a signature depends on it."""
         check, config = self._checks[name], self._config
-        credentials = Credentials(
-            request.method, url(request.scheme, request.headers, request.raw_path), request.headers
-        )
+        credentials = _credentials(request)
         if not check.needs_body:
             authorize(check, credentials)
         body = await receive(request, config.max_body_bytes, config.read_timeout, entry)
@@ -225,6 +221,10 @@ def authorize(check: Check, credentials: Credentials) -> None:
     """
     if not check.allows(credentials, time.time()):
         raise Refused(401, "unauthorized", "unauthorized")
+
+
+def _credentials(request: web.Request) -> Credentials:
+    return Credentials(request.method, url(request.scheme, request.headers, request.raw_path), request.headers)
 
 
 def _taken(request: web.Request) -> Refused | None:
