@@ -14,7 +14,7 @@ from exporter.events import UNKNOWN, Event, InvalidEvent
 from exporter.limits import Refusal, Refused
 from exporter.logs import cause, log
 from exporter.metric import NANO
-from exporter.pending import Failure, Outcome
+from exporter.pending import Failure, Outcome, awaited
 from exporter.platforms import PLATFORMS
 from exporter.recorder import Recorder
 
@@ -84,18 +84,7 @@ class Intake:
         Raises:
             Refused: it can't be read to its end, or not be kept now, and nothing of it was counted.
         """
-        counted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def settle(refusal: Refused | None) -> None:
-            if counted.done():
-                return
-            if refusal:
-                counted.set_exception(refusal)
-            else:
-                counted.set_result(None)
-
-        self.submit(event, received, settle)
-        await counted
+        await awaited(partial(self.submit, event, received))
 
     def take(self, platform: str, body: bytes, answer: Answer) -> None:
         """Count what a body says that comes now, and call ``answer`` once it is durable, or with why it is not counted.

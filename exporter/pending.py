@@ -1,8 +1,9 @@
 """Events between arrival and commit: what each of a batch changes, and who waits for the answer."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from exporter.book import Draft
 from exporter.catalogue import WEBHOOKS
@@ -17,7 +18,25 @@ Failure: TypeAlias = InvalidEvent | StorageError
 Answer: TypeAlias = Callable[[Outcome | Failure], None]
 """Takes what became of an event, once it is durable; or why nothing of it was counted."""
 
+_T = TypeVar("_T")
+
 _log = logging.getLogger(__name__)
+
+
+async def awaited(submit: Callable[[Callable[[_T | Exception], None]], None]) -> _T:
+    """What ``submit`` gives the answer it takes; an exception is raised. Nobody may be waiting any more by then."""
+    answered: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+    def settle(outcome: _T | Exception) -> None:
+        if answered.done():
+            return
+        if isinstance(outcome, Exception):
+            answered.set_exception(outcome)
+        else:
+            answered.set_result(outcome)
+
+    submit(settle)
+    return await answered
 
 
 class Waiting(NamedTuple):
@@ -58,20 +77,12 @@ class Change(NamedTuple):
 
 
 def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[Change]:
-    """What the events of a batch change; one that fails is answered and left out.
-
-    All calls come first, then all series: one kind of work in a row takes less time (docs/performance.md).
-    """
-    folded, found = [], []
+    """What the events of a batch change; one that fails is answered and left out."""
+    found = []
     for each in batch:
         try:
-            folded.append((each, *_fold(draft, each)))
+            found.append(_change(draft, table, each))
         except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
-            each.fail(error)
-    for each, outcome, increments in folded:
-        try:
-            found.append(_change(table, each, outcome, increments))
-        except Exception as error:  # noqa: BLE001 - as above
             each.fail(error)
     return found
 
@@ -83,8 +94,9 @@ def _fold(draft: Draft, waiting: Waiting) -> tuple[Outcome, list[Increment]]:
     return "counted" if folded.fresh else "duplicate", folded.increments
 
 
-def _change(table: SeriesTable, waiting: Waiting, outcome: Outcome, increments: list[Increment]) -> Change:
+def _change(draft: Draft, table: SeriesTable, waiting: Waiting) -> Change:
     event, now = waiting.event, waiting.received
+    outcome, increments = _fold(draft, waiting)
     increments.append((WEBHOOKS, (event.platform, event.kind, outcome), 1))
     exemplar = Exemplar(event.call_id, now) if event.call_id and outcome == "counted" else None
     return Change(table.resolve(increments, now), exemplar, waiting, outcome)

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from exporter import catalogue as m
@@ -20,7 +21,7 @@ from exporter.events import Event
 from exporter.labels import LabelLimits
 from exporter.logs import cause, log
 from exporter.metric import NANO
-from exporter.pending import Answer, Change, Failure, Outcome, Waiting, changes
+from exporter.pending import Answer, Change, Outcome, Waiting, awaited, changes
 from exporter.series import VOLATILE, SeriesTable
 from exporter.store.base import Batch, StorageError, Store, StoreLost
 
@@ -126,18 +127,7 @@ class Recorder:
             InvalidEvent: its conversation can't be read.
             StorageError: it can't be kept now, and nothing of it was counted.
         """
-        recorded: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def settle(outcome: Outcome | Failure) -> None:
-            if recorded.done():
-                return
-            if isinstance(outcome, Exception):
-                recorded.set_exception(outcome)
-            else:
-                recorded.set_result(outcome)
-
-        self.submit(event, settle)
-        return await recorded
+        return await awaited(partial(self.submit, event))
 
     def submit(self, event: Event, answer: Answer) -> None:
         """Count an event, and call ``answer`` with what became of it."""
