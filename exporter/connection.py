@@ -6,6 +6,7 @@ loop itself, without a task, a router or a request object (docs/performance.md s
 """
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,12 +34,15 @@ MAX_HEADERS: Final = 64
 READ_BYTES: Final = 65_536
 """Body bytes of a request beyond which a connection is not read until its handler took some."""
 
-_UNREADABLE: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 30\r\n"
-    b'Connection: close\r\nServer: voice-exporter\r\n\r\n{"error": "malformed request"}'
-)
+_MALFORMED: Final = "malformed request"
 
 _log = logging.getLogger(__name__)
+
+
+def written(status: str, body: bytes, *headers: str) -> bytes:
+    """A whole answer as it goes over the wire, where no response object writes it."""
+    named = ("Content-Type: application/json", f"Content-Length: {len(body)}", *headers, f"Server: {SERVER}")
+    return "\r\n".join((f"HTTP/1.1 {status}", *named, "", "")).encode() + body
 
 
 class Phase(IntEnum):
@@ -141,7 +145,8 @@ class Connection(web.RequestHandler):
         except Exception:  # noqa: BLE001 - a target that yarl can't read, or a connection that ended just now
             # aiohttp has no request to answer yet, and would leave a connection that nobody serves or closes.
             if self.transport:
-                self.transport.write(_UNREADABLE)
+                unreadable = json.dumps({"error": _MALFORMED}).encode()
+                self.transport.write(written("400 Bad Request", unreadable, "Connection: close"))
             self.force_close()
 
     def data_received(self, data: bytes) -> None:
@@ -222,7 +227,7 @@ class Connection(web.RequestHandler):
             log(_log, logging.ERROR, "request failed", error=cause(exc) if exc else "timeout")
         if request.writer.output_size:
             raise ConnectionError("an answer has begun already")
-        answer = web.json_response({"error": "malformed request" if malformed else "internal error"}, status=status)
+        answer = web.json_response({"error": _MALFORMED if malformed else "internal error"}, status=status)
         answer.headers[hdrs.SERVER] = SERVER
         answer.force_close()
         return answer

@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, StreamReader, hdrs
 from aiohttp.http import RawRequestMessage
 
 from exporter.body import CUT_SHORT, too_slow
-from exporter.connection import READ_BYTES, SERVER, Connection, Phase, Shortcut
+from exporter.connection import READ_BYTES, Connection, Phase, Shortcut, written
 from exporter.credentials import Credentials
 from exporter.intake import defect
 from exporter.limits import Entry, Refused
@@ -127,7 +127,7 @@ class Delivery:
             self._refuse(refusal)
         else:
             self._end()
-            self._connection.answer(_written(int(time.time())))
+            self._connection.answer(_kept(int(time.time())))
 
     def _expire(self) -> None:
         self._refuse(too_slow(self._webhooks.read_timeout))
@@ -150,13 +150,6 @@ class Delivery:
 
 
 @lru_cache(1)
-def _written(second: int) -> bytes:
-    """The whole answer to an event that is kept, as it is written during that second of Unix time."""
-    head = (
-        "HTTP/1.1 200 OK\r\n"
-        "Content-Type: application/json\r\n"
-        f"Content-Length: {len(OK)}\r\n"
-        f"Date: {formatdate(second, usegmt=True)}\r\n"
-        f"Server: {SERVER}\r\n\r\n"
-    )
-    return head.encode() + OK
+def _kept(second: int) -> bytes:
+    """The answer to an event that is kept, as it is written during that second of Unix time."""
+    return written("200 OK", OK, f"Date: {formatdate(second, usegmt=True)}")
