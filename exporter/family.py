@@ -34,20 +34,20 @@ class Family:
     Attributes:
         metric: the entry of the catalogue.
         bounds: upper bounds of the buckets in force, without ``+Inf``.
-        measured: how many cells change where one thing was measured: a counter's one, a histogram's sum and bucket; no
+        width: how many cells change where one thing is measured: a counter's one, a histogram's sum and bucket; no
             gauge is measured.
         shape: identifies what the cells of a stored series mean.
         series: the series, in the order of their birth. Replaced, never shrunk, so that it can be read in slices.
     """
 
-    __slots__ = ("_nanos", "bounds", "measured", "metric", "series", "shape")
+    __slots__ = ("_nanos", "bounds", "metric", "series", "shape", "width")
 
     def __init__(self, metric: Metric, bounds: tuple[float, ...] | None = None) -> None:
         self.metric = metric
         self.bounds = metric.bounds if bounds is None else bounds
         self.shape = identity(metric.kind, metric.scale, *metric.labels, *self.bounds)
         self.series: list[Series] = []
-        self.measured = {"gauge": 0, "counter": 1, "histogram": 2}[metric.kind]
+        self.width = {"gauge": 0, "counter": 1, "histogram": 2}[metric.kind]
         self._nanos: tuple[Nanos, ...] = tuple(round(bound * NANO) for bound in self.bounds)
 
     def born(self, number: int, labels: Labels, now: float) -> "Series":
@@ -65,7 +65,7 @@ class Family:
         if isinstance(amount, Distribution):
             counts = spread(amount, self._nanos)
             return ((0, amount.total), *((cell, count) for cell, count in enumerate(counts, 1) if count))
-        if self.measured == 2:
+        if self.metric.kind == "histogram":
             return (0, amount), (bisect_left(self._nanos, amount) + 1, 1)
         return ((0, amount),) if amount else ()
 
@@ -109,7 +109,7 @@ class Series(Struct, eq=False, gc=False):
     def remember(self, cells: Cells, mark: tuple[str, str]) -> None:
         """Keep the exemplar for a count or for the bucket of a single observation; gauges have none."""
         cell, count = cells[-1]
-        if len(cells) != self.family.measured or (cell and count != 1):
+        if len(cells) != self.family.width or (cell and count != 1):
             return
         if self.marks is None or self.measured is None:
             self.marks = [None] * len(self.cells)
