@@ -9,10 +9,10 @@ from benchmarks.figures import Figure
 from benchmarks.load import CONNECTIONS, connect, request
 from benchmarks.servers import SECRET
 from benchmarks.throughput import PATH
-from exporter.catalogue import METRICS
-from exporter.labels import LabelLimits
-from exporter.metric import Metric
-from exporter.series import SeriesTable
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import Metric
+from exporter.metrics.series_table import SeriesTable
 
 
 async def of_process(folder: Path, calls: int = 3200) -> list[Figure]:

@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_latest
 
 from benchmarks.figures import Figure
-from exporter import exposition
-from exporter.catalogue import METRICS
-from exporter.exposition import Format
-from exporter.labels import LabelLimits
-from exporter.metric import NANO, Metric
-from exporter.series import Exemplar, SeriesTable
+from exporter.metrics import exposition
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.exposition import Format
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import NANO, Metric
+from exporter.metrics.series_table import Exemplar, SeriesTable
 
 _METRIC = METRICS["voice_tts_generation_seconds"]
 BOUNDS = tuple(float(bound) for bound in range(1, 16))

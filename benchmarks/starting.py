@@ -6,12 +6,12 @@ from pathlib import Path
 
 from benchmarks import bodies, servers
 from benchmarks.figures import Figure
-from exporter.book import Book, Draft
-from exporter.catalogue import METRICS
 from exporter.config import Config
-from exporter.labels import LabelLimits
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.series_table import SeriesTable
 from exporter.platforms import interactly
-from exporter.series import SeriesTable
+from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.store.base import Batch
 from exporter.store.sqlite import SqliteStore
 
@@ -46,10 +46,10 @@ def _series(count: int) -> Iterator[Batch]:
 
 
 def _calls(count: int) -> Iterator[Batch]:
-    book = Book(Config(), LabelLimits({}, 10**9, 1e9))
+    memory = CallsInMemory(Config(), LabelLimits({}, 10**9, 1e9))
     template = bodies.growing(10)[-1]
     for _ in range(0, count, _AT_ONCE):
-        draft = Draft(book)
+        draft = Draft(memory)
         for _ in range(_AT_ONCE):
             draft.fold(interactly.parse(template.of(bodies.new_call())), 1.7e9)
         yield Batch([], [], [], draft.encoded_calls(), {})

@@ -12,13 +12,13 @@ from exporter import config, events
 from exporter.assets import groups, load
 from exporter.assets.runbooks import runbooks
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
-from exporter.catalogue import METRICS
 from exporter.cli import COMMANDS
+from exporter.errors import Refusal
 from exporter.events import Event
-from exporter.labels import FREE
-from exporter.limits import Refusal
-from exporter.metric import Metric
-from exporter.pending import Outcome
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.label_values import FREE
+from exporter.metrics.metric import Metric
+from exporter.recording.batch import Outcome
 
 _VALUES: Final[dict[str, Sequence[str]]] = {
     "`call_type`": get_args(get_type_hints(Event)["call_type"]),
@@ -65,7 +65,7 @@ def metrics() -> str:
         "# Metrics\n\n"
         "Every metric of calls and of the exporter; those that the Python client has of every process"
         " (`process_*`, `python_*`) come along. Base units: seconds, dollars, ratios from 0 to 1. A label value that"
-        " a payload lacks is `unknown`; one too many of a free label is `other`.\n"
+        " a payload lacks is `unknown`; one too many of a unbounded label is `other`.\n"
         "Counters and histograms come with a `_created` timestamp in both formats, which survives restarts with"
         " the value. Call ids are exemplars in OpenMetrics and nowhere else.\n"
     )

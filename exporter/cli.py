@@ -1,7 +1,7 @@
 """The command line: finds the command and leaves the rest to its module in `exporter.commands`.
 
 Only the module of the command that is run is imported. It has ``add_arguments(parser)`` and ``run(arguments)``, which
-gives the exit code; errors that it names as `Fault` end the process with one line.
+gives the exit code; errors that it names as `CommandError` end the process with one line.
 """
 
 import argparse
@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 from exporter import __version__
-from exporter.commands import FAILURE, MISUSE, Fault
+from exporter.commands import FAILURE, MISUSE
+from exporter.errors import CommandError
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "receive webhooks and serve metrics until SIGTERM or SIGINT; SIGHUP reloads the configuration",
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     try:
         code: int = command.run(parser.parse_args(chosen.arguments))
-    except Fault as fault:
+    except CommandError as fault:
         sys.stderr.writelines(f"voice-exporter: {line}\n" for line in str(fault).splitlines())
         return fault.code
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 A platform turns one webhook body into one `Event` with its facts; the fold turns facts into increments. No string of
 a payload gets in here but the documented label sources: ids of calls (for exemplars) and assistants, assistant names,
 providers, models, error codes and tool names. Identities are 64-bit hashes, amounts are whole billionths of
-their unit (`Nanos`).
+their unit (`Nanounits`).
 """
 
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-Nanos: TypeAlias = int
+Nanounits: TypeAlias = int
 """Seconds, dollars or a ratio in whole billionths, so that sums are exact."""
 
 Component: TypeAlias = Literal["llm", "stt", "tts", "transport", "platform"]
@@ -97,32 +97,32 @@ class Rejected(Struct, frozen=True, gc=False):
 class Stt(Struct, frozen=True, gc=False):
     """Transcription of one user message; latency is never below 0."""
 
-    confidence: Nanos | None = None
-    latency: Nanos | None = None
-    audio: Nanos | None = None
+    confidence: Nanounits | None = None
+    latency: Nanounits | None = None
+    audio: Nanounits | None = None
 
 
 class Llm(Struct, frozen=True, gc=False):
     """LLM latencies of one assistant message."""
 
-    response: Nanos | None = None
-    queue: Nanos | None = None
+    response: Nanounits | None = None
+    queue: Nanounits | None = None
 
 
 class Tts(Struct, frozen=True, gc=False):
     """Speech generation of one assistant message."""
 
-    generation: Nanos | None = None
-    queue: Nanos | None = None
-    audio: Nanos | None = None
+    generation: Nanounits | None = None
+    queue: Nanounits | None = None
+    audio: Nanounits | None = None
     cached: bool = False
 
 
 class Audio(Struct, frozen=True, gc=False):
     """Audio of one turn. ``received`` and ``lost`` are the call's cumulative amounts at that message."""
 
-    delay: Nanos | None = None
-    received: Nanos | None = None
+    delay: Nanounits | None = None
+    received: Nanounits | None = None
     delayed: int | None = None
     lost: int | None = None
 
@@ -146,12 +146,12 @@ class Message(Struct, frozen=True, gc=False):
     turn: int | None = None
     """Key of the user message that this one answers."""
     stt: Stt | None = None
-    confidence: Nanos | None = None
+    confidence: Nanounits | None = None
     """Transcription confidence where a report, not the message, tells the rest of ``stt``."""
     llm: Llm | None = None
     tts: Tts | None = None
-    eou: Nanos | None = None
-    player: Nanos | None = None
+    eou: Nanounits | None = None
+    player: Nanounits | None = None
     audio: Audio | None = None
     skipped: int | None = None
     tools: tuple[ToolUse, ...] = ()
@@ -197,7 +197,7 @@ class Ended(Struct, frozen=True, gc=False):
 class Duration(Struct, frozen=True, gc=False):
     """Length of the ended call."""
 
-    seconds: Nanos
+    seconds: Nanounits
 
 
 class Conversation(Struct, frozen=True, gc=False):
@@ -243,7 +243,7 @@ class ToolsAnswered(Struct, frozen=True, gc=False):
     """The application behind the relay answered these tool calls, all within the same time."""
 
     uses: tuple[ToolUse, ...]
-    seconds: Nanos
+    seconds: Nanounits
 
 
 class Transfer(Struct, frozen=True, gc=False):
@@ -256,14 +256,14 @@ class Cost(Struct, frozen=True, gc=False):
     """The call's cost of a component so far; an empty provider is the assistant's own."""
 
     component: CostComponent
-    dollars: Nanos
+    dollars: Nanounits
     provider: str = ""
 
 
 class TotalCost(Struct, frozen=True, gc=False):
     """Total cost of the call."""
 
-    dollars: Nanos
+    dollars: Nanounits
 
 
 class Tokens(Struct, frozen=True, gc=False):
@@ -282,13 +282,13 @@ class Characters(Struct, frozen=True, gc=False):
 
 
 class Transcribed(Struct, frozen=True, gc=False):
-    """Speech transcribed in the call so far, in Nanos of seconds."""
+    """Speech transcribed in the call so far, in Nanounits of seconds."""
 
-    audio: Nanos
+    audio: Nanounits
     provider: str = ""
 
 
-class Transfers(Struct, frozen=True, gc=False):
+class ReportedTransfers(Struct, frozen=True, gc=False):
     """Statuses of all transfers of the call, in order."""
 
     statuses: tuple[str, ...]
@@ -300,7 +300,7 @@ class Evaluation(Struct, frozen=True, gc=False):
     evaluation: str
 
 
-class Failures(Struct, frozen=True, gc=False):
+class ReportedFailures(Struct, frozen=True, gc=False):
     """Errors and retries of a component that the report itself counts."""
 
     component: Component
@@ -309,28 +309,28 @@ class Failures(Struct, frozen=True, gc=False):
 
 
 class Distribution(Struct, frozen=True, gc=False):
-    """Counts between ascending lower bounds, not cumulative; the last interval is open. Amounts in Nanos."""
+    """Counts between ascending lower bounds, not cumulative; the last interval is open. Amounts in Nanounits."""
 
-    lower: tuple[Nanos, ...]
+    lower: tuple[Nanounits, ...]
     counts: tuple[int, ...]
-    total: Nanos
+    total: Nanounits
 
 
-class Reported(Struct, frozen=True, gc=False):
+class ReportedStage(Struct, frozen=True, gc=False):
     """Measurements of a stage from the call's report: single values, or a distribution where it has no more."""
 
     stage: Stage
-    values: tuple[Nanos, ...] | Distribution
+    values: tuple[Nanounits, ...] | Distribution
 
 
 class ReportedAudio(Struct, frozen=True, gc=False):
     """Audio of the whole call."""
 
-    received: Nanos | None = None
+    received: Nanounits | None = None
     dropped: int | None = None
 
 
-class Interruptions(Struct, frozen=True, gc=False):
+class ReportedInterruptions(Struct, frozen=True, gc=False):
     """Speech cut off in the whole call, and assistant messages never spoken."""
 
     assistant: int | None = None
@@ -338,7 +338,7 @@ class Interruptions(Struct, frozen=True, gc=False):
     skipped: int | None = None
 
 
-class Shown(Struct, frozen=True, gc=False):
+class ReportedCount(Struct, frozen=True, gc=False):
     """What a report shows to have happened: so many ``event`` events, or messages, should have come."""
 
     event: str
@@ -361,13 +361,13 @@ Fact: TypeAlias = (
     | Tokens
     | Characters
     | Transcribed
-    | Transfers
+    | ReportedTransfers
     | Evaluation
-    | Failures
-    | Reported
+    | ReportedFailures
+    | ReportedStage
     | ReportedAudio
-    | Interruptions
-    | Shown
+    | ReportedInterruptions
+    | ReportedCount
 )
 
 
@@ -389,12 +389,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     facts: tuple[Fact, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     needs_answer: bool = False
-    """The platform acts on the answer, so that a hollow 200 would break the call."""
+    """The platform acts on the answer, so that a empty 200 would break the call."""
     answer_seconds: float | None = None
     """How long the platform itself waits for the answer; None where nothing is documented."""
     tools: tuple[ToolUse, ...] = ()
     """Tool calls that the answer is the result of."""
-
-
-class InvalidEvent(Exception):  # noqa: N818 - the webhook answers 400 with it; it is no fault of ours
-    """The body is not an event. The message says what is wrong and where, and shows nothing of the content."""

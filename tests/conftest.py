@@ -18,8 +18,8 @@ import uvloop
 from aiohttp import web
 from hypothesis import HealthCheck, settings
 
-from exporter import listen, listeners
-from exporter.connections import Connections
+from exporter.http import addresses, listeners
+from exporter.http.connection_limit import ConnectionLimit
 
 # How long a draw or an example takes says something of the machine only.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -120,19 +120,19 @@ def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
 class Serve(Protocol):
     """Serves an application of the test's own process the way the exporter does, on a free port."""
 
-    async def __call__(self, app: web.Application, connections: Connections | None = None) -> str:
+    async def __call__(self, app: web.Application, connections: ConnectionLimit | None = None) -> str:
         """Serve it; gives its URL."""
 
 
 @pytest.fixture
 async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
     """Serves applications until the test ends."""
-    started: list[tuple[listeners.Listener, Connections]] = []
+    started: list[tuple[listeners.Listener, ConnectionLimit]] = []
 
-    async def start(app: web.Application, connections: Connections | None = None) -> str:
-        sock, limited = listen.listen("127.0.0.1:0"), connections or Connections(100)
+    async def start(app: web.Application, connections: ConnectionLimit | None = None) -> str:
+        sock, limited = addresses.listen("127.0.0.1:0"), connections or ConnectionLimit(100)
         started.append((await listeners.start(app, sock, limited), limited))
-        return f"http://{listen.name(sock)}"
+        return f"http://{addresses.name(sock)}"
 
     yield start
     monkeypatch.setattr(listeners, "STOP_SECONDS", 0.1)

@@ -15,9 +15,9 @@ from exporter import config
 from exporter.assets import render
 from exporter.simulate import bodies
 from tests.conftest import StartExporter
-from tests.pages import ELSEWHERE, HERE, ROOT, TEXTS, commands, program, runnable
 from tests.rules.promtool import promtool
-from tests.servers import free_port
+from tests.support.pages import ELSEWHERE, HERE, ROOT, TEXTS, commands, program, runnable
+from tests.support.servers import free_port
 
 PAGES = runpy.run_path(str(ROOT / "docs" / "build.py"))["PAGES"]
 README = TEXTS["README.md"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import eventually, free_port
+from tests.support.servers import eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 

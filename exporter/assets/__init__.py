@@ -19,7 +19,7 @@ from exporter.assets.runbooks import runbooks
 from exporter.assets.slo import slo
 from exporter.assets.thresholds import DEFAULTS, Thresholds, load
 from exporter.assets.watch import exporter
-from exporter.durations import format_duration
+from exporter.yamlfile.durations import format_duration
 
 __all__ = ["Thresholds", "groups", "load", "render"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import num, percent, percentile
-from exporter.durations import format_duration
+from exporter.yamlfile.durations import format_duration
 
 TEMPLATES: Final = files("exporter.assets") / "templates" / "dashboards"
 

@@ -9,7 +9,7 @@ from typing import Final
 from exporter.assets.model import Links, Thresholds
 from exporter.assets.promql import indent
 from exporter.assets.rule import Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.yamlfile.durations import format_duration
 
 _WIDTH: Final = 118
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/$(][^\n]*[^\n:\s]|[A-Za-z]")

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from exporter import catalogue as m
 from exporter.assets.model import Rates, Thresholds
 from exporter.assets.promql import (
     ASSISTANT,
@@ -19,7 +18,8 @@ from exporter.assets.promql import (
     unsubscribed,
 )
 from exporter.assets.rule import WHO, Alert, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 MEASURED: Final = '{component=~"llm|stt|tts"}'
 """Components whose operations are counted, so that there is something to compare errors with."""

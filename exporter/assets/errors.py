@@ -1,11 +1,11 @@
 """Rules about errors: rates, errors that need somebody at once, and spikes."""
 
-from exporter import catalogue as m
 from exporter.assets.error_rates import error_rates, error_recordings
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, growth, lines, num, over, record, sum_by
 from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 _CRITICAL = '{severity="critical"}'
 _SOURCE = (*ASSISTANT, "component", "provider")

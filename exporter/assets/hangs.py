@@ -1,6 +1,5 @@
 """Rules about hangs: each of them, several of one assistant, and their share of the calls."""
 
-from exporter import catalogue as m
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import (
     ASSISTANT,
@@ -16,7 +15,8 @@ from exporter.assets.promql import (
     unsubscribed,
 )
 from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 _FIRST = (
     "A series is born with its first event, so increase() never sees that one: what was created within the window"

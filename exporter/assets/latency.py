@@ -1,10 +1,10 @@
 """Rules about latency: what callers wait, and how long LLM providers take."""
 
-from exporter import catalogue as m
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, num, observations, over, percentile, quantile, record
 from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 _PROVIDER = (*PLATFORM, "provider")
 

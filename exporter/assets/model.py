@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from exporter.assets.promql import num, percent
-from exporter.config_kinds import URL
-from exporter.kinds import BOOLEAN, choice, duration, integer, kind, number
-from exporter.schema import Kind
+from exporter.config.kinds import URL
+from exporter.yamlfile.kinds import BOOLEAN, choice, duration, integer, kind, number
+from exporter.yamlfile.schema import Kind
 
 SEVERITIES: Final = ("critical", "high", "warning", "info")
 """critical pages, high tells the operators now, warning is a ticket, info can wait."""

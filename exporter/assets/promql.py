@@ -2,9 +2,9 @@
 
 from typing import Final, TypeAlias
 
-from exporter.catalogue import EVENT_SUBSCRIBED
-from exporter.durations import format_duration
-from exporter.metric import Metric
+from exporter.metrics.catalogue import EVENT_SUBSCRIBED
+from exporter.metrics.metric import Metric
+from exporter.yamlfile.durations import format_duration
 
 Labels: TypeAlias = tuple[str, ...]
 

@@ -1,6 +1,5 @@
 """Rules about quality and cost: cached speech, transcription confidence, dropped audio, cost of calls."""
 
-from exporter import catalogue as m
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import (
     ASSISTANT,
@@ -17,7 +16,8 @@ from exporter.assets.promql import (
     sum_by,
 )
 from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 _HEARD = (*ASSISTANT, "provider")
 

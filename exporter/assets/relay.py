@@ -1,6 +1,5 @@
 """Rules about the application behind the exporter: whether it answers, and how soon."""
 
-from exporter import catalogue as m
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import (
     PLATFORM,
@@ -17,7 +16,8 @@ from exporter.assets.promql import (
     sum_by,
 )
 from exporter.assets.rule import Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 NO_ANSWER = ("connect", "timeout", "cut", "malformed", "server_error")
 """Reasons for which a request had no answer that is worth anything."""

@@ -10,7 +10,7 @@ from exporter.assets.model import Links, Thresholds
 from exporter.assets.promql import indent
 from exporter.assets.rule import Alert, Group
 from exporter.assets.thresholds import KEYS
-from exporter.durations import format_duration
+from exporter.yamlfile.durations import format_duration
 
 _PROSE: Final = files("exporter.assets") / "runbooks"
 

@@ -5,7 +5,6 @@ They complement the documented thresholds: those look at each assistant, these a
 
 from dataclasses import dataclass
 
-from exporter import catalogue as m
 from exporter.assets.model import BurnRate, Thresholds
 from exporter.assets.promql import (
     ASSISTANT,
@@ -21,7 +20,8 @@ from exporter.assets.promql import (
     sum_by,
 )
 from exporter.assets.rule import Alert, Dashboard, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

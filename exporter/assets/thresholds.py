@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from exporter.assets.model import WINDOW, BurnRate, Thresholds, kind_of
-from exporter.catalogue import RESPONSE
-from exporter.durations import format_duration
-from exporter.kinds import listed
-from exporter.schema import Found, Invalid, Key, Kind, check
-from exporter.yaml_tree import ConfigError, Node, read_tree
+from exporter.errors import ConfigError, Invalid
+from exporter.metrics.catalogue import RESPONSE
+from exporter.yamlfile.durations import format_duration
+from exporter.yamlfile.kinds import listed
+from exporter.yamlfile.schema import Found, Key, Kind, check
+from exporter.yamlfile.tree import Node, read_tree
 
 __all__ = ["DEFAULTS", "SCRAPES", "ConfigError", "Thresholds", "load"]
 

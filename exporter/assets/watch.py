@@ -1,10 +1,10 @@
 """Rules about the exporter itself: whether it is there, whether events reach it, whether it can keep them."""
 
-from exporter import catalogue as m
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import ASSISTANT, PLATFORM, growth, lines, num, record, sum_by
 from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.durations import format_duration
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
 
 REFUSED = ("unauthorized", "invalid", "too_large", "timeout", "limited")
 """Outcomes of requests that were refused for what they are, not for the exporter's own trouble."""
@@ -98,7 +98,7 @@ def _rejecting(t: Thresholds) -> Alert:
             " If the platform sent them, their events are lost."
         ),
         dashboard="voice-exporter",
-        comment="A webhook that faces the internet gets some requests from strangers.",
+        comment="A webhook that faces the internet gets some requests from untrusted clients.",
     )
 
 

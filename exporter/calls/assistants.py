@@ -4,11 +4,11 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from exporter import catalogue as m
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
 from exporter.calls.state import AssistantState
 from exporter.calls.step import Step
 from exporter.events import ALL, OTHER, TRANSIENT, UNKNOWN, Assistant, Error
+from exporter.metrics import catalogue as m
 
 SHARED_LABELS = frozenset({UNKNOWN, OTHER, ALL, TRANSIENT})
 """Assistant labels that stand for many assistants: nothing is remembered under them."""

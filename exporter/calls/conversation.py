@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from exporter import catalogue as m
 from exporter.calls.hangs import recover
 from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn, shared
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
-from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanos, Stt, Tts
-from exporter.metric import NANO
+from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanounits, Stt, Tts
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import NANO
 
 _MS = NANO // 1000
 
@@ -119,7 +119,7 @@ def _stt(step: Step, stt: Stt) -> None:
         step.add(m.STT_AUDIO, provider, amount=stt.audio)
 
 
-def _confidence(step: Step, confidence: Nanos) -> None:
+def _confidence(step: Step, confidence: Nanounits) -> None:
     step.add(m.STT_CONFIDENCE, step.provider("stt"), amount=confidence)
 
 
@@ -144,11 +144,11 @@ def _tts(step: Step, tts: Tts) -> None:
         step.add(m.TTS_AUDIO, provider, amount=tts.audio)
 
 
-def _eou(step: Step, eou: Nanos) -> None:
+def _eou(step: Step, eou: Nanounits) -> None:
     step.add(m.TURN_DETECTION, amount=eou)
 
 
-def _player(step: Step, wait: Nanos) -> None:
+def _player(step: Step, wait: Nanounits) -> None:
     step.add(m.PLAYER_WAIT, amount=wait)
 
 

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from exporter import catalogue as m
 from exporter.calls import report, speech, transfers
 from exporter.calls.assistants import introduce, remember
 from exporter.calls.conversation import conversation
@@ -25,13 +24,14 @@ from exporter.events import (
     Error,
     Evaluation,
     Event,
-    Failures,
     Hang,
     Interruption,
-    Interruptions,
-    Reported,
     ReportedAudio,
-    Shown,
+    ReportedCount,
+    ReportedFailures,
+    ReportedInterruptions,
+    ReportedStage,
+    ReportedTransfers,
     Speech,
     Status,
     Tokens,
@@ -39,9 +39,9 @@ from exporter.events import (
     TotalCost,
     Transcribed,
     Transfer,
-    Transfers,
 )
-from exporter.metric import Increment
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Increment
 
 
 class Folded(Struct, frozen=True):
@@ -161,11 +161,11 @@ _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
     Tokens: report.tokens,
     Characters: report.characters,
     Transcribed: report.transcribed,
-    Transfers: transfers.transfers,
+    ReportedTransfers: transfers.transfers,
     Evaluation: report.evaluation,
-    Failures: report.failures,
-    Reported: report.reported,
+    ReportedFailures: report.failures,
+    ReportedStage: report.reported,
     ReportedAudio: report.reported_audio,
-    Interruptions: report.interruptions,
-    Shown: report.shown,
+    ReportedInterruptions: report.interruptions,
+    ReportedCount: report.shown,
 }

@@ -1,4 +1,4 @@
-"""Hangs, errors, and what came of hangs.
+"""Hangs, errors, and the outcome of hangs.
 
 A hang stays open until the earliest thing after it, by the events' own times, is known: a reply, an error, the end of
 the call. The first such event to arrive decides, and nothing revises it.
@@ -8,11 +8,11 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from exporter import catalogue as m
 from exporter.calls.state import OpenHang, Sequel
 from exporter.calls.step import Step
 from exporter.events import UNKNOWN, Error, Hang
-from exporter.metric import NANO, Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import NANO, Metric
 
 HOURS = tuple(f"{hour:02}" for hour in range(24))
 HANG_OUTCOMES = ("recovered", "error", "abandoned", "ended", "unknown")
@@ -41,7 +41,7 @@ def hang(step: Step, fact: Hang) -> None:
 
 
 def _settle_late_hang(step: Step, time_ms: int | None) -> None:
-    """Decide a hang that arrives after what came of it."""
+    """Decide a hang that arrives after the outcome of it."""
     later = [sequel for sequel in step.state.sequels if time_ms is not None and sequel.time_ms > time_ms]
     if later:
         first = min(later, key=lambda sequel: sequel.time_ms)

@@ -5,7 +5,6 @@ Amounts are the call's totals so far, so a second, fuller report counts only wha
 
 from typing import Final
 
-from exporter import catalogue as m
 from exporter.calls.step import Step
 from exporter.events import (
     EVALUATIONS,
@@ -16,18 +15,19 @@ from exporter.events import (
     Distribution,
     Duration,
     Evaluation,
-    Failures,
     Group,
-    Interruptions,
-    Reported,
     ReportedAudio,
-    Shown,
+    ReportedCount,
+    ReportedFailures,
+    ReportedInterruptions,
+    ReportedStage,
     Stage,
     Tokens,
     TotalCost,
     Transcribed,
 )
-from exporter.metric import Labels, Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Labels, Metric
 
 _GROUP_OF: Final[dict[Stage, Group]] = {
     "response": "response",
@@ -87,7 +87,7 @@ def evaluation(step: Step, fact: Evaluation) -> None:
         step.add(m.EVALUATIONS, fact.evaluation if known else OTHER)
 
 
-def failures(step: Step, fact: Failures) -> None:
+def failures(step: Step, fact: ReportedFailures) -> None:
     """Count errors and retries as the report counts them."""
     provider = step.provider(fact.component)
     if errors := step.level(f"report_errors:{fact.component}", fact.errors):
@@ -96,7 +96,7 @@ def failures(step: Step, fact: Failures) -> None:
         step.add(m.REPORT_RETRIES, fact.component, provider, amount=retries)
 
 
-def reported(step: Step, fact: Reported) -> None:
+def reported(step: Step, fact: ReportedStage) -> None:
     """Count a stage's measurements, if no message brought any of its group."""
     if not step.latch_report(_GROUP_OF[fact.stage]):
         return
@@ -146,7 +146,7 @@ def reported_audio(step: Step, fact: ReportedAudio) -> None:
         step.add(m.AUDIO_RECEIVED, amount=received)
 
 
-def interruptions(step: Step, fact: Interruptions) -> None:
+def interruptions(step: Step, fact: ReportedInterruptions) -> None:
     """Count speech cut off, the assistant's only if no message told of it."""
     if fact.user and (count := step.level("interrupted:user", fact.user)):
         step.add(m.INTERRUPTIONS, "user", amount=count)
@@ -158,7 +158,7 @@ def interruptions(step: Step, fact: Interruptions) -> None:
         step.add(m.MESSAGES_SKIPPED, amount=count)
 
 
-def shown(step: Step, fact: Shown) -> None:
+def shown(step: Step, fact: ReportedCount) -> None:
     """Count what no event had brought by the time of the report, unless the assistant does not send such events."""
     if step.assistant.subscribed is not None and fact.event not in step.assistant.subscribed:
         return

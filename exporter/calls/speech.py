@@ -7,12 +7,12 @@ pair counts when its second half arrives, whichever that is, and an event that c
 from itertools import pairwise
 from typing import Final
 
-from exporter import catalogue as m
 from exporter.calls.hangs import recover
 from exporter.calls.state import SpeechMark
 from exporter.calls.step import Step
 from exporter.events import Interruption, Speech
-from exporter.metric import NANO
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import NANO
 
 _USER_BEGAN: Final = 0
 _USER_CEASED: Final = 1

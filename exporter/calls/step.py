@@ -6,9 +6,9 @@ from datetime import UTC, tzinfo
 from msgspec import Struct
 
 from exporter.calls.state import COUNTED, GROUP_BIT, MAX_SEEN, AssistantState, CallState
-from exporter.catalogue import REJECTED_VALUES
 from exporter.events import UNKNOWN, Component, Distribution, Event, Group, identity
-from exporter.metric import Increment, Metric
+from exporter.metrics.catalogue import REJECTED_VALUES
+from exporter.metrics.metric import Increment, Metric
 
 
 class Settings(Struct, frozen=True):

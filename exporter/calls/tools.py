@@ -1,10 +1,10 @@
 """Tool calls: from the message that asks for a tool to the one that brings its result."""
 
-from exporter import catalogue as m
 from exporter.calls.state import COUNTED, ToolMark
 from exporter.calls.step import Step
 from exporter.events import UNKNOWN, ToolsAnswered, ToolUse
-from exporter.metric import NANO
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import NANO
 
 _KEPT = 64
 """Tool calls without a result that a call may have; more are no conversation."""

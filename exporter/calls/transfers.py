@@ -1,8 +1,8 @@
-"""Transfers, once each: from live events, or from the report where no live event told of one."""
+"""ReportedTransfers, once each: from live events, or from the report where no live event told of one."""
 
-from exporter import catalogue as m
 from exporter.calls.step import Step
-from exporter.events import Transfer, Transfers
+from exporter.events import ReportedTransfers, Transfer
+from exporter.metrics import catalogue as m
 
 
 def transfer(step: Step, fact: Transfer) -> None:
@@ -11,7 +11,7 @@ def transfer(step: Step, fact: Transfer) -> None:
         step.add(m.TRANSFERS, fact.status)
 
 
-def transfers(step: Step, fact: Transfers) -> None:
+def transfers(step: Step, fact: ReportedTransfers) -> None:
     """Count the report's transfers; of a fuller report those beyond the ones counted."""
     if not fact.statuses or not step.latch_report("transfer"):
         return

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from exporter import assets
-from exporter.commands import FAILURE, MISUSE, Fault
-from exporter.config import ConfigError
+from exporter.commands import FAILURE, MISUSE
+from exporter.errors import CommandError, ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the files and name each.
 
     Raises:
-        Fault: the thresholds are wrong, or the directory can't be written.
+        CommandError: the thresholds are wrong, or the directory can't be written.
     """
     try:
         written = assets.render(arguments.directory, arguments.thresholds, arguments.format)
     except ConfigError as error:
-        raise Fault(MISUSE, error) from None
+        raise CommandError(MISUSE, error) from None
     except OSError as error:
-        raise Fault(FAILURE, f"{error.filename or arguments.directory}: {error.strerror}") from None
+        raise CommandError(FAILURE, f"{error.filename or arguments.directory}: {error.strerror}") from None
     sys.stdout.writelines(f"{path}\n" for path in written)
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exporter import config
 from exporter.commands import MISUSE
+from exporter.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print each fault with its place, or that there is none."""
     try:
         config.load(arguments.file)
-    except config.ConfigError as error:
+    except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return MISUSE
     sys.stdout.write(f"{arguments.file}: ok\n")

@@ -9,13 +9,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from exporter import config, exposition
-from exporter.commands import FAILURE, MISUSE, Fault
-from exporter.durations import parse_duration
+from exporter import config
+from exporter.commands import FAILURE, MISUSE
+from exporter.errors import CommandError, ConfigError
+from exporter.metrics import exposition
 from exporter.platforms import PLATFORMS
 from exporter.replay import Replay
 from exporter.replay.bodies import bodies
 from exporter.replay.samples import Samples
+from exporter.yamlfile.durations import parse_duration
 
 _COMPLAINTS: Final = 20
 """Bad bodies that are named one by one."""
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Count the files' bodies and print the metrics; 1 if there was no event at all."""
     try:
         loaded = config.load(arguments.config)
-    except config.ConfigError as error:
-        raise Fault(MISUSE, error) from None
+    except ConfigError as error:
+        raise CommandError(MISUSE, error) from None
     samples = Samples(sys.stdout.write, arguments.step) if arguments.openmetrics else None
     complaints = _Complaints()
     replay = Replay(loaded, arguments.platform, complaints.add, samples)
@@ -74,7 +76,7 @@ def _opened(name: str) -> Iterator[TextIO]:
             raw: io.RawIOBase = stack.enter_context(Path(name).open("rb", buffering=0))
             size = Path(name).stat().st_size
         except OSError as error:
-            raise Fault(FAILURE, f"{name}: {error.strerror}") from None
+            raise CommandError(FAILURE, f"{name}: {error.strerror}") from None
         shown = _Progress(raw, size) if sys.stderr.isatty() and size else raw
         yield io.TextIOWrapper(io.BufferedReader(shown), encoding="utf-8", errors="replace", newline="\n")
 

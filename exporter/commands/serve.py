@@ -5,12 +5,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from exporter import logs, server
-from exporter.commands import FAILURE, MISUSE, Fault
-from exporter.config import ConfigError
-from exporter.exposure import ExposureError
-from exporter.listen import AddressError
-from exporter.store.base import StorageError
+from exporter import logs
+from exporter.commands import FAILURE, MISUSE
+from exporter.errors import AddressError, CommandError, ConfigError, OpenAccessError, StorageError
+from exporter.service import server
 
 _TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/)(/[A-Za-z0-9._~-]+)+")
 
@@ -56,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop.
 
     Raises:
-        Fault: the exporter can't start.
+        CommandError: the exporter can't start.
     """
     logs.setup(arguments.log_level, arguments.log_format)
     options = server.Options(
@@ -70,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     try:
         server.serve(options)
-    except (ConfigError, ExposureError, AddressError) as error:
-        raise Fault(MISUSE, error) from None
+    except (ConfigError, OpenAccessError, AddressError) as error:
+        raise CommandError(MISUSE, error) from None
     except (OSError, StorageError) as error:
-        raise Fault(FAILURE, error) from None
+        raise CommandError(FAILURE, error) from None
     return 0

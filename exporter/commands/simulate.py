@@ -6,9 +6,10 @@ import os
 import sys
 from typing import Final
 
-from exporter.commands import MISUSE, Fault
-from exporter.durations import parse_duration
+from exporter.commands import MISUSE
+from exporter.errors import CommandError
 from exporter.simulate import SCENARIOS, simulate
+from exporter.yamlfile.durations import parse_duration
 
 SECRET_VARIABLE: Final = "VOICE_EXPORTER_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable, the one `serve` reads too
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Send traffic; 1 where nothing was delivered.
 
     Raises:
-        Fault: a flag's value is of no use.
+        CommandError: a flag's value is of no use.
     """
     traffic = simulate(
         arguments.url,
@@ -75,4 +76,4 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return asyncio.run(traffic)
     except ValueError as error:
-        raise Fault(MISUSE, error) from None
+        raise CommandError(MISUSE, error) from None

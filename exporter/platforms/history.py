@@ -5,9 +5,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from exporter.events import Cursor, InvalidEvent, Message
-from exporter.platforms.decoding import MAX_ITEMS, decode
-from exporter.platforms.repeats import REPEATS, Cut, Known, digest
+from exporter.errors import InvalidEvent
+from exporter.events import Cursor, Message
+from exporter.platforms.history_cache import HISTORY_CACHE, Cut, Known, digest
+from exporter.platforms.json_decoding import MAX_ITEMS, decode
 
 _T = TypeVar("_T")
 
@@ -51,7 +52,7 @@ class RawHistory(Generic[_T]):
         if not end:
             return [], None
         read = Cursor(end, self._digest())
-        REPEATS.remember(raw, Known(read, self._braces))
+        HISTORY_CACHE.remember(raw, Known(read, self._braces))
         if cursor is None or not self._begins_as(cursor):
             return self._messages(bytes(raw)), read
         tail = bytes(raw[cursor.length : end]).lstrip()

@@ -5,11 +5,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.events import OTHER, Nanos, Rejected, Retryable, Severity
-from exporter.metric import NANO
+from exporter.events import OTHER, Nanounits, Rejected, Retryable, Severity
+from exporter.metrics.metric import NANO
 
 MS: Final = NANO // 1000
-"""Nanos of a millisecond."""
+"""Nanounits of a millisecond."""
 SECONDS: Final = NANO
 DOLLARS: Final = NANO
 RATIO: Final = NANO
@@ -82,8 +82,8 @@ class Values:
     def __init__(self) -> None:
         self.rejected: list[Rejected] = []
 
-    def amount(self, value: object, field: str, unit: Nanos = MS, maximum: Nanos = _HOUR) -> Nanos | None:
-        """A measured amount in Nanos, 0 to ``maximum``; ``unit`` is what 1 stands for."""
+    def amount(self, value: object, field: str, unit: Nanounits = MS, maximum: Nanounits = _HOUR) -> Nanounits | None:
+        """A measured amount in Nanounits, 0 to ``maximum``; ``unit`` is what 1 stands for."""
         # What is measured nearly always; a number that is not finite fails the comparison.
         if type(value) is int and 0 <= value * unit <= maximum:
             return value * unit
@@ -95,11 +95,11 @@ class Values:
             return None
         return amount
 
-    def ratio(self, value: object, field: str) -> Nanos | None:
-        """A ratio in Nanos, 0 to 1."""
+    def ratio(self, value: object, field: str) -> Nanounits | None:
+        """A ratio in Nanounits, 0 to 1."""
         return self.amount(value, field, RATIO, RATIO)
 
-    def signed(self, value: object, field: str, unit: Nanos = MS, maximum: Nanos = _HOUR) -> Nanos | None:
+    def signed(self, value: object, field: str, unit: Nanounits = MS, maximum: Nanounits = _HOUR) -> Nanounits | None:
         """As `amount`, where negative values have a meaning."""
         if value is None:
             return None

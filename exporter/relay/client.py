@@ -1,4 +1,4 @@
-"""Requests to applications: one connection pool for all of them, a time limit for each, a count of what came of it."""
+"""Requests to applications: one connection pool for all of them, each with a time limit and a counted outcome."""
 
 import asyncio
 import logging
@@ -11,12 +11,13 @@ from typing import Final
 import aiohttp
 from aiohttp import hdrs
 
-from exporter.catalogue import RELAY_ERRORS, RELAY_SECONDS
+from exporter.errors import RelayError, RelayFailure
 from exporter.logs import log
-from exporter.metric import NANO
-from exporter.relay.addresses import address
-from exporter.relay.parcel import Failed, Parcel, Reason
-from exporter.series import SeriesTable
+from exporter.metrics.catalogue import RELAY_ERRORS, RELAY_SECONDS
+from exporter.metrics.metric import NANO
+from exporter.metrics.series_table import SeriesTable
+from exporter.relay.request import RelayRequest
+from exporter.relay.target_url import address
 
 KEEPALIVE_SECONDS: Final = 1.0
 """An idle connection is kept for less than any server keeps it, so that none closes as a request goes out. Such a
@@ -47,22 +48,22 @@ class Client:
         if self._session:
             await self._session.close()
 
-    def fail(self, platform: str, reason: Reason) -> None:
+    def fail(self, platform: str, reason: RelayFailure) -> None:
         """Count a failure."""
         self._table.add(RELAY_ERRORS, (platform, reason), 1, time.time())
 
     @asynccontextmanager
-    async def exchange(self, url: str, parcel: Parcel, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def exchange(self, url: str, parcel: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request to an application and take its answer, which must be complete when the context ends.
 
         Raises:
-            Failed: there is no answer, only a part of it, or not within ``seconds``.
+            RelayError: there is no answer, only a part of it, or not within ``seconds``.
         """
         started = time.perf_counter()
         try:
             async with self._send(url, parcel, seconds) as answer:
                 yield answer
-        except Failed as failure:
+        except RelayError as failure:
             self.fail(parcel.platform, failure.reason)
             self._observe(parcel.platform, failure.status, started)
             self._note(parcel.platform, failure.reason)
@@ -72,21 +73,21 @@ class Client:
             self.fail(parcel.platform, "server_error")
         self._note(parcel.platform, "server_error" if answer.status >= 500 else None)
 
-    async def copy(self, url: str, parcel: Parcel, seconds: float) -> int:
+    async def copy(self, url: str, parcel: RelayRequest, seconds: float) -> int:
         """Send a request to a further target, whose answer is of no interest but for its status.
 
         Raises:
-            Failed: it gave none within ``seconds``.
+            RelayError: it gave none within ``seconds``.
         """
         try:
             async with self._send(url, parcel, seconds) as answer:
                 return answer.status
-        except Failed:
+        except RelayError:
             self.fail(parcel.platform, "copy_failed")
             raise
 
     @asynccontextmanager
-    async def _send(self, url: str, parcel: Parcel, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _send(self, url: str, parcel: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         body, target = parcel.body, address(url, parcel.suffix, parcel.query)
         data = body if len(body) <= _AT_ONCE else BytesIO(body)
         with _failures(seconds):
@@ -97,7 +98,7 @@ class Client:
                 ) as answer,
             ):
                 if answer.status < 200:
-                    raise Failed(502, "malformed", "the application behind the relay switched protocols")
+                    raise RelayError(502, "malformed", "the application behind the relay switched protocols")
                 yield answer
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -119,7 +120,7 @@ class Client:
         elapsed = round((time.perf_counter() - started) * NANO)
         self._table.add(RELAY_SECONDS, (platform, code), elapsed, time.time())
 
-    def _note(self, platform: str, reason: Reason | None) -> None:
+    def _note(self, platform: str, reason: RelayFailure | None) -> None:
         """Log when an application begins to fail and when it works again."""
         if reason and platform not in self._failing:
             self._failing.add(platform)
@@ -136,11 +137,11 @@ def _failures(seconds: float) -> Iterator[None]:
         yield
     except TimeoutError:
         message = f"the application behind the relay did not answer within {max(0.0, seconds):.3g} s"
-        raise Failed(504, "timeout", message) from None
+        raise RelayError(504, "timeout", message) from None
     except (aiohttp.ClientConnectorError, aiohttp.InvalidURL):
-        raise Failed(502, "connect", "the application behind the relay can't be reached") from None
+        raise RelayError(502, "connect", "the application behind the relay can't be reached") from None
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
         message = "the application behind the relay closed the connection before its answer was complete"
-        raise Failed(502, "cut", message) from None
+        raise RelayError(502, "cut", message) from None
     except aiohttp.ClientError:
-        raise Failed(502, "malformed", "the application behind the relay did not answer in HTTP") from None
+        raise RelayError(502, "malformed", "the application behind the relay did not answer in HTTP") from None

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from exporter.relay.parcel import Headers
+from exporter.relay.request import Headers
 
 MAX_HOPS: Final = 3
 """Exporters that a request may have passed; more means that a relay's URL leads back to its own exporter."""

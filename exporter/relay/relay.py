@@ -10,28 +10,27 @@ from typing import Final, get_args
 from aiohttp import web
 from msgspec.structs import replace
 
-from exporter.catalogue import RELAY_ERRORS, RELAY_WAITING
+from exporter.config.settings import Platform
+from exporter.errors import Refused, RelayError, RelayFailure, StorageError
 from exporter.events import Event, ToolsAnswered
-from exporter.intake import Intake, understand
-from exporter.limits import Refused
 from exporter.logs import cause, log
-from exporter.metric import NANO
+from exporter.metrics.catalogue import RELAY_ERRORS, RELAY_WAITING
+from exporter.metrics.metric import NANO
+from exporter.recording.ingest import Ingest, understand
 from exporter.relay import headers
-from exporter.relay.answer import pass_back
 from exporter.relay.client import Client
-from exporter.relay.copies import Copies
-from exporter.relay.courier import Courier, Destination
-from exporter.relay.outbox import Outbox
-from exporter.relay.parcel import Failed, Parcel, Reason
+from exporter.relay.mirror import Mirror
+from exporter.relay.queue import RelayQueue
+from exporter.relay.queue_file import Destination
+from exporter.relay.request import RelayRequest
+from exporter.relay.response import pass_back
+from exporter.relay.retry_worker import Endpoint, RetryWorker
 from exporter.relay.routes import Arrival, Route
-from exporter.relay.shelf import Lane
-from exporter.settings import Platform
-from exporter.store.base import StorageError
 
 COUNT_SECONDS: Final = 1.0
 """Time for an event to become durable before the queue is passed by."""
 STOP_SECONDS: Final = 5.0
-"""Time for what is under way in the background at a stop."""
+"""Time for what is in flight in the background at a stop."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,49 +39,49 @@ class Relay:
     """Stands between the webhooks and the applications.
 
     Args:
-        intake: counts the events.
+        ingest: counts the events.
         directory: of the queue's file; None keeps the queue in memory.
     """
 
-    def __init__(self, intake: Intake, directory: Path | None) -> None:
-        self._intake = intake
-        self._client = Client(intake.table)
-        self._copies = Copies(self._client)
-        self._outbox = Outbox(directory / "relay-queue.db" if directory else None)
-        self._courier = Courier(self._outbox, self._client, intake.table, self._find)
+    def __init__(self, ingest: Ingest, directory: Path | None) -> None:
+        self._ingest = ingest
+        self._client = Client(ingest.table)
+        self._mirror = Mirror(self._client)
+        self._queue = RelayQueue(directory / "relay-queue.db" if directory else None)
+        self._retry_worker = RetryWorker(self._queue, self._client, ingest.table, self._find)
         self._counting: set[asyncio.Task[bool]] = set()
         self._routes: dict[str, Route] = {}
 
     def configure(self, platforms: Mapping[str, Platform]) -> None:
-        """Take a new configuration; requests under way finish under the old one."""
+        """Take a new configuration; requests in flight finish under the old one."""
         self._routes = {
             name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay
         }
-        table, now = self._intake.table, time.time()
+        table, now = self._ingest.table, time.time()
         for name, route in self._routes.items():
-            for reason in get_args(Reason):
+            for reason in get_args(RelayFailure):
                 # From 0 on, increase() sees the first one.
                 table.add(RELAY_ERRORS, (name, reason), 0, now)
             if route.settings.ack == "exporter":
-                table.set(RELAY_WAITING, (name,), self._outbox.waiting.get(name, 0), now)
+                table.set(RELAY_WAITING, (name,), self._queue.waiting.get(name, 0), now)
 
     async def start(self) -> None:
         """Go on with what an earlier process left to do."""
         try:
-            left = await self._outbox.load()
+            left = await self._queue.load()
         except StorageError as error:
             log(_log, logging.ERROR, "the relay's queue can't be read", reason=str(error))
             left = True
         if left:
-            self._courier.wake()
+            self._retry_worker.wake()
 
     async def stop(self) -> None:
-        """Finish what is under way, for so long; what is in the queue stays there for the next start."""
-        await asyncio.gather(self._courier.stop(STOP_SECONDS), self._copies.stop(STOP_SECONDS))
+        """Finish what is in flight, for so long; what is in the queue stays there for the next start."""
+        await asyncio.gather(self._retry_worker.stop(STOP_SECONDS), self._mirror.stop(STOP_SECONDS))
         if self._counting:
             await asyncio.wait(self._counting, timeout=STOP_SECONDS)
         await self._client.close()
-        await self._outbox.close()
+        await self._queue.close()
 
     def route(self, platform: str) -> Route | None:
         """The way to the application behind the platform's webhook, if there is one."""
@@ -92,11 +91,11 @@ class Relay:
         """The application's answer to a request, or None where its event is kept and will be forwarded.
 
         Raises:
-            Failed: the application gave no answer.
+            RelayError: the application gave no answer.
         """
         if headers.hops(request) >= headers.MAX_HOPS:
             self._client.fail(arrival.platform, "connect")
-            raise Failed(502, "connect", "the relay leads back to the exporter")
+            raise RelayError(502, "connect", "the relay leads back to the exporter")
         event = self._understand(arrival)
         parcel, copies = route.parcels(request, arrival, event)
         counting = None
@@ -105,7 +104,7 @@ class Relay:
                 return None
         elif event and not event.tools:
             counting = self._count(event, arrival.received)
-        self._copies.send(copies, route.settings.timeout)
+        self._mirror.send(copies, route.settings.timeout)
         seconds, began = route.seconds(event, arrival.began), time.perf_counter()
         try:
             exchange = self._client.exchange(route.settings.url, parcel, seconds)
@@ -125,11 +124,11 @@ class Relay:
             refusal = arrival.content
         except Refused as invalid:
             refusal = invalid
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost a call
+        except Exception as error:  # noqa: BLE001 - a bug must not cost a call
             refusal = Refused(503, "unavailable", "internal error")
             log(_log, logging.ERROR, "event failed", platform=arrival.platform, error=cause(error))
         log(_log, logging.INFO, "passed on uncounted", platform=arrival.platform, reason=refusal.message)
-        self._intake.miss(arrival.platform, refusal)
+        self._ingest.miss(arrival.platform, refusal)
         return None
 
     def _count(self, event: Event, received: float) -> asyncio.Task[bool]:
@@ -141,29 +140,29 @@ class Relay:
 
     async def _counted(self, event: Event, received: float) -> bool:
         try:
-            await self._intake.count(event, received)
+            await self._ingest.count(event, received)
         except Refused as refusal:
-            self._intake.miss(event.platform, refusal)
+            self._ingest.miss(event.platform, refusal)
             return False
         return True
 
-    async def _keep(self, event: Event, received: float, parcels: Mapping[str, Parcel]) -> bool:
+    async def _keep(self, event: Event, received: float, parcels: Mapping[str, RelayRequest]) -> bool:
         """Count an event and queue it; where either fails it is better off with the application's own answer."""
         counting = self._count(event, received)
         await asyncio.wait({counting}, timeout=COUNT_SECONDS)
         if not counting.done() or not counting.result():
             return False
         try:
-            await self._outbox.put(parcels)
+            await self._queue.put(parcels)
         except StorageError as error:
             self._client.fail(event.platform, "queue_failed")
             log(_log, logging.ERROR, "the relay's queue took no event", platform=event.platform, reason=str(error))
             return False
-        self._courier.wake()
+        self._retry_worker.wake()
         return True
 
-    def _find(self, lane: Lane) -> Destination | None:
-        platform, target = lane
+    def _find(self, destination: Destination) -> Endpoint | None:
+        platform, target = destination
         route = self._routes.get(platform)
         if route is None or target not in {"", *(further.url for further in route.settings.targets)}:
             return None

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from msgspec.structs import replace
 
+from exporter.config.settings import SECRET_HEADERS, Platform, Relay
+from exporter.errors import Refused
 from exporter.events import OTHER, UNKNOWN, Event
-from exporter.limits import Refused
 from exporter.relay import headers
-from exporter.relay.parcel import Parcel
-from exporter.settings import SECRET_HEADERS, Platform, Relay
+from exporter.relay.request import RelayRequest
 
 ANSWER_MARGIN: Final = 0.5
 """Seconds of a platform's own limit that are left for the way there and back."""
@@ -48,9 +48,11 @@ class Route:
         carriers = {*SECRET_HEADERS[name], *platform.auth.headers}
         self._secret = frozenset(carriers | ({"authorization"} if platform.auth.type == "bearer" else set()))
 
-    def parcels(self, request: web.Request, arrival: Arrival, event: Event | None) -> tuple[Parcel, dict[str, Parcel]]:
+    def parcels(
+        self, request: web.Request, arrival: Arrival, event: Event | None
+    ) -> tuple[RelayRequest, dict[str, RelayRequest]]:
         """The request for the application that answers, and the copies by URL. No copy has the webhook's secret."""
-        copy = Parcel(
+        copy = RelayRequest(
             platform=arrival.platform,
             event=event.kind if event else UNKNOWN,
             method=request.method,

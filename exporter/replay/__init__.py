@@ -7,9 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from exporter.config import Config
-from exporter.events import InvalidEvent
+from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
-from exporter.recorder import Recorder
+from exporter.recording.recorder import Recorder
 from exporter.replay.bodies import Body
 from exporter.replay.origin import platform_of
 from exporter.replay.samples import Samples

@@ -8,11 +8,11 @@ their samples follow in the order of time, which promtool takes and a file of co
 from collections.abc import Callable
 from typing import Final
 
-from exporter import exposition
-from exporter.catalogue import METRICS
-from exporter.derived import DerivedFamily
-from exporter.lines import openmetrics_sections
-from exporter.series import SeriesTable
+from exporter.metrics import exposition
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.series_table import SeriesTable
+from exporter.metrics.text_format import openmetrics_sections
+from exporter.recording.computed_metrics import DerivedFamily
 
 _CALL_METRICS: Final = frozenset(name for name in METRICS if not name.startswith("voice_exporter_"))
 _LONG_GAP: Final = 60

@@ -28,7 +28,7 @@ ASSISTANTS: Final[tuple[Assistant, ...]] = (
     Assistant(
         platform="interactly",
         id="65f0a1c2d3e4f5a6b7c8d902",
-        name="Lakeside Orthopedics - intake",
+        name="Lakeside Orthopedics - ingest",
         channel="phone",
         direction="inbound",
         llm_provider="anthropic",
@@ -168,7 +168,7 @@ ASSISTANTS: Final[tuple[Assistant, ...]] = (
 
 USER_LINES: Final = (
     "Hello.",
-    "Hi, I would like to book an appointment.",
+    "Hi, I would like to memory an appointment.",
     "Do you have anything on Tuesday afternoon?",
     "For next week, if that is possible.",
     "My name is Ada Example.",
@@ -233,10 +233,10 @@ def prompt(assistant: Assistant) -> str:
     return (
         f"You are the voice assistant of {assistant.name}, located at 1 Example Street. Your name is Robin. The hours "
         "are 8 AM to 5 PM daily, closed on Sundays. The phone number is 555-0100.\n\nToday's date is {{date}}.\n\n"
-        "You answer questions about the business and book appointments. To book one, gather what is needed in a "
+        "You answer questions about the business and memory appointments. To memory one, gather what is needed in a "
         "friendly and efficient manner:\n\n1. Ask for their full name.\n2. Ask for their mobile number.\n3. Ask for "
         "the purpose of their visit.\n4. Ask for their preferred date and time.\n5. Confirm the details with the "
-        "caller, and then book the appointment.\n\n- Keep all your responses short and simple, in casual language.\n"
+        "caller, and then memory the appointment.\n\n- Keep all your responses short and simple, in casual language.\n"
         "- Once the appointment is booked, ask whether they need anything else.\n- If not, end the conversation by "
         "saying 'Goodbye'."
     )

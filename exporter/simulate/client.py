@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
+from exporter.errors import DeliveryError
 from exporter.simulate.calls import Traffic
 from exporter.simulate.model import PLATFORMS, Delivery, Platform
 from exporter.simulate.scenarios import SCENARIOS
@@ -23,10 +24,6 @@ CONNECTIONS: Final = 64
 TIMEOUT_SECONDS: Final = 20.0
 """Both platforms wait this long for an answer by default."""
 _SECRET_HEADERS: Final[dict[Platform, str]] = {"interactly": "x-interactly-secret", "vapi": "X-Vapi-Secret"}
-
-
-class DeliveryError(Exception):
-    """It is of no use to go on; the message says why and what to do, in one line."""
 
 
 def endpoints(url: str) -> dict[Platform, URL]:
@@ -149,7 +146,7 @@ async def simulate(  # noqa: PLR0913, PLR0917 -- one for each option of the comm
 
 
 async def _watched(sending: Awaitable[None], tally: Tally, out: TextIO, err: TextIO) -> int:
-    """Show how the sending goes and what came of it; the exit code."""
+    """Show how the sending goes and the outcome of it; the exit code."""
     progress = asyncio.create_task(_progress(tally, out))
     try:
         with suppress(asyncio.CancelledError):

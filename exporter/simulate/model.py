@@ -110,7 +110,7 @@ class Reply(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """What the caller said and what came of it.
+    """What the caller said and the outcome of it.
 
     ``heard`` is when the platform knew the turn to be over: ``end`` plus detection and its queue.
     """

@@ -8,16 +8,8 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-Cells: TypeAlias = tuple[tuple[int, int], ...]
+CellDeltas: TypeAlias = tuple[tuple[int, int], ...]
 """Amounts to add by cell. Cell 0 is a counter's value or a histogram's sum, the others a histogram's bucket counts."""
-
-
-class StorageError(Exception):
-    """The store could not keep a batch; nothing of it was kept. The message is safe to show."""
-
-
-class StoreLost(StorageError):  # noqa: N818 - says what happened, beside the error that is the rule
-    """What was kept is gone, while the caller still has it: the next batch must be a whole one."""
 
 
 class StoredSeries(Struct, array_like=True, gc=False):
@@ -53,7 +45,7 @@ class Batch(Struct):
     """
 
     series: list[StoredSeries]
-    increments: list[tuple[int, Cells]]
+    increments: list[tuple[int, CellDeltas]]
     dropped: list[int]
     calls: dict[int, bytes | None]
     assistants: dict[int, bytes | None]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from exporter.store.base import Batch, Cells, StoredSeries
+from exporter.store.base import Batch, CellDeltas, StoredSeries
 
 
 class Changes:
@@ -56,7 +56,7 @@ class Changes:
                 cells.extend([0] * (cell + 1 - len(cells)))
                 cells[cell] += amount
 
-    def _count(self, number: int, cells: Cells) -> None:
+    def _count(self, number: int, cells: CellDeltas) -> None:
         amounts = self._amounts.setdefault(number, {})
         for cell, amount in cells:
             amounts[cell] = amounts.get(cell, 0) + amount

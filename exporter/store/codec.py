@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from exporter.store.base import Batch, StoredSeries, StoreLost
+from exporter.errors import StoreLost
+from exporter.store.base import Batch, StoredSeries
 
 Row: TypeAlias = tuple[int | bytes, ...]
 """A row of any table: its numbers, their key first, then the checksum, then the blob."""

@@ -15,12 +15,13 @@ import sqlite3
 import time
 from pathlib import Path
 
+from exporter.errors import StorageError, StoreLost
 from exporter.store import journal, schema, tables
-from exporter.store.base import Batch, Snapshot, StorageError, StoreLost
+from exporter.store.base import Batch, Snapshot
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_batch
-from exporter.store.faults import translated
-from exporter.store.folder import Folder
+from exporter.store.directory import Folder
+from exporter.store.sqlite_errors import translated
 
 FOLD_ROWS = 1024
 FOLD_BYTES = 4 << 20
@@ -48,7 +49,7 @@ class Database:
         self._start_journal()
 
     def load(self) -> Snapshot:
-        """Lock the directory and read everything; a damaged database is set aside and gives an empty snapshot.
+        """Lock the directory and read everything; a damaged database is quarantined and gives an empty snapshot.
 
         Raises:
             StorageError: another process has the directory, or the storage fails; with the flag that names it.

@@ -1,4 +1,4 @@
-"""The database as files: made for its owner only, set aside under a dated name."""
+"""The database as files: made for its owner only, quarantined under a dated name."""
 
 import os
 import time

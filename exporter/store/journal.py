@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from exporter.store.base import StoreLost
+from exporter.errors import StoreLost
 from exporter.store.codec import opened, sealed
 
 

@@ -13,7 +13,7 @@ The only text in it is metric names and label values.
 import sqlite3
 from pathlib import Path
 
-from exporter.store.base import StorageError, StoreLost
+from exporter.errors import StorageError, StoreLost
 
 BUSY_SECONDS = 1.5
 """How long another process may hold the database before that is an error."""

@@ -30,7 +30,7 @@ class SqliteStore:
         return self._database.folder.set_aside
 
     def load(self) -> Snapshot:
-        """Everything kept so far; nothing, where the database was damaged and had to be set aside.
+        """Everything kept so far; nothing, where the database was damaged and had to be quarantined.
 
         Raises:
             StorageError: the store can't be read, or another process has it.
@@ -68,7 +68,7 @@ class SqliteStore:
         try:
             self._database.tidy()
         except Exception:  # noqa: BLE001 - nobody waits for this, so the log must say it
-            _log.exception("storage: a defect of the exporter, please report it")
+            _log.exception("storage: a bug of the exporter, please report it")
 
 
 def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:

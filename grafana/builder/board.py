@@ -14,7 +14,7 @@ from grafana_foundation_sdk.builders.dashboard import (
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
-from exporter import catalogue as m
+from exporter.metrics import catalogue as m
 from grafana.builder.firing import ACTED_ON, alerts
 from grafana.builder.panels import DATASOURCE
 from grafana.builder.places import plain, text

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMap, ValueMappingResult
 
-from exporter import catalogue as m
+from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import EXPORTER, Section, board
 from grafana.builder.panels import judged, now, tile
@@ -56,10 +56,10 @@ def _kept() -> stat.Panel:
     panel = tile(
         "Events not kept",
         "In the time range: events refused because storage failed or its queue was full, which are lost; and damaged"
-        " databases that were set aside, after which counts began again.",
+        " databases that were quarantined, after which counts began again.",
         now(total(m.WEBHOOKS, (), RANGE, outcome="unavailable"), "refused"),
         now(total(m.STORAGE_ERRORS, (), RANGE), "storage errors"),
-        now(total(m.STORAGE_SET_ASIDE, (), RANGE), "databases set aside"),
+        now(total(m.STORAGE_SET_ASIDE, (), RANGE), "databases quarantined"),
     )
     return judged(panel, c.above(critical=1))
 
@@ -68,7 +68,7 @@ def _refused() -> stat.Panel:
     outcomes = "unauthorized|invalid|too_large|timeout|limited"
     panel = tile(
         "Requests refused",
-        "In the time range, for what they are. A webhook that faces the internet gets some from strangers.",
+        "In the time range, for what they are. A webhook that faces the internet gets some from untrusted clients.",
         now(total(m.WEBHOOKS, (), RANGE, outcome=outcomes)),
     )
     return judged(panel, c.above(Number("exporter.rejecting.count")))

@@ -6,8 +6,8 @@ from typing import Final
 from grafana_foundation_sdk.builders import barchart, bargauge, stat, timeseries
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
-from exporter import catalogue as m
 from exporter.assets.promql import indent, ratio
+from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import bars, coloured, columns, judged, marked, now, query, series, stacked, tile

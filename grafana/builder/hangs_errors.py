@@ -6,8 +6,8 @@ from typing import Final
 from grafana_foundation_sdk.builders import barchart, bargauge, stat, timeseries
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat as Format
 
-from exporter import catalogue as m
 from exporter.assets.promql import ratio
+from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import HANGS_ERRORS, Section, board
 from grafana.builder.failures import basis, errors

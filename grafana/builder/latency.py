@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from grafana_foundation_sdk.builders import bargauge, heatmap, stat, timeseries
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
-from exporter import catalogue as m
 from exporter.assets.promql import ratio
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import LATENCY, Section, board
 from grafana.builder.panels import bars, coloured, density, fixed, judged, marked, now, query, series, stacked, tile

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
-from exporter import catalogue as m
+from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder import firing
 from grafana.builder.board import HANGS_ERRORS, LATENCY, OVERVIEW, Section, board, drill_down

@@ -4,9 +4,9 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import timeseries
 
-from exporter import catalogue as m
 from exporter.assets.relay import NO_ANSWER
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import marked, query, series
@@ -62,7 +62,7 @@ def process() -> Section:
         [
             _gauge("Processors", "Processor seconds a second; 1 is a whole processor.", cpu),
             _gauge("Memory", "Resident memory.", of_exporters(select(_MEMORY))).unit("bytes"),
-            _gauge("Open files", "Connections included.", of_exporters(select(_FILES))),
+            _gauge("Open files", "ConnectionLimit included.", of_exporters(select(_FILES))),
         ],
     )
 

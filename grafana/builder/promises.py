@@ -5,8 +5,8 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import bargauge, heatmap, timeseries
 
-from exporter import catalogue as m
 from exporter.assets.promql import indent
+from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import bars, coloured, density, marked, now, query, series, stacked

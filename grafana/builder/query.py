@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from exporter import catalogue as m
 from exporter.assets.promql import Labels, indent, sum_by
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder.places import Window
 
 ASSISTANT: Final[Labels] = ("platform", "assistant_id")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from exporter import catalogue as m
 from exporter.assets.promql import Labels, indent, ratio, sum_by
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder.colours import Steps, above
 from grafana.builder.places import Number, Window, text, window
 from grafana.builder.query import ASSISTANT, growth, increase, quantile, select, total

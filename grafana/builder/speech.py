@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import timeseries
 
-from exporter import catalogue as m
 from exporter.assets.promql import ratio
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import coloured, density, marked, query, series

@@ -2,9 +2,9 @@
 
 from grafana_foundation_sdk.builders import bargauge, timeseries
 
-from exporter import catalogue as m
 from exporter.assets.promql import ratio
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import bars, coloured, marked, now, query, series, stacked
@@ -87,7 +87,7 @@ _RANKED = (
     ),
     ("Why calls ended", "Reasons of the calls that ended in the time range.", m.CALLS_ENDED, "reason"),
     ("How far calls came", "Calls that reached each status in the time range.", m.STATUS_UPDATES, "status"),
-    ("Transfers", "Transfers of calls in the time range, by status.", m.TRANSFERS, "status"),
+    ("ReportedTransfers", "ReportedTransfers of calls in the time range, by status.", m.TRANSFERS, "status"),
 )
 
 
@@ -117,7 +117,7 @@ def _talk() -> timeseries.Panel:
 def _interruptions() -> timeseries.Panel:
     turns = rate(m.MESSAGES, (), role="user")
     panel = series(
-        "Interruptions per message of the caller",
+        "ReportedInterruptions per message of the caller",
         "How often callers cut off the assistant (a barge-in) or it them, and messages that were never spoken for it.",
         query(ratio(rate(m.INTERRUPTIONS, (), interrupted="assistant"), turns), "assistant cut off"),
         query(ratio(rate(m.INTERRUPTIONS, (), interrupted="user"), turns), "caller cut off"),

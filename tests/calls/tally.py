@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter.book import Book, Draft
 from exporter.config import Config
 from exporter.events import Distribution
-from exporter.labels import LabelLimits
-from exporter.metric import NANO, Increment
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import NANO, Increment
 from exporter.platforms import PLATFORMS
+from exporter.recording.calls_in_memory import CallsInMemory, Draft
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -28,7 +28,9 @@ class Tally:
 
     def __init__(self, config: Config | None = None) -> None:
         config = config or Config()
-        self.book = Book(config, LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl))
+        self.memory = CallsInMemory(
+            config, LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl)
+        )
         self.counts: dict[tuple[str, tuple[str, ...]], int] = defaultdict(int)
         self.observed: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
         self.distributions: dict[tuple[str, tuple[str, ...]], list[Distribution]] = defaultdict(list)
@@ -39,7 +41,7 @@ class Tally:
         fresh = []
         for body in bodies:
             event = PLATFORMS[platform].parse(body if isinstance(body, bytes) else json.dumps(body).encode())
-            draft = Draft(self.book)
+            draft = Draft(self.memory)
             folded = draft.fold(event, now)
             draft.adopt()
             self.add(folded.increments)

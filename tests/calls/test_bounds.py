@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from exporter.book import Draft
 from exporter.calls.state import MAX_SEEN
 from exporter.config import Calls, Config
 from exporter.platforms import PLATFORMS
-from exporter.recorder import Recorder
+from exporter.recording.calls_in_memory import Draft
+from exporter.recording.recorder import Recorder
 from exporter.store.memory import MemoryStore
 from tests.calls.tally import Tally
 
@@ -29,7 +29,7 @@ def status(call: str) -> bytes:
 
 def tidy(tally: Tally) -> None:
     """One round of the timer."""
-    draft = Draft(tally.book)
+    draft = Draft(tally.memory)
     for increments in draft.tidy(2.0, 100):
         tally.add(increments)
     draft.adopt()
@@ -57,25 +57,25 @@ def test_a_large_call_takes_the_place_of_many() -> None:
     for number in range(5):
         tally.deliver(update(f"small-{number}", 0, 10))
     tally.deliver(update("large", 0, 3_590))
-    assert tally.book.size == 5 + 36
+    assert tally.memory.size == 5 + 36
 
     tidy(tally)
     tidy(tally)
 
-    assert len(tally.book) == 5
-    assert tally.book.size == 4 + 36
+    assert len(tally.memory) == 5
+    assert tally.memory.size == 4 + 36
 
 
 def test_what_was_forgotten_takes_no_place() -> None:
     """The places add up to zero once every call is gone."""
     tally = Tally(Config(calls=Calls(retention=0.5, idle_timeout=0.5)))
     tally.deliver(update("one", 0, 500), update("two", 0, 10), update("one", 500, 10))
-    assert tally.book.size == 6 + 1
+    assert tally.memory.size == 6 + 1
 
     tidy(tally)
     tidy(tally)
 
-    assert (len(tally.book), tally.book.size) == (0, 0)
+    assert (len(tally.memory), tally.memory.size) == (0, 0)
 
 
 async def test_the_timer_keeps_up_with_any_rate() -> None:
@@ -90,6 +90,6 @@ async def test_the_timer_keeps_up_with_any_rate() -> None:
         # Those that expired are remembered until the next round, in case their report comes late.
         await recorder.tidy()
 
-        assert len(recorder._book) == 50
+        assert len(recorder._memory) == 50
     finally:
         await recorder.stop()

@@ -1,4 +1,4 @@
-"""Hangs, errors, and what came of hangs."""
+"""Hangs, errors, and the outcome of hangs."""
 
 from collections.abc import Callable
 from itertools import permutations

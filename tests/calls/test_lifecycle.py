@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporter.book import Draft
 from exporter.config import Calls, Config, Labels
+from exporter.recording.calls_in_memory import Draft
 from tests.calls.tally import Tally, payload
 
 PA = ("interactly", "64ab00000000000000000001")
@@ -107,7 +107,7 @@ def test_configuration_is_remembered_by_assistant() -> None:
     tally.deliver(payload("status-update-queued"), cut)
     assert tally.values("voice_llm_response_seconds", provider="gemini", model="gemini-3-flash-preview") == [2.557]
     assert len(tally.values("voice_stt_confidence_ratio", provider="deepgram")) == 3
-    remembered = tally.book.assistants[PA]
+    remembered = tally.memory.assistants[PA]
     assert remembered.tts_provider == "eleven-labs"
     assert remembered.subscribed == ("conversation-update", "end-of-call-report", "status-update")
 
@@ -118,8 +118,8 @@ def test_late_event_does_not_turn_back_the_configuration() -> None:
     newer["message"]["assistant"]["assistantModel"] = "newer-model"
     tally = Tally()
     tally.deliver(newer, payload("status-update-queued"))
-    assert tally.book.assistants[PA].llm_model == "newer-model"
-    assert tally.book.assistants[PA].stt_provider == "deepgram"
+    assert tally.memory.assistants[PA].llm_model == "newer-model"
+    assert tally.memory.assistants[PA].stt_provider == "deepgram"
 
 
 def test_event_counters_exist_at_zero() -> None:
@@ -155,7 +155,7 @@ def test_silent_call_expires() -> None:
     """A call silent for the idle timeout expires: its hang ends unknown, its end stays open for a late report."""
     tally = Tally(Config(calls=Calls(idle_timeout=60.0)))
     tally.deliver(payload("hang"), now=1000.0)
-    draft = Draft(tally.book)
+    draft = Draft(tally.memory)
     assert list(draft.tidy(1059.0, 10)) == []
     for increments in draft.tidy(1061.0, 10):
         tally.add(increments)
@@ -174,10 +174,10 @@ def test_ended_call_is_forgotten_after_retention() -> None:
     tally = Tally(Config(calls=Calls(retention=60.0)))
     tally.deliver(finished(), now=1000.0)
     for now, left in ((1059.0, 1), (1061.0, 0)):
-        draft = Draft(tally.book)
+        draft = Draft(tally.memory)
         list(draft.tidy(now, 10))
         draft.adopt()
-        assert len(tally.book) == left
+        assert len(tally.memory) == left
 
 
 def test_tracked_calls_are_bounded() -> None:
@@ -188,9 +188,9 @@ def test_tracked_calls_are_bounded() -> None:
         body["message"]["call"]["id"] = f"WC-{number}"
         tally.deliver(body, now=1000.0 + number)
     for _ in range(2):
-        draft = Draft(tally.book)
+        draft = Draft(tally.memory)
         for increments in draft.tidy(1010.0, 10):
             tally.add(increments)
         draft.adopt()
-    assert len(tally.book) == 2
+    assert len(tally.memory) == 2
     assert tally.total("voice_exporter_calls_expired_total") == 2

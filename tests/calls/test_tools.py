@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from exporter.book import Draft
 from exporter.calls import step
 from exporter.events import Event, ToolsAnswered
-from exporter.metric import NANO
+from exporter.metrics.metric import NANO
 from exporter.platforms import vapi
+from exporter.recording.calls_in_memory import Draft
 from tests.calls.tally import Tally
 from tests.platforms.test_vapi_live import ASKED, BOOKED, FOUND
 from tests.platforms.vapi_bodies import message
 
-CALLS = [{"id": "t1", "function": {"name": "find"}}, {"id": "t2", "function": {"name": "book"}}]
+CALLS = [{"id": "t1", "function": {"name": "find"}}, {"id": "t2", "function": {"name": "memory"}}]
 
 
 def parse(body: dict[str, Any]) -> Event:
@@ -32,7 +32,7 @@ def answered(seconds: float, **fields: object) -> Event:
 
 def fold(counted: Tally, event: Event) -> bool:
     """Fold an event that no body alone makes; whether it counted anything."""
-    draft = Draft(counted.book)
+    draft = Draft(counted.memory)
     folded = draft.fold(event, 1.0)
     draft.adopt()
     counted.add(folded.increments)
@@ -49,7 +49,7 @@ def test_tool_calls_of_a_message() -> None:
             "nonsense",
             {"id": "t3", "name": "no label"},
         ]
-        assert [use.tool for use in parse(body).tools] == ["find", "book", "other"]
+        assert [use.tool for use in parse(body).tools] == ["find", "memory", "other"]
     assert parse(message("hang", toolCallList=CALLS)).tools == ()
 
 
@@ -66,7 +66,7 @@ def test_an_answer_counts_for_each_of_its_tool_calls() -> None:
     assert fold(counted, answered(0.25))
     assert not fold(counted, answered(0.75))
     assert counted.values("voice_tool_call_seconds", tool="find") == [0.25]
-    assert counted.values("voice_tool_call_seconds", tool="book") == [0.25]
+    assert counted.values("voice_tool_call_seconds", tool="memory") == [0.25]
     assert counted.total("voice_calls_started_total") == 1
 
 
@@ -76,7 +76,7 @@ def test_a_tool_call_of_two_messages_counts_once() -> None:
     fold(counted, answered(0.25, toolCallList=CALLS[:1]))
     assert fold(counted, answered(0.75))
     assert counted.values("voice_tool_call_seconds", tool="find") == [0.25]
-    assert counted.values("voice_tool_call_seconds", tool="book") == [0.75]
+    assert counted.values("voice_tool_call_seconds", tool="memory") == [0.75]
 
 
 @pytest.mark.parametrize("order", list(permutations(["answer", "asked", "results"])))
@@ -91,7 +91,7 @@ def test_one_source_measures_a_tool_call(order: tuple[str, ...]) -> None:
             counted.deliver(message("conversation-update", messages=messages), platform="vapi")
     first = [0.5] if order[-1] == "answer" else [0.25]
     assert counted.values("voice_tool_call_seconds", tool="find") == first
-    assert counted.values("voice_tool_call_seconds", tool="book") == first
+    assert counted.values("voice_tool_call_seconds", tool="memory") == first
 
 
 def test_tool_calls_without_a_call() -> None:
@@ -108,5 +108,5 @@ def test_a_call_beyond_any_length_measures_no_more(monkeypatch: pytest.MonkeyPat
     counted = Tally()
     fold(counted, answered(0.25, toolCallList=CALLS[:1]))
     fold(counted, answered(0.25, toolCallList=CALLS[1:]))
-    assert counted.values("voice_tool_call_seconds", tool="book") == []
+    assert counted.values("voice_tool_call_seconds", tool="memory") == []
     assert counted.total("voice_exporter_rejected_values_total", field="tool", reason="too_large") == 1

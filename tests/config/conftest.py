@@ -1,8 +1,8 @@
 import pytest
 
-from exporter import config
+from exporter.config.load import SECRET_VARIABLE
 
 
 @pytest.fixture(autouse=True)
 def _no_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(config.SECRET_VARIABLE, raising=False)
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from exporter import config
+from exporter.errors import ConfigError
 
 FIXTURES: Final = Path(__file__).parent.parent / "fixtures" / "config"
 
@@ -27,6 +28,6 @@ def valid(name: str) -> config.Config:
 
 def faults(path: Path) -> str:
     """What is wrong with a file, without the file's name."""
-    with pytest.raises(config.ConfigError) as raised:
+    with pytest.raises(ConfigError) as raised:
         config.load(path)
     return "\n".join(line.removeprefix(str(path)).lstrip(": ") for line in str(raised.value).splitlines())

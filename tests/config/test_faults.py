@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.config import ConfigError
+from exporter.errors import ConfigError
 from tests.config.files import CANARY, FIXTURES, faults, write
 
 INVALID = sorted((FIXTURES / "invalid").iterdir())

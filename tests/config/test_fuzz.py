@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter import config
-from exporter.config import Config, ConfigError
-from exporter.config_keys import KEYS
+from exporter.config import Config
+from exporter.config.keys import KEYS
+from exporter.errors import ConfigError
 from tests.config.files import CANARY, FIXTURES
 
 LEAVES = (

@@ -6,7 +6,7 @@ import pytest
 
 from exporter import config
 from exporter.config import Auth, Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
-from exporter.settings import MAX_VALUES
+from exporter.config.settings import MAX_VALUES
 from tests.config.files import valid, write
 
 

@@ -6,10 +6,10 @@ import yaml
 
 from exporter import config
 from exporter.config import Config
-from exporter.config_keys import KEYS, REFERENCE
-from exporter.config_platform import AUTH_TYPES
-from exporter.durations import parse_duration
-from exporter.schema import Key
+from exporter.config.keys import KEYS, REFERENCE
+from exporter.config.platform import AUTH_TYPES
+from exporter.yamlfile.durations import parse_duration
+from exporter.yamlfile.schema import Key
 from tests.config.files import write
 
 VAPI: Final = "webhooks.vapi"

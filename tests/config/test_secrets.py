@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.config import ConfigError
+from exporter.config.load import SECRET_VARIABLE
+from exporter.errors import ConfigError
 from tests.config.files import CANARY, faults, valid, write
 
 
@@ -41,28 +42,28 @@ def test_a_large_secret_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_environments_secret_is_every_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable's secret comes behind those of the file, on every platform, without a file too."""
-    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    monkeypatch.setenv(SECRET_VARIABLE, "s3cr3t-of-all")
     assert [p.secrets for p in config.load(None).webhooks.platforms.values()] == [(b"s3cr3t-of-all",)] * 2
     assert valid("contract").webhooks.platforms["vapi"].secrets == (b"s3cr3t-of-vapi", b"s3cr3t-of-all")
 
 
 def test_the_environments_secret_leaves_an_open_platform_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One platform may ask for no secret while the environment has one for the others."""
-    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    monkeypatch.setenv(SECRET_VARIABLE, "s3cr3t-of-all")
     loaded = config.load(write(tmp_path, "webhooks: {vapi: {auth: none}}"))
     assert loaded.webhooks.platforms["vapi"].auth.type == "none"
 
 
 def test_the_environments_secret_is_enough_for_a_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A type that needs a secret takes that of the environment."""
-    monkeypatch.setenv(config.SECRET_VARIABLE, "s3cr3t-of-all")
+    monkeypatch.setenv(SECRET_VARIABLE, "s3cr3t-of-all")
     assert config.load(write(tmp_path, "webhooks: {vapi: {auth: bearer}}")).webhooks.platforms["vapi"].secrets
 
 
 @pytest.mark.parametrize("value", ["", " ", "s3cr3t\n", " s3cr3t", "s3cr3t\tx"])
 def test_a_useless_secret_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """An empty variable is a slip of whoever set it, not a wish for no secret."""
-    monkeypatch.setenv(config.SECRET_VARIABLE, value)
+    monkeypatch.setenv(SECRET_VARIABLE, value)
     with pytest.raises(ConfigError) as raised:
         config.load(None)
     assert str(raised.value) == (

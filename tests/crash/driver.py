@@ -8,9 +8,9 @@ import signal
 import sys
 from itertools import count
 
-from exporter import recorder
 from exporter.cli import main
-from exporter.recorder import Recorder
+from exporter.recording import recorder
+from exporter.recording.recorder import Recorder
 from exporter.store.base import Batch
 from exporter.store.sqlite import SqliteStore
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from exporter.assets import render
-from tests.alerting import Alertmanager, Receivers
 from tests.calls.tally import FIXTURES
 from tests.conftest import Running, StartExporter
-from tests.servers import Prometheus, eventually
+from tests.support.alerting import Alertmanager, Receivers
+from tests.support.servers import Prometheus, eventually
 
 SECONDS = """\
 scrape_interval: 1s

@@ -7,7 +7,7 @@ import pytest
 
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
-from tests.servers import Prometheus, eventually
+from tests.support.servers import Prometheus, eventually
 
 NAMES = [
     "status-update-queued",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.calls.tally import payload
 from tests.conftest import Running, StartExporter
-from tests.servers import eventually
+from tests.support.servers import eventually
 
 
 def ask(url: str, body: bytes | None = None) -> tuple[int, str]:

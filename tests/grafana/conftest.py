@@ -15,7 +15,7 @@ from exporter import assets
 from exporter.simulate import bodies
 from tests.conftest import Running
 from tests.grafana.boards import Target, filled, targets
-from tests.servers import Prometheus, eventually
+from tests.support.servers import Prometheus, eventually
 
 THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 1s, hang_rate: {for: 0s}}"
 SCENARIOS = ("normal", "hang-storm", "llm-rate-limit", "audio-quality", "auth-failure", "network-timeout")

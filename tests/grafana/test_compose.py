@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from exporter.assets import load
-from exporter.durations import parse_duration
+from exporter.yamlfile.durations import parse_duration
 from tests.grafana.boards import FILES, ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

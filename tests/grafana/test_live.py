@@ -6,7 +6,7 @@ from typing import Final
 from tests.conftest import StartExporter
 from tests.grafana.boards import filled, targets
 from tests.grafana.conftest import has_data
-from tests.servers import Prometheus, eventually
+from tests.support.servers import Prometheus, eventually
 
 MAY_BE_EMPTY: Final = {
     "voice-exporter: Relay p95, by status code A": "where no relay is configured",

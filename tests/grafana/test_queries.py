@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from exporter import catalogue as m
-from exporter.metric import Metric
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from tests.grafana.boards import UIDS, Target, board, filled, panels, targets, variables
 from tests.rules.lint import check, selectors
 from tests.rules.shapes import sample

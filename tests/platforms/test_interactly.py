@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.events import InvalidEvent
+from exporter.errors import InvalidEvent
 from exporter.platforms import interactly
 from tests.calls.tally import Tally, payload
 

@@ -1,4 +1,4 @@
-"""How much of a body is read: what a stranger could make expensive has a limit."""
+"""How much of a body is read: what an untrusted client could make expensive has a limit."""
 
 import json
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from msgspec import Raw, Struct
 
-from exporter.events import InvalidEvent, Message, Rejected
+from exporter.errors import InvalidEvent
+from exporter.events import Message, Rejected
 from exporter.platforms import PLATFORMS
-from exporter.platforms.decoding import MAX_ITEMS, MAX_VALUES
 from exporter.platforms.history import RawHistory
+from exporter.platforms.json_decoding import MAX_ITEMS, MAX_VALUES
 
 NOW = 1_700_000_000_000
 each_platform = pytest.mark.parametrize("platform", sorted(PLATFORMS))

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from exporter.config import Config
-from exporter.events import InvalidEvent, Rejected
+from exporter.errors import InvalidEvent
+from exporter.events import Rejected
 from exporter.platforms import interactly
-from exporter.recorder import Recorder
+from exporter.recording.recorder import Recorder
 from exporter.store.memory import MemoryStore
 from tests.calls.tally import Tally, payload
 

@@ -122,9 +122,9 @@ def said(role: str, at: float, **fields: object) -> Body:
     return {"role": role, "message": "", "time": START_MS + round(at * 1000), **fields}
 
 
-ASKED = said("tool_calls", 1, toolCalls=[{"id": "t1", "function": {"name": "find"}}, {"id": "t2", "name": "book"}])
+ASKED = said("tool_calls", 1, toolCalls=[{"id": "t1", "function": {"name": "find"}}, {"id": "t2", "name": "memory"}])
 FOUND = said("tool_call_result", 1.5, toolCallId="t1", name="find", result="")
-BOOKED = said("tool_call_result", 1.5, toolCallId="t2", name="book", result="")
+BOOKED = said("tool_call_result", 1.5, toolCallId="t2", name="memory", result="")
 
 
 @pytest.mark.parametrize("order", list(permutations([[ASKED], [FOUND], [BOOKED], [ASKED, FOUND, BOOKED]])))
@@ -132,7 +132,7 @@ def test_tool_calls(order: tuple[list[Body], ...]) -> None:
     """Each tool call counts once from call to result, whichever of the two is known first."""
     counted = tally(*[message("conversation-update", messages=messages) for messages in order])
     assert counted.values("voice_tool_call_seconds", tool="find") == [0.5]
-    assert counted.values("voice_tool_call_seconds", tool="book") == [0.5]
+    assert counted.values("voice_tool_call_seconds", tool="memory") == [0.5]
     assert counted.total("voice_messages_total", role="tool") == 3
 
 
@@ -141,7 +141,7 @@ def test_tool_names_are_labels() -> None:
     asked = said("tool_calls", 1, toolCalls=[{"id": "t1", "function": {"name": "no label"}}, {"id": "t2"}])
     counted = tally(message("conversation-update", messages=[asked, FOUND, BOOKED]))
     assert counted.values("voice_tool_call_seconds", tool="other") == [0.5]
-    assert counted.values("voice_tool_call_seconds", tool="book") == [0.5]
+    assert counted.values("voice_tool_call_seconds", tool="memory") == [0.5]
 
 
 @pytest.mark.parametrize(

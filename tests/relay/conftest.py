@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, get_args
 import pytest
 
 from exporter.config import Auth, Config, Limits, Platform, Relay
-from exporter.relay.parcel import Reason
+from exporter.errors import RelayFailure
 from exporter.store.base import Store
 from tests.conftest import Serve
-from tests.service import Service, running
+from tests.support.service import Service, running
 
 SECRET = "open sesame"
 KEY = ("X-Vapi-Secret", SECRET)
@@ -61,9 +61,9 @@ async def exporter(serve: Serve, tmp_path: Path) -> AsyncIterator[Exporter]:
 
 
 def failures(front: Front) -> dict[str, float]:
-    """Failures so far by reason, where there were any."""
+    """ReportedFailures so far by reason, where there were any."""
     name = "voice_exporter_relay_errors_total"
-    found = {reason: front.service.sample(name, platform="vapi", reason=reason) for reason in get_args(Reason)}
+    found = {reason: front.service.sample(name, platform="vapi", reason=reason) for reason in get_args(RelayFailure)}
     return {reason: count for reason, count in found.items() if count}
 
 

@@ -9,16 +9,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from exporter.relay import answer as answers
+from exporter.errors import StorageError
 from exporter.relay import relay
+from exporter.relay import response as answers
 from exporter.relay.client import Client
-from exporter.store.base import Batch, StorageError
+from exporter.store.base import Batch
 from exporter.store.memory import MemoryStore
 from tests.conftest import Connect, head
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post, talking
 from tests.relay.conftest import KEY, SECRET, Exporter, codes, config, counted, failures
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 HANG = json.dumps(message("hang")).encode()
 REQUEST = json.dumps(message("assistant-request")).encode()

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.conftest import Connect, Running, StartExporter, head, until
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post, talking
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 HANG = json.dumps(message("hang")).encode()
 KILLS = 4
@@ -171,7 +171,7 @@ async def test_a_stop_waits_for_answers_under_way(start_exporter: StartExporter,
 
 
 async def test_the_application_is_killed(start_exporter: StartExporter, tmp_path: Path) -> None:
-    """An application that dies with requests under way costs a 502 each, and works again when it is back."""
+    """An application that dies with requests in flight costs a 502 each, and works again when it is back."""
 
     async def answering(_: web.Request) -> web.StreamResponse:
         await asyncio.sleep(60)
@@ -208,7 +208,7 @@ async def test_half_a_long_answer_is_reset(start_exporter: StartExporter, tmp_pa
 
 
 async def test_a_reload_switches_the_relay_on_and_off(start_exporter: StartExporter, tmp_path: Path) -> None:
-    """SIGHUP changes who answers, with requests under way finishing where they began."""
+    """SIGHUP changes who answers, with requests in flight finishing where they began."""
     async with application() as behind:
         exporters = Exporters(start_exporter, tmp_path, behind.url)
         exporter = await exporters.start()

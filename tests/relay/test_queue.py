@@ -1,322 +1,276 @@
-"""``ack: exporter``: the platform gets our word at once, the application gets every event, later if need be."""
+"""The queue of acknowledged events: durable, bounded, private, in order."""
 
 import asyncio
-import json
+import os
+import signal
 import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from msgspec.structs import replace
 
-from exporter.config import Config, Target
-from exporter.relay import courier, shelf
-from exporter.relay.client import Client
-from exporter.relay.outbox import Outbox
-from exporter.relay.parcel import Parcel
-from tests.platforms.vapi_bodies import message
-from tests.relay.application import application, fine, post
-from tests.relay.conftest import KEY, SECRET, Exporter, codes, config, counted, failures
-from tests.servers import free_port
+from exporter.errors import StorageError
+from exporter.relay import queue_file
+from exporter.relay.queue import RelayQueue
+from exporter.relay.queue_file import Destination, Queued
+from exporter.relay.request import RelayRequest
 
-HANG = json.dumps(message("hang")).encode()
-OK = b'{"status":"ok"}\n'
-GIVEN_UP = "an acknowledged event was not delivered"
+PARCEL = RelayRequest("vapi", "hang", "POST", "/x", "a=1", (("X-Tag", "a"), ("X-Tag", "ü")), b"\x1f\x8b\0")
+NAME = "relay-queue.db"
 
 
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the pauses between attempts short."""
-    monkeypatch.setattr(courier, "MAX_PAUSE", 0.01)
+def parcel(body: bytes, platform: str = "vapi") -> RelayRequest:
+    """A parcel with that body."""
+    return replace(PARCEL, body=body, platform=platform)
 
 
-def hang(number: int) -> bytes:
-    """One of many events."""
-    return json.dumps(message("hang", timestamp=1_767_603_607_000 + number)).encode()
+def contents(directory: Path) -> dict[str, bytes]:
+    """What the files of a directory hold, by name."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def queue_files(directory: Path) -> list[bytes]:
-    """What the files of the queue hold."""
-    return [path.read_bytes() for path in directory.rglob("relay-queue*")]
+@pytest.fixture
+async def queue(tmp_path: Path) -> AsyncIterator[RelayQueue]:
+    """An queue of a file."""
+    opened = RelayQueue(tmp_path / NAME)
+    yield opened
+    await opened.close()
 
 
-async def test_the_answer_does_not_wait_for_the_application(exporter: Exporter) -> None:
-    """200 as soon as the event is durable, while the application still thinks about it; then it is forgotten."""
-    release = asyncio.Event()
-
-    async def answering(request: web.Request) -> web.StreamResponse:
-        await release.wait()
-        return await fine(request)
-
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        answer = await post(f"{front.url}/x?a=1", HANG, KEY, ("X-Call-Id", "c1"))
-        assert (answer.status, answer.body) == (200, OK)
-        assert front.service.sample("voice_hangs_total") == 1
-        [seen] = await behind.wait_for(1)
-        assert (seen.path, seen.body, seen.headers["X-Call-Id"]) == ("/hook/x?a=1", HANG, "c1")
-        assert "X-Vapi-Secret" not in seen.headers
-        assert seen.headers["X-Forwarded-For"] == "127.0.0.1"
-        assert front.service.sample("voice_exporter_relay_waiting_events") == 1
-        release.set()
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert codes(front, "200") == 1
-        assert len(behind.seen) == 1
+async def claim(queue: RelayQueue, now: float = 1.0, slots: int = 99) -> list[Queued]:
+    """What is due."""
+    return (await queue.claim(now, lambda _: slots))[0]
 
 
-@pytest.mark.parametrize("kind", ["assistant-request", "tool-calls", "invented-next-year"])
-async def test_what_may_need_an_answer_is_not_queued(exporter: Exporter, tmp_path: Path, kind: str) -> None:
-    """Types that need an answer, and types that nobody knows, get the application's own."""
-    async with application() as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        answer = await post(front.url, json.dumps(message("assistant-request", type=kind)).encode(), KEY)
-        assert json.loads(answer.body) == {"assistantId": "ada-example"}
-        assert json.loads((await post(front.url, b"[]", KEY)).body) == {"assistantId": "ada-example"}
-        assert len(behind.seen) == 2
-    assert queue_files(tmp_path) == []
+async def test_what_comes_out_is_what_went_in(queue: RelayQueue) -> None:
+    """Every part of a request survives the file, bytes that are no text included."""
+    await queue.put({"": PARCEL, "http://further": parcel(b"")})
+    claimed = await claim(queue)
+    assert [(each.target, each.attempts, each.parcel) for each in claimed] == [
+        ("", 1, PARCEL),
+        ("http://further", 1, parcel(b"")),
+    ]
+    assert claimed[1].destination == ("vapi", "http://further")
+    assert queue.waiting == {"vapi": 2}
 
 
-@pytest.mark.parametrize("status", [500, 503, 408, 425, 429])
-async def test_a_failing_application_is_asked_again(exporter: Exporter, status: int) -> None:
-    """The event waits until the application takes it, and reaches it once more for each failure."""
-
-    async def answering(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status if len(behind.seen) < 4 else 204)
-
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        assert (await post(front.url, HANG, KEY)).status == 200
-        seen = await behind.wait_for(4)
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert [each.body for each in seen] == [HANG] * 4
-        assert codes(front, str(status)) == 3
-        assert failures(front) == ({"server_error": 3} if status >= 500 else {})
-        assert front.service.sample("voice_hangs_total") == 1
+async def test_what_is_claimed_is_not_due_until_it_is_postponed(queue: RelayQueue) -> None:
+    """Claim, postpone, claim again at its time, remove: each attempt is counted."""
+    await queue.put({"": PARCEL})
+    [first] = await claim(queue)
+    assert await claim(queue, 1e12) == []
+    await queue.postpone(first, 10.0)
+    assert await queue.claim(9.0, lambda _: 9) == ([], 10.0)
+    [second] = await claim(queue, 10.0)
+    assert (second.id, second.attempts) == (first.id, 2)
+    await queue.remove(second)
+    assert await queue.claim(1e12, lambda _: 9) == ([], None)
+    assert queue.waiting == {"vapi": 0}
 
 
-async def test_an_application_that_comes_later_gets_everything(exporter: Exporter) -> None:
-    """Events of its absence arrive, each once, when it is there."""
-    port = free_port()
-    front = await exporter(config(f"http://127.0.0.1:{port}/hook", ack="exporter"))
-    answers = await asyncio.gather(*(post(front.url, hang(number), KEY) for number in range(40)))
-    assert {answer.status for answer in answers} == {200}
-    assert front.service.sample("voice_exporter_relay_waiting_events") == 40
-    async with application(port=port) as behind:
-        await behind.wait_for(40)
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert sorted(seen.body for seen in behind.seen) == sorted(map(hang, range(40)))
-    assert failures(front).keys() <= {"connect"}
+async def test_oldest_first_and_so_many_for_each_lane(queue: RelayQueue) -> None:
+    """A destination gives what it has slots for, in order; one without slots gives nothing and holds up no other."""
+    for number in range(3):
+        await queue.put({"": parcel(b"%d" % number), "http://further": PARCEL})
+        await queue.put({"": parcel(b"%d" % number, "interactly")})
+    slots: dict[Destination, int] = {("vapi", ""): 2, ("vapi", "http://further"): 0, ("interactly", ""): 9}
+
+    claimed, due = await queue.claim(1.0, slots.__getitem__)
+
+    bodies = {
+        destination: [each.parcel.body for each in claimed if each.destination == destination] for destination in slots
+    }
+    assert bodies == {
+        ("vapi", ""): [b"0", b"1"],
+        ("vapi", "http://further"): [],
+        ("interactly", ""): [b"0", b"1", b"2"],
+    }
+    assert due is None
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 422])
-async def test_what_the_application_rejects_is_given_up(
-    exporter: Exporter, caplog: pytest.LogCaptureFixture, status: int
+async def test_another_process_goes_on(tmp_path: Path, queue: RelayQueue) -> None:
+    """What an earlier process left is due at once, claimed or postponed, with its attempts."""
+    for body in (b"claimed", b"postponed", b"untouched", b"removed"):
+        await queue.put({"": parcel(body)})
+    claimed = await claim(queue, slots=2)
+    await queue.postpone(claimed[1], 1e12)
+    await queue.close()
+
+    later = RelayQueue(tmp_path / NAME)
+    assert await later.load()
+    assert later.waiting == {"vapi": 4}
+    found = {each.parcel.body: each.attempts for each in await claim(later)}
+    assert found == {b"claimed": 2, b"postponed": 2, b"untouched": 1, b"removed": 1}
+    await later.close()
+
+
+async def test_no_file_before_it_is_needed(tmp_path: Path) -> None:
+    """Who never acknowledges by itself has no file with bodies; in memory there never is one."""
+    for queue in (RelayQueue(tmp_path / NAME), RelayQueue(None)):
+        assert not await queue.load()
+        await queue.close()
+    memory = RelayQueue(None)
+    await memory.put({"": PARCEL})
+    assert [each.parcel for each in await claim(memory)] == [PARCEL]
+    await memory.close()
+    assert contents(tmp_path) == {}
+
+
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Nobody else can read the directory, the file, or the journal beside it."""
+    queue = RelayQueue(tmp_path / "new" / NAME)
+    await queue.put({"": PARCEL})
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert NAME in modes
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    await queue.close()
+
+
+async def test_nothing_of_a_body_stays(tmp_path: Path, queue: RelayQueue) -> None:
+    """A removed body is gone from every file, though others still wait."""
+    words = b"Ada Example, 555-0100 " * 10_000
+    await queue.put({"": parcel(words)})
+    await queue.put({"": parcel(b"other")})
+    assert words[:22] in b"".join(contents(tmp_path).values())
+
+    await queue.remove((await claim(queue))[0])
+
+    left = b"".join(contents(tmp_path).values())
+    assert b"Ada" not in left
+    assert b"555-0100" not in left
+    assert b"other" in left
+    assert len(left) < 100_000
+
+
+@pytest.mark.parametrize(("name", "limit"), [("MAX_EVENTS", 3), ("MAX_BYTES", 30)])
+async def test_a_full_queue_takes_nothing(
+    queue: RelayQueue, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
 ) -> None:
-    """An answer that no repetition changes ends it: counted, logged without content, and not tried again."""
+    """Beyond its limits it refuses, all of a request's parcels or none, until something is removed."""
+    monkeypatch.setattr(queue_file, name, limit)
+    await queue.put({"": parcel(b"0123456789"), "http://further": parcel(b"0123456789")})
+    asked = [queue.put({"": parcel(b"0123456789"), "http://further": parcel(b"0123456789")}), queue.put({"": PARCEL})]
 
-    async def answering(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, headers={"Location": "/elsewhere"})
+    full, fits = await asyncio.gather(*asked, return_exceptions=True)
 
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        await post(front.url, HANG, KEY)
-        await behind.wait_for(1)
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert failures(front) == {"given_up": 1}
-        assert len(behind.seen) == 1
-    [record] = [record for record in caplog.records if record.message == GIVEN_UP]
-    fields = record.__dict__["fields"]
-    assert fields == {"platform": "vapi", "event": "hang", "attempts": 1, "reason": f"answered {status}"}
-
-
-async def test_attempts_are_bounded(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After so many failures an event is given up."""
-    monkeypatch.setattr(courier, "MAX_ATTEMPTS", 3)
-
-    async def answering(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=500)
-
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        await post(front.url, HANG, KEY)
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(behind.seen) == 3
-        assert failures(front) == {"server_error": 3, "given_up": 1}
+    assert isinstance(full, StorageError)
+    assert fits is None
+    assert queue.waiting == {"vapi": 3}
+    with pytest.raises(StorageError, match="too many events"):
+        await queue.put({"": parcel(b"0123456789")})
+    await queue.remove((await claim(queue))[0])
+    await queue.put({"": parcel(b"0")})
 
 
-async def test_a_kill_during_the_last_attempt_ends_it(
-    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_failing_disk_keeps_nothing_and_recovers(tmp_path: Path, queue: RelayQueue) -> None:
+    """While another process blocks the file nothing is kept; afterwards all is as it was."""
+    await queue.put({"": PARCEL})
+    other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(StorageError, match="locked"):
+        await queue.put({"": PARCEL})
+
+    other.execute("ROLLBACK")
+    other.close()
+    await queue.put({"": parcel(b"later")})
+    assert [each.parcel.body for each in await claim(queue)] == [PARCEL.body, b"later"]
+    assert queue.waiting == {"vapi": 2}
+
+
+async def test_a_damaged_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What can't be read is kept under another name and said so, and the queue goes on with a new file."""
+    (tmp_path / NAME).write_bytes(b"no database at all" * 1000)
+    queue = RelayQueue(tmp_path / NAME)
+
+    with pytest.raises(StorageError, match="damaged"):
+        await claim(queue)
+
+    assert "quarantined" in caplog.text
+    assert [name[:22] for name in contents(tmp_path)] == [f"{NAME}.corrupt"]
+    await queue.put({"": PARCEL})
+    assert len(await claim(queue)) == 1
+    await queue.close()
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xc1", b"\x3e\x61\x1d\xab\xc1"])
+async def test_an_event_that_cannot_be_read_blocks_no_other(
+    tmp_path: Path, queue: RelayQueue, caplog: pytest.LogCaptureFixture, blob: bytes
 ) -> None:
-    """An attempt of which nobody knows what came counts: there is none beyond the last."""
-    monkeypatch.setattr(courier, "MAX_ATTEMPTS", 1)
-    left = Outbox(tmp_path / "data" / "relay-queue.db")
-    await left.put({"": Parcel("vapi", "hang", "POST", "", "", (), HANG)})
-    await left.claim(1.0, lambda _: 1)
-    await left.close()
-    async with application() as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        await counted(front, "voice_exporter_relay_errors_total", 1, reason="given_up")
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert behind.seen == []
+    """A file with a row that is no event, or not the one that was written, is quarantined like a damaged one."""
+    await queue.put({"": PARCEL})
+    await queue.close()
+    db = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    db.execute("UPDATE parcels SET parcel = ?", (blob,))
+    db.close()
+
+    later = RelayQueue(tmp_path / NAME)
+    with pytest.raises(StorageError, match="can't be read"):
+        await claim(later)
+    assert "quarantined" in caplog.text
+    await later.put({"": PARCEL})
+    assert len(await claim(later)) == 1
+    await later.close()
 
 
-async def test_a_full_queue_passes_events_on_at_once(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no more fits, the platform gets the application's own answer, and a counter says so."""
-    monkeypatch.setattr(shelf, "MAX_EVENTS", 2)
-    release = asyncio.Event()
+async def test_a_newer_releases_file_is_left_alone(tmp_path: Path, queue: RelayQueue) -> None:
+    """A file of a schema that this release does not know is not touched."""
+    await queue.put({"": PARCEL})
+    await queue.close()
+    db = sqlite3.connect(tmp_path / NAME)
+    db.execute("PRAGMA user_version = 2")
+    db.close()
+    before = (tmp_path / NAME).read_bytes()
 
-    async def answering(request: web.Request) -> web.StreamResponse:
-        if len(behind.seen) <= 2:
-            await release.wait()
-        return await fine(request)
+    newer = RelayQueue(tmp_path / NAME)
+    with pytest.raises(StorageError, match="schema version 2"):
+        await newer.put({"": PARCEL})
+    await newer.close()
 
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        for number in range(2):
-            assert (await post(front.url, hang(number), KEY)).body == OK
-        await behind.wait_for(2)
-        assert json.loads((await post(front.url, hang(2), KEY)).body) == {"assistantId": "ada-example"}
-        assert failures(front) == {"queue_failed": 1}
-        release.set()
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert sorted(seen.body for seen in behind.seen) == sorted(map(hang, range(3)))
-        assert front.service.refused() == {("hang", "counted"): 3}
+    assert (tmp_path / NAME).read_bytes() == before
 
 
-async def test_a_queue_that_fails_passes_events_on_at_once(exporter: Exporter, tmp_path: Path) -> None:
-    """A file that can't be written costs nothing but our word; the event is still counted."""
-    (tmp_path / "data" / "relay-queue.db").mkdir(parents=True)
-    async with application() as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        assert json.loads((await post(front.url, HANG, KEY)).body) == {"assistantId": "ada-example"}
-        assert failures(front) == {"queue_failed": 1}
-        assert front.service.sample("voice_hangs_total") == 1
-        assert len(behind.seen) == 1
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from exporter.relay.queue import RelayQueue
+from tests.relay.test_outbox import parcel
+
+async def fill() -> None:
+    queue = RelayQueue(Path(sys.argv[1]))
+    async def put(number: int) -> None:
+        await queue.put({"": parcel(b"%d" % number)})
+        print(number, flush=True)
+    for start in range(0, 1_000_000, 10):
+        await asyncio.gather(*map(put, range(start, start + 10)))
+
+asyncio.run(fill())
+"""
 
 
-async def test_what_is_under_way_is_not_sent_again_when_the_file_fails(
-    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that was opened anew offers what is under way once more; it is not begun twice."""
-    monkeypatch.setattr(courier, "STORAGE_PAUSE", 0.01)
-    release = asyncio.Event()
-
-    async def answering(request: web.Request) -> web.StreamResponse:
-        await release.wait()
-        return await fine(request)
-
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        await post(front.url, hang(0), KEY)
-        await behind.wait_for(1)
-        blocker = sqlite3.connect(tmp_path / "data" / "relay-queue.db", isolation_level=None)
-        blocker.execute("BEGIN EXCLUSIVE")
-        refused = asyncio.create_task(post(front.url, hang(1), KEY))
-        await behind.wait_for(2)
-        blocker.execute("ROLLBACK")
-        blocker.close()
-        assert (await post(front.url, hang(2), KEY)).body == OK
-        await behind.wait_for(3)
-        release.set()
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert json.loads((await refused).body) == {"assistantId": "ada-example"}
-        assert sorted(seen.body for seen in behind.seen) == sorted(map(hang, range(3)))
+def killed(path: Path) -> set[bytes]:
+    """Bodies that a process kept before it was killed in the midst of it."""
+    with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        lines = [process.stdout.readline() for _ in range(55)]
+        os.kill(process.pid, signal.SIGKILL)
+        lines += process.stdout.readlines()
+    return {line.strip() for line in lines if line.endswith(b"\n")}
 
 
-async def test_a_defect_of_ours_leaves_no_event_stuck(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong in an attempt, there is another one."""
-    send, failing = Client.exchange, iter([True])
+async def test_what_was_kept_survives_kill_9(tmp_path: Path) -> None:
+    """Every parcel that was reported as kept is there after a kill, once."""
+    kept = await asyncio.to_thread(killed, tmp_path / NAME)
 
-    def defective(client: Client, url: str, parcel: Parcel, seconds: float) -> object:
-        if next(failing, False):
-            raise RuntimeError
-        return send(client, url, parcel, seconds)
+    queue = RelayQueue(tmp_path / NAME)
+    found = [each.parcel.body for each in await claim(queue, slots=10**6)]
+    await queue.close()
 
-    monkeypatch.setattr(Client, "exchange", defective)
-    async with application() as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        assert (await post(front.url, HANG, KEY)).body == OK
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(behind.seen) == 1
-
-
-async def test_only_so_many_at_once(exporter: Exporter) -> None:
-    """An application gets no more requests at a time than it has slots, however many events wait."""
-    release = asyncio.Event()
-
-    async def answering(request: web.Request) -> web.StreamResponse:
-        await release.wait()
-        return await fine(request)
-
-    async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
-        for number in range(courier.SLOTS + 5):
-            assert (await post(front.url, hang(number), KEY)).body == OK
-        assert len(await behind.wait_for(courier.SLOTS)) == courier.SLOTS
-        release.set()
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(behind.seen) == courier.SLOTS + 5
-
-
-async def test_a_slow_target_holds_up_no_other(exporter: Exporter) -> None:
-    """Each target has slots of its own, so a further one that never answers delays nothing for the application."""
-    release = asyncio.Event()
-
-    async def answering(request: web.Request) -> web.StreamResponse:
-        await release.wait()
-        return await fine(request)
-
-    async with application() as behind, application(answering) as slow:
-        front = await exporter(config(behind.url, ack="exporter", targets=(Target(slow.url),)))
-        for number in range(courier.SLOTS * 2):
-            await post(front.url, hang(number), KEY)
-        await behind.wait_for(courier.SLOTS * 2)
-        assert len(slow.seen) == courier.SLOTS
-        release.set()
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(slow.seen) == courier.SLOTS * 2
-
-
-async def test_copies_are_queued_with_the_event(exporter: Exporter) -> None:
-    """A further target that fails gets its copy later; what the application thinks of the event is its own business."""
-
-    async def failing(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=500 if len(further.seen) < 3 else 200)
-
-    async with application() as behind, application(failing) as further:
-        front = await exporter(config(behind.url, ack="exporter", targets=(Target(further.url, ("hang",)),)))
-        assert (await post(front.url, HANG, KEY)).body == OK
-        await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert [seen.body for seen in further.seen] == [HANG] * 3
-        assert [seen.body for seen in behind.seen] == [HANG]
-        assert failures(front) == {}
-
-
-async def test_a_reload_leads_what_waits_to_the_new_address(exporter: Exporter) -> None:
-    """An application that moved gets what waited for it; no address is kept but the configured one."""
-    front = await exporter(config(f"http://127.0.0.1:{free_port()}/hook", ack="exporter"))
-    await post(front.url, HANG, KEY)
-    async with application() as behind:
-        front.service.webhooks.configure(config(behind.url, ack="application"))
-        [seen] = await behind.wait_for(1)
-        assert seen.body == HANG
-
-
-async def test_without_a_relay_what_waits_is_given_up_in_the_end(
-    exporter: Exporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the relay is gone from the configuration, events wait as if it failed, and no longer."""
-    monkeypatch.setattr(courier, "MAX_ATTEMPTS", 2)
-    front = await exporter(config(f"http://127.0.0.1:{free_port()}/hook", ack="exporter"))
-    await post(front.url, HANG, KEY)
-    front.service.webhooks.configure(Config())
-    await counted(front, "voice_exporter_relay_waiting_events", 0)
-    assert failures(front)["given_up"] == 1
-
-
-async def test_the_secret_is_not_kept(exporter: Exporter, tmp_path: Path) -> None:
-    """The file holds what goes on, so the webhook's secret only where it goes on, too."""
-    front = await exporter(config(f"http://127.0.0.1:{free_port()}/hook", ack="exporter"))
-    await post(front.url, HANG, KEY)
-    content = b"".join(queue_files(tmp_path))
-    assert HANG in content
-    assert SECRET.encode() not in content
+    assert len(kept) >= 55
+    assert kept <= set(found)
+    assert len(set(found)) == len(found)

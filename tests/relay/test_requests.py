@@ -13,7 +13,7 @@ from exporter.config import Auth, Limits
 from tests.conftest import Connect, Serve, head
 from tests.relay.application import Application, application, post
 from tests.relay.conftest import KEY, SECRET, Exporter, config
-from tests.service import running
+from tests.support.service import running
 
 HANG = b'{"message":{"type":"hang","timestamp":1767603607000,"call":{"id":"c1","assistantId":"a1"}}}'
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post
 from tests.relay.conftest import KEY, Exporter, config, counted
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 TOOLS = json.dumps(message("tool-calls")).encode()
 HANG = json.dumps(message("hang")).encode()

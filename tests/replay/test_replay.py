@@ -10,7 +10,7 @@ import pytest
 from exporter.replay.origin import platform_of
 from exporter.simulate import bodies
 from tests.calls.tally import payload
-from tests.servers import Prometheus
+from tests.support.servers import Prometheus
 
 CALL = ["status-update-queued", "hang", "conversation-update", "status-update-finished", "end-of-call-report"]
 

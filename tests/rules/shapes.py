@@ -6,8 +6,8 @@ from typing import Final, TypeAlias
 
 import promql_parser as p
 
-from exporter.catalogue import METRICS
-from exporter.metric import Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Metric
 
 Shape: TypeAlias = frozenset[str] | None
 """Label names of a vector, those of the scrape included; None for a scalar."""
@@ -39,7 +39,7 @@ SETS: Final = {"and", "or", "unless"}
 COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
 
 
-class Wrong(AssertionError):  # noqa: N818 - what is said of a query, not a defect of the code
+class Wrong(AssertionError):  # noqa: N818 - what is said of a query, not a bug of the code
     """A query that can't mean what it says."""
 
 

@@ -4,9 +4,9 @@ from itertools import count
 
 import pytest
 
-from tests.alerting import Alertmanager, Receivers
 from tests.rules.shipped import alerts
-from tests.servers import eventually
+from tests.support.alerting import Alertmanager, Receivers
+from tests.support.servers import eventually
 
 NUMBERS = count()
 SCOPE = {"job": "voice", "platform": "interactly", "assistant_id": "front-desk"}

@@ -8,7 +8,7 @@ import yaml
 from exporter.assets import groups, render
 from exporter.assets.rule import Alert, Recording
 from exporter.assets.thresholds import DEFAULTS, load
-from exporter.durations import format_duration
+from exporter.yamlfile.durations import format_duration
 from tests.rules.shipped import ROOT, RULES
 
 SLOW = "scrape_interval: 1m\n"

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.assets.thresholds import DEFAULTS, KEYS, ConfigError, load
-from exporter.config_kinds import THRESHOLDS
+from exporter.assets.thresholds import DEFAULTS, KEYS, load
+from exporter.config.kinds import THRESHOLDS
+from exporter.errors import ConfigError
 
 SOURCES = ("hang", "error", "end-of-call-report", "ours")
 """Pages of the platform's documentation, and what is left open there."""

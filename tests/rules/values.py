@@ -8,13 +8,13 @@ from prometheus_client.utils import floatToGoString
 from exporter import events
 from exporter.assets.model import SEVERITIES
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
-from exporter.labels import FREE, SERIES
-from exporter.limits import Refusal
-from exporter.metric import Metric
-from exporter.pending import Outcome
+from exporter.errors import Refusal, RelayFailure
+from exporter.metrics.label_limits import SERIES
+from exporter.metrics.label_values import FREE
+from exporter.metrics.metric import Metric
 from exporter.platforms import PLATFORMS
 from exporter.platforms.values import CRITICAL_CODES
-from exporter.relay.parcel import Reason
+from exporter.recording.batch import Outcome
 
 _EVENTS: Final = frozenset().union(
     *(platform.EVENTS for platform in PLATFORMS.values()), {events.OTHER, events.UNKNOWN}
@@ -47,7 +47,7 @@ _OF_METRIC: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("voice_calls_ended_total", "outcome"): frozenset(get_args(events.Outcome)),
     ("voice_hang_outcomes_total", "outcome"): frozenset(HANG_OUTCOMES),
     ("voice_exporter_webhooks_total", "outcome"): frozenset(get_args(Outcome) + get_args(Refusal)),
-    ("voice_exporter_relay_errors_total", "reason"): frozenset(get_args(Reason)),
+    ("voice_exporter_relay_errors_total", "reason"): frozenset(get_args(RelayFailure)),
     ("voice_call_cost_dollars_total", "component"): frozenset(get_args(events.CostComponent)),
     ("voice_call_status_updates_total", "status"): events.STATUSES | {"other"},
 }

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any, Final
 
-from exporter.catalogue import METRICS
-from exporter.events import InvalidEvent
+from exporter.errors import InvalidEvent
+from exporter.metrics.catalogue import METRICS
 from exporter.platforms import PLATFORMS
 from tests.calls.tally import Tally
 from tests.security.raw import get

@@ -6,10 +6,10 @@ A body that names one of `FAULTS` raises there, with the body as the exception's
 import sys
 from typing import Any, Final, NoReturn
 
-from exporter import book
 from exporter.cli import main
 from exporter.events import Event
 from exporter.platforms import PLATFORMS
+from exporter.recording import calls_in_memory
 from exporter.store.sqlite import SqliteStore
 
 FAULTS: Final = ("parse", "fold", "commit")
@@ -28,9 +28,9 @@ def break_everything() -> None:
     read: dict[int, bytes] = {}
     for platform in PLATFORMS.values():
         _break_parse(platform, platform.parse, read)
-    fold, commit = book.Draft.fold, SqliteStore.commit
+    fold, commit = calls_in_memory.Draft.fold, SqliteStore.commit
 
-    def faulty_fold(self: book.Draft, event: Event, now: float) -> Any:  # noqa: ANN401 - whatever it gives
+    def faulty_fold(self: calls_in_memory.Draft, event: Event, now: float) -> Any:  # noqa: ANN401 - whatever it gives
         body = read[id(event)]
         if b"fault-fold" in body:
             _raise(body)
@@ -43,7 +43,7 @@ def break_everything() -> None:
             _raise(read.pop(0))
         await commit(self, batch)
 
-    book.Draft.fold = faulty_fold  # type: ignore[method-assign]  # the point of this program
+    calls_in_memory.Draft.fold = faulty_fold  # type: ignore[method-assign]  # the point of this program
     SqliteStore.commit = faulty_commit  # type: ignore[method-assign]  # the point of this program
 
 

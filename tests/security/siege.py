@@ -58,7 +58,7 @@ class Siege:
             assert peak < self._bound
 
     def attackers(self, number: int) -> list[Connection]:
-        """Connections that are open until the context ends."""
+        """ConnectionLimit that are open until the context ends."""
         return [self._attackers.enter_context(closing(Connection(self._exporter.url))) for _ in range(number)]
 
     def wait_served(self, number: int = 1) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.events import InvalidEvent
+from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter, until

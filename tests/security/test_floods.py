@@ -66,7 +66,7 @@ def test_bombs_are_defused(exporter: Running) -> None:
 
 
 def test_large_bodies_share_their_memory(start_exporter: StartExporter) -> None:
-    """100 clients who know the secret send almost 8 MB each and stop: those with most give way, the rest waits."""
+    """100 clients who know the secret send almost 8 MB each and stop: those with most are evicted, the rest waits."""
     exporter = start_exporter(VOICE_EXPORTER_WEBHOOK_SECRET=SECRET)
     with Siege("large bodies", exporter, LARGE) as siege:
         clients = siege.attackers(100)

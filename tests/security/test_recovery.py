@@ -1,4 +1,4 @@
-"""A set of label values that strangers filled is free again after the time to live, and everybody can see both."""
+"""A set of label values that untrusted clients filled is free again after its time to live, and both can be seen."""
 
 import json
 import time
@@ -9,8 +9,8 @@ import aiohttp
 
 from exporter.config import Calls, Config, Labels
 from tests.conftest import Serve
-from tests.service import Service, running
-from tests.test_landing import Tables
+from tests.service.test_landing_page import Tables
+from tests.support.service import Service, running
 
 TTL = 3600.0
 CONFIG = Config(

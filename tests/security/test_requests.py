@@ -15,7 +15,7 @@ from tests.conftest import Running, StartExporter
 from tests.security.counters import scraped
 from tests.security.raw import Connection, ask, request
 from tests.security.siege import HEADERS, SECRET
-from tests.senders import signed
+from tests.support.senders import signed
 
 HANG: Final = (FIXTURES / "vapi" / "hang.json").read_bytes()
 USER: Final = b"Authorization: Basic " + base64.b64encode(b"ada:a password of this test")

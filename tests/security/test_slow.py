@@ -34,7 +34,7 @@ def trickle(connections: list[Connection], byte: bytes, seconds: float) -> None:
 def test_slow_clients_are_cut_off(exporter: Running) -> None:
     """300 of them, twice as many as may connect: with a byte of a header now and then, of a body, or nothing at all.
 
-    Those who know the secret get 408; strangers get no answer.
+    Those who know the secret get 408; untrusted clients get no answer.
     """
     with Siege("slow clients", exporter, BOUND) as siege:
         heads, silent, bodies = siege.attackers(150), siege.attackers(50), siege.attackers(100)

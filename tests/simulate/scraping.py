@@ -12,12 +12,12 @@ from typing import Any, Final, TypeAlias
 import promql_parser
 import yaml
 
-from exporter import exposition
-from exporter.activity import Activity
 from exporter.assets import load
 from exporter.config import Config
-from exporter.intake import Intake, understand
-from exporter.recorder import Recorder
+from exporter.metrics import exposition
+from exporter.recording.ingest import Ingest, understand
+from exporter.recording.recent_activity import RecentActivity
+from exporter.recording.recorder import Recorder
 from exporter.simulate import Delivery
 from exporter.simulate.traffic import MONDAY, encode
 from exporter.store.memory import MemoryStore
@@ -82,7 +82,7 @@ async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[P
     """Scrapes of an exporter that gets the deliveries of so many minutes from `MONDAY` on."""
     now, scrapes, end = _ORIGIN, Scrapes(files), MONDAY / 1000 + minutes * 60
     recorder = Recorder(Config(), MemoryStore(), clock=lambda: now)
-    intake = Intake(recorder, Activity())
+    ingest = Ingest(recorder, RecentActivity())
     recorder.load()
     await recorder.start()
     for delivery in deliveries:
@@ -93,7 +93,7 @@ async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[P
         if received >= end:
             break
         now = received
-        await intake.count(understand(delivery.platform, encode(delivery.body)), now)
+        await ingest.count(understand(delivery.platform, encode(delivery.body)), now)
     scrapes.take(recorder)
     await recorder.stop()
     return scrapes

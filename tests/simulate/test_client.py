@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from msgspec import json
 
+from exporter.errors import DeliveryError
 from exporter.simulate import SCENARIOS, arriving, interleaved, simulate
-from exporter.simulate.client import DeliveryError, Sender, endpoints
+from exporter.simulate.client import Sender, endpoints
 from exporter.simulate.model import Delivery
 from exporter.simulate.tally import Tally
 

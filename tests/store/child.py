@@ -10,8 +10,8 @@ from pathlib import Path
 
 import uvloop
 
+from exporter.errors import StorageError
 from exporter.store import database
-from exporter.store.base import StorageError
 from exporter.store.sqlite import SqliteStore
 from tests.store.model import batch, numbered
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from exporter.store.base import Batch, Cells, Snapshot, StoredSeries
+from exporter.store.base import Batch, CellDeltas, Snapshot, StoredSeries
 from exporter.store.database import Database
 
 
 def batch(
     series: list[StoredSeries] | None = None,
-    increments: list[tuple[int, Cells]] | None = None,
+    increments: list[tuple[int, CellDeltas]] | None = None,
     dropped: list[int] | None = None,
     calls: dict[int, bytes | None] | None = None,
     assistants: dict[int, bytes | None] | None = None,
@@ -27,7 +27,7 @@ def born(number: int, cells: int = 1) -> StoredSeries:
 def numbered(number: int) -> Batch:
     """The batch of that number: series 1 counts batches, and series, calls and assistants come and go."""
     begins = [born(1, 4), *(born(n) for n in range(2, 400))] if number == 1 else [born(1000 + number, 2)]
-    increments: list[tuple[int, Cells]] = [(1, ((0, 1), (1 + number % 3, number)))]
+    increments: list[tuple[int, CellDeltas]] = [(1, ((0, 1), (1 + number % 3, number)))]
     increments += [(2 + (number * step) % 390, ((0, step),)) for step in range(1, 8)]
     return batch(
         begins,

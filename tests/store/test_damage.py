@@ -1,4 +1,4 @@
-"""Damaged files: what is left is either exact, or set aside in plain sight, and serving goes on."""
+"""Damaged files: what is left is either exact, or quarantined in plain sight, and serving goes on."""
 
 import logging
 import random
@@ -12,8 +12,9 @@ from unittest.mock import patch
 
 import pytest
 
+from exporter.errors import StorageError, StoreLost
 from exporter.store import database
-from exporter.store.base import Snapshot, StorageError, StoreLost
+from exporter.store.base import Snapshot
 from exporter.store.database import Database
 from tests.store.model import RAM, Model, batch, kept, numbered, same
 
@@ -125,7 +126,7 @@ def test_flipped(sound: Path, name: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a database\n" * 500, bytes(8192), b"SQLite format 3\0"])
 def test_something_else(closed: Path, content: bytes) -> None:
-    """Another file in the place of the database is set aside."""
+    """Another file in the place of the database is quarantined."""
     for path in copies(closed, NAME, 1):
         path.write_bytes(content)
         assert check(path)
@@ -142,7 +143,7 @@ def test_set_aside(killed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: 
             assert loaded(path.parent) == (EMPTY, name)
             assert (path.parent / name).read_bytes() == b"garbage"
             [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
-            assert f"set aside as {name}, an empty database takes its place" in record.getMessage()
+            assert f"quarantined as {name}, an empty database takes its place" in record.getMessage()
         assert (path.parent / "voice-exporter.db.corrupt-20260102T030405Z-wal").read_bytes() == log
 
 
@@ -151,7 +152,7 @@ def test_deleted(closed: Path, caplog: pytest.LogCaptureFixture) -> None:
     for path in copies(closed, NAME, 1):
         path.unlink()
         assert loaded(path.parent) == (EMPTY, None)
-        assert "the database file is gone: nothing left to set aside" in caplog.text
+        assert "the database file is gone: nothing left to quarantined" in caplog.text
 
 
 def test_an_older_copy_in_its_place(directory: Path, tmp_path: Path) -> None:

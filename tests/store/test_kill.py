@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.store.base import StorageError
+from exporter.errors import StorageError
 from exporter.store.database import Database
 from tests.store.model import Model, kept, numbered, same
 

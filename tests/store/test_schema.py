@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.errors import StorageError
 from exporter.store import schema
-from exporter.store.base import StorageError
 from exporter.store.database import Database
 from tests.store.model import Model, batch, kept, numbered, same
 

@@ -156,7 +156,7 @@ async def test_a_defect_in_tidying_up(
 
 
 async def test_set_aside(store: SqliteStore, directory: Path) -> None:
-    """A store that was damaged tells the name of what it set aside."""
+    """A store that was damaged tells the name of what it quarantined."""
     assert store.set_aside is None
     await store.close()
     (directory / "voice-exporter.db").write_bytes(b"garbage")

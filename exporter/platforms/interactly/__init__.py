@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     UNKNOWN,
@@ -19,19 +20,18 @@ from exporter.events import (
     Event,
     Fact,
     Hang,
-    InvalidEvent,
     Outcome,
     Rejected,
+    ReportedCount,
     Retryable,
-    Shown,
     Status,
     identity,
 )
-from exporter.platforms.decoding import decode
 from exporter.platforms.history import RawHistory, length
+from exporter.platforms.history_cache import HISTORY_CACHE, Cut
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
-from exporter.platforms.repeats import REPEATS, Cut
+from exporter.platforms.json_decoding import decode
 from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
 
 NAME: Final = "interactly"
@@ -60,7 +60,7 @@ def parse(body: bytes) -> Event:
     Raises:
         InvalidEvent: not JSON, not an object, or no known envelope.
     """
-    cut = REPEATS.cut(body)
+    cut = HISTORY_CACHE.cut(body)
     return (_growing(cut) if cut else None) or _event(body)
 
 
@@ -195,9 +195,9 @@ def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact
     stats = call.metrics.call_stats if call.metrics else None
     if stats:
         failed = [part.errors for part in (stats.llm_stats, stats.stt_stats) if part]
-        yield Shown("error", sum(count for count in map(_whole, failed)))
-    yield Shown("conversation-update", length(raw.messages) or 0)
-    yield Shown("status-update", 1)
+        yield ReportedCount("error", sum(count for count in map(_whole, failed)))
+    yield ReportedCount("conversation-update", length(raw.messages) or 0)
+    yield ReportedCount("status-update", 1)
 
 
 def _whole(value: object) -> int:

@@ -13,11 +13,11 @@ from exporter.events import (
     Distribution,
     Evaluation,
     Fact,
-    Failures,
-    Interruptions,
-    Nanos,
-    Reported,
+    Nanounits,
     ReportedAudio,
+    ReportedFailures,
+    ReportedInterruptions,
+    ReportedStage,
     Tokens,
     TotalCost,
 )
@@ -86,24 +86,24 @@ def _llm(stats: wire.LlmStats | None, cost: wire.Cost | None, values: Values) ->
     sent = cost.input_tokens_total if cost.input_tokens_total is not None else stats.input_tokens
     received = cost.output_tokens_total if cost.output_tokens_total is not None else stats.output_tokens
     yield from _tokens(sent, received, values)
-    yield Failures("llm", values.count(stats.errors, "llmStats.errors") or 0)
+    yield ReportedFailures("llm", values.count(stats.errors, "llmStats.errors") or 0)
     total = values.amount(stats.response_latency_total, "llmStats.responseLatencyTotal", maximum=WEEK)
     if total is not None and (distribution := _distribution(stats, total, "llmStats", values)):
-        yield Reported("llm", distribution)
+        yield ReportedStage("llm", distribution)
 
 
 def _stt(stats: wire.SttStats | None, values: Values) -> Iterator[Fact]:
     if stats is None:
         return
     errors, retries = values.count(stats.errors, "sttStats.errors"), stats.connection_retries
-    yield Failures("stt", errors or 0, values.count(retries, "sttStats.connectionRetries") or 0)
+    yield ReportedFailures("stt", errors or 0, values.count(retries, "sttStats.connectionRetries") or 0)
     total = values.signed(stats.response_latency_total, "sttStats.responseLatencyTotal", maximum=WEEK)
     if total is not None and (distribution := _distribution(stats, max(0, total), "sttStats", values)):
-        yield Reported("stt_latency", distribution)
+        yield ReportedStage("stt_latency", distribution)
     mean = values.ratio(stats.confidence_avg, "sttStats.confidenceAvg")
     count = values.amount(stats.response_count, "sttStats.responseCount", 1, _CONFIDENCES)
     if mean is not None and count:
-        yield Reported("stt_confidence", (mean,) * count)
+        yield ReportedStage("stt_confidence", (mean,) * count)
 
 
 def _tts(stats: wire.TtsStats | None, values: Values) -> Iterator[Fact]:
@@ -111,7 +111,7 @@ def _tts(stats: wire.TtsStats | None, values: Values) -> Iterator[Fact]:
     if stats is None:
         return
     errors, retries = values.count(stats.errors, "ttsStats.errors"), values.count(stats.retries, "ttsStats.retries")
-    yield Failures("tts", errors or 0, retries or 0)
+    yield ReportedFailures("tts", errors or 0, retries or 0)
     cached = values.count(stats.cache_requests, "ttsStats.cacheRequests") or 0
     cache_total = values.amount(stats.cache_latency_total, "ttsStats.cacheLatencyTotal", maximum=WEEK)
     api_total = values.amount(stats.api_latency_total, "ttsStats.apiLatencyTotal", maximum=WEEK)
@@ -122,9 +122,9 @@ def _tts(stats: wire.TtsStats | None, values: Values) -> Iterator[Fact]:
         return
     low, rest = _split(every.counts, cached)
     if cache_total is not None and any(low):
-        yield Reported("tts_cached", Distribution(every.lower, low, cache_total))
+        yield ReportedStage("tts_cached", Distribution(every.lower, low, cache_total))
     if api_total is not None and any(rest):
-        yield Reported("tts", Distribution(every.lower, rest, api_total))
+        yield ReportedStage("tts", Distribution(every.lower, rest, api_total))
 
 
 def _split(counts: tuple[int, ...], cached: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -136,7 +136,7 @@ def _split(counts: tuple[int, ...], cached: int) -> tuple[tuple[int, ...], tuple
 
 
 def _distribution(
-    stats: wire.LlmStats | wire.SttStats | wire.TtsStats, total: Nanos, name: str, values: Values
+    stats: wire.LlmStats | wire.SttStats | wire.TtsStats, total: Nanounits, name: str, values: Values
 ) -> Distribution | None:
     buckets = []
     field = f"{name}.responseTimeDistribution"
@@ -160,9 +160,11 @@ def _turns(stats: wire.CallStats, values: Values) -> Iterator[Fact]:
     waits = [values.amount(wait, "turnsStats.botResponseTime") for wait in turns.bot_response_time or ()]
     responses = tuple(wait for wait in waits if wait is not None)
     if responses:
-        yield Reported("response", responses)
+        yield ReportedStage("response", responses)
     skipped = values.count(stats.turns.skipped, "turns.skipped") if stats.turns else None
-    yield Interruptions(assistant=values.count(turns.barge_in_count, "turnsStats.bargeInCount"), skipped=skipped)
+    yield ReportedInterruptions(
+        assistant=values.count(turns.barge_in_count, "turnsStats.bargeInCount"), skipped=skipped
+    )
     audio = stats.user_audio or wire.UserAudio()
     yield ReportedAudio(
         received=values.amount(audio.cumulative_duration, "userAudio.cumulativeDuration", maximum=WEEK),

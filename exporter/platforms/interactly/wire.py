@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct, field
 
-from exporter.platforms.decoding import Listed
+from exporter.platforms.json_decoding import Listed
 
 
 class _Wire(Struct, rename="camel", gc=False):

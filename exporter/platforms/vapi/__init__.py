@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     TRANSIENT,
@@ -20,16 +21,15 @@ from exporter.events import (
     Fact,
     Hang,
     Interruption,
-    InvalidEvent,
     Rejected,
-    Shown,
+    ReportedCount,
     Speech,
     Status,
     Transfer,
     identity,
 )
-from exporter.platforms.decoding import decode
 from exporter.platforms.history import RawHistory, length
+from exporter.platforms.json_decoding import decode
 from exporter.platforms.values import Values, label, provider, text
 from exporter.platforms.vapi import report, wire
 from exporter.platforms.vapi.ended import ending
@@ -197,8 +197,8 @@ def _ended(raw: wire.Message, call: wire.Call) -> Iterator[Fact]:
 def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
     yield from _ended(raw, call)
     yield from report.facts(raw, call, values)
-    yield Shown("conversation-update", length(_messages(raw)) or 0)
-    yield Shown("status-update", 1)
+    yield ReportedCount("conversation-update", length(_messages(raw)) or 0)
+    yield ReportedCount("status-update", 1)
 
 
 def _conversation(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from exporter.events import OTHER, Message, Nanos, Role, ToolUse, identity
+from exporter.events import OTHER, Message, Nanounits, Role, ToolUse, identity
 from exporter.platforms.values import Values, label, text
 from exporter.platforms.vapi import wire
 
@@ -50,7 +50,7 @@ def asked_tools(calls: list[wire.ToolCall] | None) -> tuple[ToolUse, ...]:
     return tuple(ToolUse(identity("tool", name), label(called.name)) for name, called in asked if name)
 
 
-def _confidence(metadata: wire.Metadata | None, values: Values) -> Nanos | None:
+def _confidence(metadata: wire.Metadata | None, values: Values) -> Nanounits | None:
     """One observation a message: the mean confidence of its words, those without one left out."""
     words = (metadata.word_level_confidence if metadata else None) or ()
     taken = [values.ratio(word.confidence, "wordLevelConfidence.confidence") for word in words]

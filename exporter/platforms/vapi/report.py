@@ -17,14 +17,14 @@ from exporter.events import (
     Duration,
     Evaluation,
     Fact,
-    Interruptions,
-    Nanos,
-    Reported,
+    Nanounits,
+    ReportedInterruptions,
+    ReportedStage,
+    ReportedTransfers,
     Stage,
     Tokens,
     TotalCost,
     Transcribed,
-    Transfers,
 )
 from exporter.platforms.values import DOLLARS, MAX_DOLLARS, MS, SECONDS, WEEK, Values, label, provider, text
 from exporter.platforms.vapi import wire
@@ -74,10 +74,10 @@ def facts(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
     yield from _performance(artifact.performance_metrics or raw.performance_metrics or _NOTHING, values)
     statuses = tuple(_transfer_status(transfer) for transfer in artifact.transfers or ())
     if statuses:
-        yield Transfers(statuses)
+        yield ReportedTransfers(statuses)
 
 
-def _duration(raw: wire.Message, call: wire.Call, values: Values) -> Nanos | None:
+def _duration(raw: wire.Message, call: wire.Call, values: Values) -> Nanounits | None:
     """The first of: durationSeconds, durationMs, end minus start."""
     for stated, field, unit in (
         (raw.duration_seconds, "durationSeconds", SECONDS),
@@ -113,7 +113,7 @@ def _costs(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]
         yield TotalCost(dollars)
 
 
-def _dollars(value: object, field: str, values: Values) -> Nanos | None:
+def _dollars(value: object, field: str, values: Values) -> Nanounits | None:
     return values.amount(value, field, DOLLARS, MAX_DOLLARS)
 
 
@@ -189,13 +189,13 @@ def _performance(metrics: wire.PerformanceMetrics, values: Values) -> Iterator[F
         taken = [_latency(stage, getattr(turn, name), name, values) for turn in metrics.turn_latencies or ()]
         latencies = tuple(latency for latency in taken if latency is not None)
         if latencies:
-            yield Reported(stage, latencies)
+            yield ReportedStage(stage, latencies)
     user = values.count(metrics.num_user_interrupted, "numUserInterrupted")
     assistant = values.count(metrics.num_assistant_interrupted, "numAssistantInterrupted")
-    yield Interruptions(assistant=assistant, user=user)
+    yield ReportedInterruptions(assistant=assistant, user=user)
 
 
-def _latency(stage: Stage, value: object, name: str, values: Values) -> Nanos | None:
+def _latency(stage: Stage, value: object, name: str, values: Values) -> Nanounits | None:
     """A latency; transcription that was done before the end of speech means no wait."""
     if stage == "stt_latency":
         latency = values.signed(value, name)

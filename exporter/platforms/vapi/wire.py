@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct
 
-from exporter.platforms.decoding import Listed
+from exporter.platforms.json_decoding import Listed
 
 _NULL = Raw(b"null")
 

@@ -1,0 +1,19 @@
+"""The configuration: a YAML file, the files that it names, and the environment."""
+
+from exporter.config.load import load, reference, restart_only_changes
+from exporter.config.settings import Auth, Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
+
+__all__ = [
+    "Auth",
+    "Calls",
+    "Config",
+    "Labels",
+    "Limits",
+    "Platform",
+    "Relay",
+    "Target",
+    "Webhooks",
+    "load",
+    "reference",
+    "restart_only_changes",
+]

@@ -1,0 +1,1 @@
+"""Sockets, connections and bodies: what any HTTP server with limits needs."""

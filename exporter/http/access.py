@@ -1,0 +1,78 @@
+"""Who may read: applies the web configuration to everything but the webhooks."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from exporter.config.web import WebConfig
+from exporter.errors import Fault, TooManyAttempts, WebConfigError
+from exporter.http.basic_auth import Passwords, basic_credentials
+from exporter.http.tls import client_allowed
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+DEFAULT_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "deny",
+}
+"""Set where neither the handler nor ``http_server_config.headers`` says otherwise; an empty value there removes one."""
+
+
+class AccessControl:
+    """Lets in whom the web configuration names.
+
+    Args:
+        config: the web configuration; ``WebConfig()`` accepts all requests.
+        webhook: whether a request goes to a webhook, which checks its sender itself.
+    """
+
+    def __init__(self, config: WebConfig, webhook: Callable[[web.Request], bool]) -> None:
+        self._webhook = webhook
+        self._apply(config)
+
+    def install(self, app: web.Application) -> None:
+        """Put the guard in front of all of the application's handlers, outside of the middlewares added so far."""
+        app.middlewares.insert(0, self._admit)
+        app.on_response_prepare.append(self._add_headers)
+
+    def update(self, config: WebConfig) -> None:
+        """Take users and headers of a changed file.
+
+        Raises:
+            WebConfigError: it changes ``tls_server_config``, which a listener keeps until it is closed.
+        """
+        if config.tls != self._config.tls:
+            file = config.file or self._config.file
+            raise WebConfigError(Fault(file, "tls_server_config", None, "changed: this takes effect at a restart only"))
+        self._apply(config)
+
+    def _apply(self, config: WebConfig) -> None:
+        self._config = config
+        self._passwords = Passwords(config.users) if config.users else None
+        self._headers = {name: value for name, value in {**DEFAULT_HEADERS, **config.headers}.items() if value}
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        tls = self._config.tls
+        if tls and not client_allowed(tls, request.get_extra_info("peercert")):
+            refused = web.HTTPForbidden(text="client certificate not allowed\n")
+            refused.force_close()
+            raise refused
+        if self._passwords and not self._webhook(request) and not await self._known(request, self._passwords):
+            raise web.HTTPUnauthorized(headers={hdrs.WWW_AUTHENTICATE: 'Basic realm="voice-exporter"'})
+        return await handler(request)
+
+    async def _known(self, request: web.Request, passwords: Passwords) -> bool:
+        values = request.headers.getall(hdrs.AUTHORIZATION, [])
+        credentials = basic_credentials(values[0]) if len(values) == 1 else None
+        try:
+            return credentials is not None and await passwords.right(*credentials)
+        except TooManyAttempts:
+            raise web.HTTPTooManyRequests(headers={hdrs.RETRY_AFTER: "1"}) from None
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        if not self._webhook(request):
+            for name, value in self._headers.items():
+                response.headers.setdefault(name, value)

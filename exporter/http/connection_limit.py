@@ -1,0 +1,60 @@
+"""Open connections: a limit on how many there are that untrusted clients can't use up."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from aiohttp import web
+
+from exporter.http.connection import Connection, Phase, Shortcut
+
+
+class _Turned(asyncio.Protocol):
+    """A connection that is closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
+class ConnectionLimit:
+    """Keeps the number of connections under a limit, whoever opens them.
+
+    At the limit, the connection that is longest in the lowest phase is evicted. A new one is closed only when all
+    others wait for our answer.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._servers: list[web.Server] = []
+
+    def factory(self, server: web.Server, shortcut: Shortcut | None = None) -> Callable[[], asyncio.BaseProtocol]:
+        """Makes the protocol of each accepted connection of ``server``."""
+        self._servers.append(server)
+        return lambda: Connection(server, shortcut) if self._make_room() else _Turned()
+
+    async def drain(self, seconds: float) -> None:
+        """Close what is idle, and the rest as it becomes idle, for at most so many seconds."""
+        end = time.monotonic() + seconds
+        while (connections := list(self._open())) and time.monotonic() < end:
+            # Requests that came in just now begin.
+            await asyncio.sleep(0.01)
+            for connection in connections:
+                if connection.phase < Phase.RECEIVING:
+                    connection.force_close()
+
+    def _make_room(self) -> bool:
+        connections = list(self._open())
+        if len(connections) < self.limit:
+            return True
+        spare = min(connections, key=lambda connection: (connection.phase, connection.since))
+        if spare.phase is Phase.ANSWERING:
+            return False
+        spare.force_close()
+        return True
+
+    def _open(self) -> Iterator[Connection]:
+        for server in self._servers:
+            for connection in server.connections:
+                if isinstance(connection, Connection) and connection.transport is not None:
+                    yield connection

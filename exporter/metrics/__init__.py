@@ -1,0 +1,1 @@
+"""Metrics, their series and labels, and the text that a scrape gets."""

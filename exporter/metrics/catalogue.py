@@ -1,0 +1,320 @@
+"""Every metric of the exporter: name, type, labels, bounds, help. The one place.
+
+Numbers come from the platforms' documentation where it gives any: the bounds contain each bound of Interactly's own
+distributions (end-of-call-report, ``metrics.callStats``) and the thresholds of 3 and 5 seconds (hang and error pages).
+"""
+
+from typing import Final
+
+from exporter.metrics.metric import NANO, Metric
+
+METRICS: Final[dict[str, Metric]] = {}
+"""Every metric by name, in the order of exposition."""
+
+PA: Final = ("platform", "assistant_id")
+
+LLM_BOUNDS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+SPEECH_BOUNDS = (0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 5.0, 10.0)
+RESPONSE_BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0)
+DURATION_BOUNDS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+COST_BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+CONFIDENCE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+MESSAGES_BOUNDS = tuple(float(bound) for bound in range(4, 100, 5))
+WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+RECOVERY_BOUNDS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
+TOOL_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0)
+SELF_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+_SPREAD = (
+    " Taken from an end-of-call report whose bounds are coarser than these, a missing bound gets"
+    " lower + floor(n x share of the interval)."
+)
+
+
+def _register(metric: Metric) -> Metric:
+    METRICS[metric.name] = metric
+    return metric
+
+
+def _counter(name: str, labels: tuple[str, ...], text: str, scale: int = 1) -> Metric:
+    return _register(Metric(name, "counter", labels, text, scale=scale))
+
+
+def _gauge(name: str, labels: tuple[str, ...], text: str, scale: int = 1) -> Metric:
+    return _register(Metric(name, "gauge", labels, text, scale=scale))
+
+
+def _histogram(name: str, labels: tuple[str, ...], bounds: tuple[float, ...], text: str) -> Metric:
+    return _register(Metric(name, "histogram", labels, text, bounds, NANO))
+
+
+# --- Calls ---
+CALLS_STARTED = _counter(
+    "voice_calls_started_total",
+    PA,
+    "Calls, counted once their assistant is known, at the latest when they end or expire.",
+)
+CALLS_ENDED = _counter(
+    "voice_calls_ended_total",
+    (*PA, "call_type", "direction", "outcome", "ended_by", "reason", "fault"),
+    "Calls ended, once each, at the first terminal event: a final status or the end-of-call report.",
+)
+CALLS_ACTIVE = _gauge("voice_calls_active", PA, "Calls started and neither ended nor expired.")
+STATUS_UPDATES = _counter(
+    "voice_call_status_updates_total",
+    (*PA, "status"),
+    "Distinct statuses that calls reached, once a call and status.",
+)
+CALL_DURATION = _histogram("voice_call_duration_seconds", PA, DURATION_BOUNDS, "Length of ended calls in seconds.")
+CALL_COST = _counter(
+    "voice_call_cost_dollars_total",
+    (*PA, "component", "provider"),
+    "Cost of calls in US dollars by component, as the end-of-call report states it.",
+    NANO,
+)
+COST_PER_CALL = _histogram("voice_cost_per_call_dollars", PA, COST_BOUNDS, "Total cost of each call in US dollars.")
+EVALUATIONS = _counter(
+    "voice_call_evaluations_total",
+    (*PA, "evaluation"),
+    "Success evaluations of ended calls; none where the report carries no evaluation.",
+)
+
+# --- Conversation ---
+MESSAGES = _counter(
+    "voice_messages_total",
+    (*PA, "role"),
+    "Messages of conversations, once each, from conversation updates.",
+)
+MESSAGES_SKIPPED = _counter(
+    "voice_messages_skipped_total", PA, "Assistant messages never spoken because of a barge-in."
+)
+INTERRUPTIONS = _counter(
+    "voice_interruptions_total",
+    (*PA, "interrupted"),
+    "Speech cut off: of the assistant by a barge-in, of the user by the assistant.",
+)
+RESPONSE = _histogram(
+    "voice_response_seconds",
+    PA,
+    RESPONSE_BOUNDS,
+    "What the caller waits: end of the user's speech to the first part of the reply.",
+)
+TURN_DETECTION = _histogram(
+    "voice_turn_detection_seconds", PA, WAIT_BOUNDS, "End-of-utterance detection: silence to decided turn."
+)
+
+# --- Stages of a reply ---
+LLM_RESPONSE = _histogram(
+    "voice_llm_response_seconds",
+    (*PA, "provider", "model"),
+    LLM_BOUNDS,
+    "LLM latency of the first part of each reply." + _SPREAD,
+)
+LLM_QUEUE = _histogram(
+    "voice_llm_queue_seconds", (*PA, "provider", "model"), WAIT_BOUNDS, "Wait before the LLM was asked."
+)
+TTS_GENERATION = _histogram(
+    "voice_tts_generation_seconds",
+    (*PA, "provider", "cached"),
+    SPEECH_BOUNDS,
+    "Speech generation of a message; cached speech is a population of its own."
+    + _SPREAD
+    + " The cacheRequests lowest of a report are the cached ones.",
+)
+TTS_QUEUE = _histogram(
+    "voice_tts_queue_seconds", (*PA, "provider"), WAIT_BOUNDS, "Wait before speech generation began."
+)
+TTS_AUDIO = _counter("voice_tts_audio_seconds_total", (*PA, "provider"), "Speech generated, in seconds of audio.", NANO)
+STT_CONFIDENCE = _histogram(
+    "voice_stt_confidence_ratio",
+    (*PA, "provider"),
+    CONFIDENCE_BOUNDS,
+    "Transcription confidence of user messages, 0 to 1. A report alone gives responseCount times its average.",
+)
+STT_LATENCY = _histogram(
+    "voice_stt_latency_seconds",
+    (*PA, "provider"),
+    SPEECH_BOUNDS,
+    "Transcription behind the end of speech; a negative delivered value means no wait and counts as 0." + _SPREAD,
+)
+STT_AUDIO = _counter(
+    "voice_stt_audio_seconds_total", (*PA, "provider"), "Speech transcribed, in seconds of audio.", NANO
+)
+PLAYER_WAIT = _histogram(
+    "voice_player_wait_seconds",
+    PA,
+    WAIT_BOUNDS,
+    "Wait before playback; overlaps speech generation, so never add the two.",
+)
+AUDIO_DELAY = _histogram("voice_audio_delay_seconds", PA, WAIT_BOUNDS, "Delay of the caller's audio in a turn.")
+AUDIO_RECEIVED = _counter("voice_audio_received_seconds_total", PA, "Audio received from callers, in seconds.", NANO)
+AUDIO_DROPPED = _counter(
+    "voice_audio_dropped_chunks_total", PA, "Audio chunks dropped, as the end-of-call report counts them."
+)
+AUDIO_DELAYED = _counter(
+    "voice_audio_delayed_packets_total", PA, "Delayed audio packets: the sum of positive counts per turn."
+)
+AUDIO_LOST = _counter(
+    "voice_audio_lost_packets_total", PA, "Lost audio packets: the rise of the call's cumulative count."
+)
+
+# --- Hangs and errors ---
+HANGS = _counter(
+    "voice_hangs_total",
+    (*PA, "provider", "model"),
+    "Hang events: no reply for 5 seconds or more (documented as assistant.hang.count).",
+)
+HANGS_BY_HOUR = _counter(
+    "voice_hangs_by_hour_total",
+    ("platform", "provider", "hour"),
+    "Hang events by hour of day of the event's own time (documented as assistant.hang.by_hour).",
+)
+HUNG_CALLS = _counter("voice_hung_calls_total", PA, "Calls with at least one hang: numerator of the hang rate.")
+HANG_MESSAGES = _histogram(
+    "voice_hang_conversation_messages",
+    PA,
+    MESSAGES_BOUNDS,
+    "Messages in the conversation at the hang, in the documented groups of five.",
+)
+HANG_OUTCOMES = _counter(
+    "voice_hang_outcomes_total",
+    (*PA, "provider", "outcome"),
+    "What came of hangs: recovered, error, abandoned, ended, unknown. With the open ones they add up to the hangs.",
+)
+HANG_RECOVERY = _histogram(
+    "voice_hang_recovery_seconds",
+    (*PA, "provider"),
+    RECOVERY_BOUNDS,
+    "Hang event to the reply that followed.",
+)
+ERRORS = _counter(
+    "voice_errors_total",
+    (*PA, "component", "error_type", "provider", "error_code", "retryable", "severity"),
+    "Errors of the services behind a call (documented as errors.total).",
+)
+ERRORS_BY_HOUR = _counter(
+    "voice_errors_by_hour_total",
+    ("platform", "error_type", "hour"),
+    "Errors by hour of day of the event's own time (documented as errors.by_hour).",
+)
+ESCALATIONS = _counter(
+    "voice_error_escalations_total",
+    (*PA, "component", "provider", "cause"),
+    "Errors to escalate, once a call and error type: not_retryable, or retries_exhausted.",
+)
+SERVICE_REQUESTS = _counter(
+    "voice_service_requests_total",
+    (*PA, "component", "provider", "model"),
+    "Operations of llm, stt and tts services, failed ones included: denominator of the error rates.",
+)
+REPORT_ERRORS = _counter(
+    "voice_report_errors_total",
+    (*PA, "component", "provider"),
+    "Errors that the end-of-call report itself counts; overlaps voice_errors_total, never add the two.",
+)
+REPORT_RETRIES = _counter(
+    "voice_report_retries_total",
+    (*PA, "component", "provider"),
+    "Retries that the end-of-call report itself counts.",
+)
+
+# --- Usage ---
+LLM_TOKENS = _counter(
+    "voice_llm_tokens_total",
+    (*PA, "provider", "model", "kind"),
+    "LLM tokens: input (without cached), output, cached.",
+)
+TTS_CHARACTERS = _counter("voice_tts_characters_total", PA, "Characters turned into speech.")
+TOOL_CALL = _histogram("voice_tool_call_seconds", (*PA, "tool"), TOOL_BOUNDS, "Tool call to its result.")
+TRANSFERS = _counter("voice_transfers_total", (*PA, "status"), "Call transfers by status.")
+
+# --- Assistants ---
+ASSISTANT_INFO = _gauge(
+    "voice_assistant_info",
+    (*PA, "assistant_name", "llm_provider", "llm_model", "stt_provider", "tts_provider"),
+    "Latest known configuration of an assistant, always 1; join on platform and assistant_id.",
+)
+EVENT_SUBSCRIBED = _gauge(
+    "voice_assistant_event_subscribed",
+    (*PA, "event"),
+    "1 where the assistant's own configuration sends the event here, 0 where not; absent until seen.",
+)
+
+# --- The exporter itself ---
+BUILD_INFO = _gauge("voice_exporter_build_info", ("version", "python_version"), "Version of the exporter, always 1.")
+WEBHOOKS = _counter(
+    "voice_exporter_webhooks_total",
+    ("platform", "event", "outcome"),
+    "Webhook requests by outcome. Answered ones survive a restart, refused ones are counted since the start.",
+)
+WEBHOOK_SECONDS = _histogram(
+    "voice_exporter_webhook_seconds",
+    ("platform",),
+    SELF_BOUNDS,
+    "Webhook request to answer, the commit included.",
+)
+EVENT_DELAY = _histogram(
+    "voice_exporter_event_delay_seconds", ("platform",), DELAY_BOUNDS, "Receipt minus the event's own time."
+)
+LAST_EVENT = _gauge(
+    "voice_exporter_last_event_timestamp_seconds",
+    ("platform", "event"),
+    "Receipt of the latest valid event, Unix time.",
+    NANO,
+)
+REJECTED_VALUES = _counter(
+    "voice_exporter_rejected_values_total",
+    ("platform", "field", "reason"),
+    "Values that cannot be and were left out of an event that otherwise counted.",
+)
+LABEL_VALUES = _gauge("voice_exporter_label_values", ("label",), "Distinct values in use of a unbounded label.")
+LABEL_OVERFLOWS = _counter(
+    "voice_exporter_label_overflows_total",
+    ("label",),
+    "Times a new label value was counted as other because the label or the set of all series was full.",
+)
+MISSED_EVENTS = _counter(
+    "voice_exporter_missed_events_total",
+    ("platform", "event"),
+    "What an end-of-call report shows to have happened and no event had brought by then.",
+)
+CALLS_TRACKED = _gauge("voice_exporter_calls_tracked", (), "Calls remembered, ended ones within retention included.")
+CALLS_EXPIRED = _counter(
+    "voice_exporter_calls_expired_total", (), "Calls that fell silent before they ended and expired."
+)
+SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
+STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), SELF_BOUNDS, "Duration of commits to storage.")
+STORAGE_ERRORS = _counter("voice_exporter_storage_errors_total", (), "Commits that storage refused.")
+STORAGE_SET_ASIDE = _counter(
+    "voice_exporter_storage_set_aside_total",
+    (),
+    "Damaged databases that were quarantined under a dated name since the start; counts began again.",
+)
+RELOAD_SUCCESSFUL = _gauge(
+    "voice_exporter_config_last_reload_successful", (), "Whether the last configuration reload succeeded."
+)
+RELOAD_TIME = _gauge(
+    "voice_exporter_config_last_reload_success_timestamp_seconds",
+    (),
+    "Time of the last successful configuration reload, Unix time.",
+    NANO,
+)
+RELAY_SECONDS = _histogram(
+    "voice_exporter_relay_seconds",
+    ("platform", "code"),
+    TOOL_BOUNDS,
+    "Request to the application behind the relay until its answer is complete, by status code: its own, else 502 where"
+    " there was none and 504 where it did not come in time.",
+)
+RELAY_ERRORS = _counter(
+    "voice_exporter_relay_errors_total",
+    ("platform", "reason"),
+    "Requests that the application behind the relay failed to answer, copies and acknowledged events that it never got,"
+    " by reason: connect, timeout, cut, malformed, server_error, copy_failed, queue_failed, given_up.",
+)
+RELAY_WAITING = _gauge(
+    "voice_exporter_relay_waiting_events",
+    ("platform",),
+    "Events that were acknowledged (ack: exporter) and wait to be forwarded.",
+)

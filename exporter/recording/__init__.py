@@ -1,0 +1,1 @@
+"""Events to durable increments: folded, committed, and only then shown."""

@@ -1,0 +1,103 @@
+"""Events between arrival and commit: what each of a batch changes, and who waits for the answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
+
+from exporter.errors import InvalidEvent, StorageError
+from exporter.events import Event
+from exporter.logs import cause, log
+from exporter.metrics.catalogue import WEBHOOKS
+from exporter.metrics.metric import Increment
+from exporter.metrics.series_table import Exemplar, Series, SeriesTable
+from exporter.recording.calls_in_memory import Draft
+from exporter.store.base import CellDeltas
+
+Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
+Failure: TypeAlias = InvalidEvent | StorageError
+Answer: TypeAlias = Callable[[Outcome | Failure], None]
+"""Takes what became of an event, once it is durable; or why nothing of it was counted."""
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+
+async def awaited(submit: Callable[[Callable[[_T | Exception], None]], None]) -> _T:
+    """What ``submit`` gives the answer it takes; an exception is raised. Nobody may be waiting any more by then."""
+    answered: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+    def settle(outcome: _T | Exception) -> None:
+        if answered.done():
+            return
+        if isinstance(outcome, Exception):
+            answered.set_exception(outcome)
+        else:
+            answered.set_result(outcome)
+
+    submit(settle)
+    return await answered
+
+
+class Waiting(NamedTuple):
+    """An event that came at Unix time ``received``, and what its answer is for."""
+
+    event: Event
+    received: float
+    answer: Answer
+
+    def tell(self, outcome: Outcome | Failure) -> None:
+        """Give the answer."""
+        try:
+            self.answer(outcome)
+        except Exception as error:  # noqa: BLE001 - one answer must not cost the others of its batch
+            log(_log, logging.ERROR, "answer failed", event=self.event.kind, error=cause(error))
+
+    def fail(self, error: Exception) -> None:
+        """Answer with what went wrong while the event was read to its end and folded."""
+        if isinstance(error, InvalidEvent):
+            self.tell(error)
+            return
+        log(_log, logging.ERROR, "event failed", event=self.event.kind, error=cause(error))
+        self.tell(StorageError("internal error"))
+
+
+class Change(NamedTuple):
+    """What an event, or the passing of time, does to series once the batch is kept."""
+
+    resolved: list[tuple[Series, CellDeltas]]
+    exemplar: Exemplar | None = None
+    waiting: Waiting | None = None
+    outcome: Outcome = "ignored"
+
+    def tell(self, failure: Failure | None = None) -> None:
+        """Answer whoever waits: that the event is kept, or why not."""
+        if self.waiting:
+            self.waiting.tell(failure or self.outcome)
+
+
+def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[Change]:
+    """What the events of a batch change; one that fails is answered and left out."""
+    found = []
+    for each in batch:
+        try:
+            found.append(_change(draft, table, each))
+        except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
+            each.fail(error)
+    return found
+
+
+def _fold(draft: Draft, waiting: Waiting) -> tuple[Outcome, list[Increment]]:
+    if not waiting.event.facts:
+        return "ignored", []
+    folded = draft.fold(waiting.event, waiting.received)
+    return "counted" if folded.fresh else "duplicate", folded.increments
+
+
+def _change(draft: Draft, table: SeriesTable, waiting: Waiting) -> Change:
+    event, now = waiting.event, waiting.received
+    outcome, increments = _fold(draft, waiting)
+    increments.append((WEBHOOKS, (event.platform, event.kind, outcome), 1))
+    exemplar = Exemplar(event.call_id, now) if event.call_id and outcome == "counted" else None
+    return Change(table.resolve(increments, now), exemplar, waiting, outcome)

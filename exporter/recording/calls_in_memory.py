@@ -1,0 +1,203 @@
+"""The calls and assistants that are known, and the draft in which a batch of events changes them."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from exporter.calls.fold import Folded, expire, fold
+from exporter.calls.state import AssistantState, CallState
+from exporter.calls.step import Settings
+from exporter.config import Config
+from exporter.events import ALL, Event, identity
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import Increment
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
+_decode_usage: Final = msgspec.msgpack.Decoder(dict[str, dict[str, float]]).decode
+_decode_assistant: Final = msgspec.msgpack.Decoder(AssistantState).decode
+
+_KEYS: Final = 100
+"""Messages, hangs and tool calls that a call may have before it takes the place of a further call."""
+_REFRESH: Final = 3600.0
+"""Seconds after which times of last use are written again though nothing else changed."""
+_USAGE_KEY: Final = identity("usage of label values")
+"""Where a store keeps, among the assistants, when label values were last used."""
+
+
+class CallsInMemory:
+    """Everything remembered of calls and assistants, bounded and in the order of expiry.
+
+    Attributes:
+        open: calls that may still go on, least recently active first.
+        done: calls that ended or expired, kept to know late duplicates, least recently active first.
+        assistants: by platform and label value.
+        size: places that the calls take of the ``calls.max_tracked``.
+    """
+
+    def __init__(self, config: Config, labels: LabelLimits) -> None:
+        self.open: OrderedDict[int, CallState] = OrderedDict()
+        self.done: OrderedDict[int, CallState] = OrderedDict()
+        self.assistants: dict[tuple[str, str], AssistantState] = {}
+        self.labels = labels
+        self.size = 0
+        self.usage_kept = 0.0
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take a new configuration."""
+        self.config = config
+        self.settings = Settings(max_retries=config.calls.max_retries, timezone=config.timezone)
+
+    def load(self, calls: Iterable[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
+        """Restore what a store kept."""
+        states = [(key, _decode_call(blob)) for key, blob in calls]
+        for key, state in sorted(states, key=lambda call: call[1].last_event):
+            self.put(key, state)
+        for key, blob in assistants:
+            if key != _USAGE_KEY:
+                assistant = _decode_assistant(blob)
+                self.assistants[assistant.platform, assistant.id] = assistant
+
+    def load_usage(self, assistants: Iterable[tuple[int, bytes]]) -> dict[str, dict[str, float]]:
+        """When label values were last used, as a store kept it; nothing where it did not."""
+        for key, blob in assistants:
+            if key == _USAGE_KEY:
+                return _decode_usage(blob)
+        return {}
+
+    def __len__(self) -> int:
+        return len(self.open) + len(self.done)
+
+    def get(self, key: int) -> CallState | None:
+        """The call with that key."""
+        return self.open.get(key) or self.done.get(key)
+
+    def put(self, key: int, state: CallState) -> None:
+        """Remember a call as the most recently active one."""
+        self.forget(key)
+        over = state.ended or state.expired or not state.opened
+        (self.done if over else self.open)[key] = state
+        self.size += _size(state)
+
+    def forget(self, key: int) -> None:
+        """Forget a call."""
+        state = self.open.pop(key, None) or self.done.pop(key, None)
+        if state:
+            self.size -= _size(state)
+
+    def in_use(self) -> set[str]:
+        """Label values of assistants that have open calls."""
+        return {state.assistant for state in self.open.values()}
+
+
+def _size(state: CallState) -> int:
+    return 1 + len(state.seen) // _KEYS
+
+
+class Draft:
+    """What a batch changes in the memory; nothing of it is in the memory before `adopt`."""
+
+    def __init__(self, memory: CallsInMemory) -> None:
+        self._memory = memory
+        self._calls: dict[int, CallState | None] = {}
+        self._assistants: dict[tuple[str, str], AssistantState | None] = {}
+        self._seen: dict[int, CallState] = {}
+        self._usage: bytes | None = None
+
+    def fold(self, event: Event, now: float) -> Folded:
+        """Fold an event into its call as the draft has it."""
+        state = self._state(event)
+        label = state.assistant or self._label(event, now)
+        key = (event.platform, label)
+        known = self._assistants.get(key) or self._memory.assistants.get(key) or AssistantState(event.platform, label)
+        folded = fold(state, event, known, self._memory.settings, now)
+        if label and (folded.assistant is not known or now - known.last_event > _REFRESH):
+            self._assistants[key] = msgspec.structs.replace(folded.assistant, last_event=now)
+        if event.call is not None:
+            (self._calls if folded.fresh else self._seen)[event.call] = folded.call
+        return folded
+
+    def _state(self, event: Event) -> CallState:
+        if event.call is None:
+            return CallState(event.platform)
+        drafted = self._calls.get(event.call) or self._seen.get(event.call)
+        return drafted or self._memory.get(event.call) or CallState(event.platform)
+
+    def _label(self, event: Event, now: float) -> str:
+        if not event.assistant.id:
+            return ""
+        if not self._memory.config.labels.assistant_id:
+            return ALL
+        return self._memory.labels.admit("assistant_id", event.assistant.id, now)
+
+    def tidy(self, now: float, limit: int) -> Iterator[list[Increment]]:
+        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds."""
+        calls, excess = self._memory.config.calls, self._memory.size - self._memory.config.calls.max_tracked
+        for key, state in list(islice(self._memory.done.items(), limit)):
+            if state.last_event + calls.retention > now and excess <= 0:
+                break
+            self._calls[key] = None
+            excess -= _size(state)
+        for key, state in list(islice(self._memory.open.items(), limit)):
+            if state.last_event + calls.idle_timeout > now and excess <= 0:
+                break
+            self._calls[key], increments = expire(state, self._memory.settings)
+            excess -= _size(state)
+            yield increments
+
+    def forget_unused_assistants(self, now: float) -> None:
+        """Forget assistants that were unused for the labels' time to live and have no open call."""
+        in_use, before = self._memory.in_use(), now - self._memory.config.labels.ttl
+        for key, assistant in self._memory.assistants.items():
+            if assistant.last_event < before and assistant.id not in in_use:
+                self._assistants[key] = None
+
+    def keep_usage(self, now: float) -> None:
+        """Write down, once an hour, when label values were last used, so that restarts do not renew them."""
+        if now - self._memory.usage_kept >= _REFRESH:
+            self._memory.usage_kept = now
+            self._usage = _encode(self._memory.labels.usage())
+
+    @property
+    def touched(self) -> int:
+        """How many calls it changes."""
+        return len(self._calls)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self._calls or self._assistants or self._usage)
+
+    def everything(self) -> None:
+        """Take the whole memory into the draft, for a store that lost it."""
+        self._calls = {**self._memory.open, **self._memory.done, **self._calls}
+        self._assistants = {**self._memory.assistants, **self._assistants}
+
+    def encoded_calls(self) -> dict[int, bytes | None]:
+        """The calls that changed, for the store."""
+        return {key: None if state is None else _encode(state) for key, state in self._calls.items()}
+
+    def encoded_assistants(self) -> dict[int, bytes | None]:
+        """The assistants that changed, for the store."""
+        blobs = {
+            identity("assistant", *key): None if assistant is None else _encode(assistant)
+            for key, assistant in self._assistants.items()
+        }
+        return blobs | ({} if self._usage is None else {_USAGE_KEY: self._usage})
+
+    def adopt(self) -> None:
+        """The batch is kept: the memory takes the draft over."""
+        for key, state in (self._seen | self._calls).items():
+            if state is None:
+                self._memory.forget(key)
+            else:
+                self._memory.put(key, state)
+        for name, assistant in self._assistants.items():
+            if assistant is None:
+                self._memory.assistants.pop(name, None)
+            else:
+                self._memory.assistants[name] = assistant

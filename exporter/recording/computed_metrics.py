@@ -1,0 +1,53 @@
+"""Families that follow from the state of the exporter and are computed at each scrape."""
+
+import platform
+from typing import Final, TypeAlias
+
+from exporter import __version__
+from exporter.calls.assistants import SHARED_LABELS
+from exporter.calls.state import AssistantState
+from exporter.events import ALL, OTHER, TRANSIENT, UNKNOWN
+from exporter.metrics import catalogue as m
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.label_values import clean_name
+from exporter.metrics.metric import Labels, Metric
+from exporter.metrics.series_table import SeriesTable
+from exporter.platforms import PLATFORMS
+from exporter.recording.calls_in_memory import CallsInMemory
+
+DerivedFamily: TypeAlias = tuple[Metric, list[tuple[Labels, int]]]
+"""A family and its series: label values and amount in units of the metric's scale."""
+
+_BUILD: Final[DerivedFamily] = (m.BUILD_INFO, [((__version__, platform.python_version()), 1)])
+
+
+def derived(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[DerivedFamily]:
+    """Every family that is computed rather than counted."""
+    assistants = [assistant for assistant in memory.assistants.values() if assistant.id not in SHARED_LABELS]
+    return [
+        _BUILD,
+        (m.CALLS_TRACKED, [((), len(memory))]),
+        (m.ASSISTANT_INFO, [*map(_info, assistants), *_shared(memory)]),
+        (m.EVENT_SUBSCRIBED, [row for assistant in assistants for row in _subscribed(assistant)]),
+        labels.sizes(),
+        table.sizes(),
+    ]
+
+
+def _info(assistant: AssistantState) -> tuple[Labels, int]:
+    configuration = (assistant.llm_provider, assistant.llm_model, assistant.stt_provider, assistant.tts_provider)
+    known = (value or UNKNOWN for value in configuration)
+    return (assistant.platform, assistant.id, clean_name(assistant.name), *known), 1
+
+
+def _shared(memory: CallsInMemory) -> list[tuple[Labels, int]]:
+    """Rows for labels that stand for many assistants, so that a join on voice_assistant_info keeps everything."""
+    names = (UNKNOWN, OTHER, TRANSIENT) if memory.config.labels.assistant_id else (UNKNOWN, ALL)
+    return [((platform, name, name, *[UNKNOWN] * 4), 1) for platform in PLATFORMS for name in names]
+
+
+def _subscribed(assistant: AssistantState) -> list[tuple[Labels, int]]:
+    if assistant.subscribed is None:
+        return []
+    events = sorted(PLATFORMS[assistant.platform].COUNTED)
+    return [((assistant.platform, assistant.id, event), int(event in assistant.subscribed)) for event in events]

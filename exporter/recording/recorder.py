@@ -1,0 +1,245 @@
+"""Records events: folds all that are in flight, commits them as one batch, and only then moves series and answers.
+
+Nothing of a batch shows before its commit: calls, assistants and series change in a draft that a failed commit drops,
+so that memory never holds what the store does not.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from exporter.config import Config
+from exporter.errors import StorageError, StoreLost
+from exporter.events import Event
+from exporter.logs import cause, log
+from exporter.metrics import catalogue as m
+from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import NANO
+from exporter.metrics.series_table import VOLATILE, SeriesTable
+from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
+from exporter.recording.calls_in_memory import CallsInMemory, Draft
+from exporter.recording.computed_metrics import DerivedFamily, derived
+from exporter.store.base import Batch, Store
+
+_STARTING: Final = "starting"
+_MAX_BATCH: Final = 500
+_TURNS: Final = 2
+"""Turns of the loop that a batch waits for company: what arrives together is understood a turn or two apart."""
+_MAX_QUEUE: Final = 10_000
+_MAX_TIDY: Final = 500
+_RETIRE_EVERY: Final = 60.0
+"""Seconds between looks for label values that were unused for their time to live."""
+_TICK: Final = 5.0
+"""Seconds between rounds of expiry, and between attempts to reach a store that failed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Turns events into durable increments, exactly once.
+
+    Args:
+        config: limits, lifetimes and labels.
+        store: keeps the batches.
+        clock: seconds since the epoch.
+
+    Attributes:
+        table: the series, for exposition and for what the process counts of itself.
+        ready: None while events can be kept, else the reason why not.
+    """
+
+    def __init__(self, config: Config, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+        self._labels = LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl)
+        self._memory = CallsInMemory(config, self._labels)
+        self._store = store
+        self._clock = clock
+        self._queue: deque[Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dropped: list[int] = []
+        self._retire_at = 0.0
+        self._committing = asyncio.Lock()
+        self._stopping = False
+        self._set_aside: str | None = None
+        self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
+        self.ready: str | None = _STARTING
+
+    def load(self) -> None:
+        """Restore what the store kept.
+
+        Raises:
+            StorageError: the store can't be opened.
+        """
+        snapshot = self._store.load()
+        now = self._clock()
+        restored = self.table.load(snapshot.series, self._memory.load_usage(snapshot.assistants), now)
+        for name in restored.families:
+            _log.warning(
+                "series start at 0: bounds or labels of the metric changed", extra={"fields": {"metric": name}}
+            )
+        self._dropped = list(restored.ids)
+        self._memory.load(snapshot.calls, snapshot.assistants)
+        self._note_damage()
+
+    def _note_damage(self) -> None:
+        """Count a database that was quarantined, and let it exist at 0 before."""
+        damaged = self._store.set_aside != self._set_aside
+        self._set_aside = self._store.set_aside
+        self.table.add(m.STORAGE_SET_ASIDE, (), int(damaged), self._clock())
+
+    async def start(self) -> None:
+        """Begin to take events; ready once a first commit has shown that the store keeps one."""
+        self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
+        born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
+        await self._commit(Draft(self._memory), [Change(born)])
+        self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
+
+    async def stop(self) -> None:
+        """Keep what is queued, then close the store."""
+        self._stopping = True
+        self.ready = "stopping"
+        self._wake.set()
+        if self._tasks:
+            committing, ticking = self._tasks
+            async with self._committing:
+                ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+            await committing
+        await self._store.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Take a reloaded configuration; buckets and labels stay as they were at the start."""
+        self._memory.configure(config)
+
+    def derived(self) -> list[DerivedFamily]:
+        """Families that follow from the state, for a scrape."""
+        return derived(self._memory, self._labels, self.table)
+
+    async def record(self, event: Event) -> Outcome:
+        """Count an event; on return it is durable.
+
+        Raises:
+            InvalidEvent: its conversation can't be read.
+            StorageError: it can't be kept now, and nothing of it was counted.
+        """
+        return await awaited(partial(self.submit, event))
+
+    def submit(self, event: Event, answer: Answer) -> None:
+        """Count an event, and call ``answer`` with what became of it."""
+        if self._stopping:
+            answer(StorageError("the exporter is stopping"))
+        elif len(self._queue) >= _MAX_QUEUE:
+            answer(StorageError("too many events wait for storage"))
+        else:
+            self._queue.append(Waiting(event, self._clock(), answer))
+            self._wake.set()
+
+    async def _commit_loop(self) -> None:
+        while not (self._stopping and not self._queue):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                await self._commit_batch()
+
+    async def _commit_batch(self) -> None:
+        """Commit what waits; the loop itself would hold on to the batch until the next one."""
+        waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+        draft = Draft(self._memory)
+        async with self._committing:
+            await self._commit(draft, changes(draft, self.table, waiting))
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            await self.tidy()
+
+    async def _commit(self, draft: Draft, batch: list[Change]) -> None:
+        """Keep a batch, then let it show; a batch that is not kept leaves no trace."""
+        kept = Batch(
+            series=self.table.staged(),
+            increments=[(series.id, cells) for change in batch for series, cells in change.resolved],
+            dropped=[*self._dropped],
+            calls=draft.encoded_calls(),
+            assistants=draft.encoded_assistants(),
+        )
+        started = time.perf_counter()
+        try:
+            await self._store.commit(kept)
+        except StorageError as error:
+            await self._refuse(batch, error)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever happens, the requests in flight get their answer
+            log(_log, logging.ERROR, "commit failed", error=cause(error))
+            await self._refuse(batch, StorageError("internal error"))
+            return
+        self.table.add(m.STORAGE_COMMIT, (), round((time.perf_counter() - started) * NANO), self._clock())
+        self._accept()
+        self._dropped.clear()
+        draft.adopt()
+        for change in batch:
+            self.table.apply(change.resolved, change.exemplar)
+        for change in batch:
+            change.tell()
+
+    async def _refuse(self, batch: list[Change], error: StorageError) -> None:
+        self.table.rollback()
+        self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+        if self.ready in {None, _STARTING}:
+            log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
+        self.ready = f"storage: {error}"
+        for change in batch:
+            change.tell(StorageError(str(error)))
+        if isinstance(error, StoreLost):
+            await self._rebuild()
+
+    def _accept(self) -> None:
+        if self.ready is None or self._stopping:
+            return
+        if self.ready != _STARTING:
+            log(_log, logging.INFO, "storage works again")
+        self.ready = None
+
+    async def _rebuild(self) -> None:
+        """Give everything to a store that lost it."""
+        kept = [
+            series.stored() for family in self.table.families() for series in family.series if series.id != VOLATILE
+        ]
+        draft = Draft(self._memory)
+        draft.everything()
+        calls, assistants = draft.encoded_calls(), draft.encoded_assistants()
+        try:
+            await self._store.commit(Batch(kept, [], [], calls, assistants, whole=True))
+        except StorageError:
+            self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+            return
+        self._note_damage()
+        self._accept()
+
+    async def tidy(self) -> None:
+        """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
+        more = True
+        while more:
+            async with self._committing:
+                more = await self._tidy()
+
+    async def _tidy(self) -> bool:
+        """Do no more of it at once than events can wait for; whether there may be more."""
+        now, draft = self._clock(), Draft(self._memory)
+        expired = [Change(self.table.resolve(increments, now)) for increments in draft.tidy(now, _MAX_TIDY)]
+        if now >= self._retire_at:
+            self._retire_at = now + _RETIRE_EVERY
+            in_use = self._memory.in_use()
+            self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
+            draft.forget_unused_assistants(now)
+            draft.keep_usage(now)
+        if expired or self._dropped or draft.changed or self.ready:
+            await self._commit(draft, expired)
+        return draft.touched >= _MAX_TIDY and self.ready is None

@@ -1,0 +1,83 @@
+"""The applications behind the listeners: which path does what."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeAlias
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from exporter.events import UNKNOWN
+from exporter.http.connection import SERVER, SHORTCUT, track
+from exporter.recording.recent_activity import RecentActivity, Rejection
+from exporter.relay import Relayed
+from exporter.service.pages import Pages
+from exporter.webhooks.fast_path import shortcut
+from exporter.webhooks.handler import PREFIX, Webhooks, error_response
+
+_Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_MESSAGES: Final = {404: "unknown path or platform", 405: "method not allowed"}
+
+
+def is_webhook(request: web.Request) -> bool:
+    """Whether the request goes to a webhook, known or not."""
+    return request.path.startswith(PREFIX)
+
+
+def webhook_app(webhooks: Webhooks, activity: RecentActivity) -> web.Application:
+    """Serves only the webhook paths."""
+    app = _application(activity)
+    for name in webhooks.names:
+        app.router.add_post(PREFIX + name, webhooks.handle)
+        app.router.add_route("*", PREFIX + name + "{rest:/.*}", webhooks.handle_beneath)
+    app[SHORTCUT] = shortcut(webhooks)
+    return app
+
+
+def web_app(pages: Pages, webhooks: Webhooks | None, activity: RecentActivity) -> web.Application:
+    """Serves everything, or everything but the webhooks where they have a listener of their own."""
+    app = webhook_app(webhooks, activity) if webhooks else _application(activity)
+    app.router.add_get("/", pages.landing)
+    app.router.add_get("/-/healthy", pages.healthy)
+    app.router.add_get("/-/ready", pages.ready)
+    app.router.add_post("/-/reload", pages.reload)
+    app.router.add_get(pages.telemetry_path, pages.metrics)
+    return app
+
+
+def _application(activity: RecentActivity) -> web.Application:
+    app = web.Application(middlewares=[_routing_errors(activity), track])
+    app.on_response_prepare.append(_name_no_versions)
+    return app
+
+
+async def _name_no_versions(_request: web.Request, response: web.StreamResponse) -> None:
+    if not isinstance(response, Relayed):
+        response.headers[hdrs.SERVER] = SERVER
+
+
+def _routing_errors(activity: RecentActivity) -> Middleware:
+    """Gives the errors of routing their form, and takes only paths that are written the one way."""
+
+    @web.middleware
+    async def routing_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            return await (handler if _is_plain(request) else _nowhere)(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            message = _MESSAGES[error.status]
+            allowed = error.headers.get(hdrs.ALLOW)
+            if request.method == hdrs.METH_POST:
+                activity.rejections.append(Rejection(time.time(), UNKNOWN, error.status, message))
+            return error_response(error.status, message, {"Allow": allowed} if allowed else None)
+
+    return routing_errors
+
+
+def _is_plain(request: web.Request) -> bool:
+    """Whether the path is written the one way: an encoded letter could pass by a rule of the proxy in front."""
+    return request.raw_path.partition("?")[0] == request.path
+
+
+async def _nowhere(_request: web.Request) -> NoReturn:
+    raise web.HTTPNotFound

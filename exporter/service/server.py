@@ -1,0 +1,199 @@
+"""One run of the exporter: what it is made of, what signals do, and a stop that loses nothing."""
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from exporter import __version__, config
+from exporter.config import Config, web
+from exporter.config.web import WebConfig
+from exporter.http import addresses, listeners, systemd
+from exporter.http.access import AccessControl
+from exporter.http.connection_limit import ConnectionLimit
+from exporter.http.listeners import Listener
+from exporter.logs import log
+from exporter.recording.recent_activity import RecentActivity
+from exporter.recording.recorder import Recorder
+from exporter.service import open_access
+from exporter.service.app import is_webhook, web_app, webhook_app
+from exporter.service.pages import Pages
+from exporter.service.reload import Reloader
+from exporter.store.memory import MemoryStore
+from exporter.store.sqlite import SqliteStore
+from exporter.webhooks.handler import Webhooks
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line.
+
+    Attributes:
+        config_file: the configuration, if any.
+        web_config_file: TLS and basic auth, if any.
+        web_address: where to listen; None leaves it to whether there is a secret.
+        webhook_address: a listener of its own for the webhooks, if any.
+        telemetry_path: path of the metrics.
+        storage: directory of the store; None keeps everything in memory.
+        lifecycle: whether reloading by HTTP is enabled.
+    """
+
+    config_file: Path | None = None
+    web_config_file: Path | None = None
+    web_address: str | None = None
+    webhook_address: str | None = None
+    telemetry_path: str = "/metrics"
+    storage: Path | None = None
+    lifecycle: bool = False
+
+
+def serve(options: Options) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the configuration or the web configuration is wrong.
+        OpenAccessError: untrusted clients could post.
+        AddressError: an address is malformed.
+        OSError: an address can't be listened on.
+        StorageError: the store can't be opened.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    settings = config.load(options.config_file)
+    web_config = web.load(options.web_config_file)
+    sockets = addresses.sockets(_web_address(options, settings), options.webhook_address)
+    try:
+        exporter = _Exporter(options, settings, web_config, sockets)
+        _raise_file_limit(settings.limits.max_connections + settings.limits.max_in_flight)
+        uvloop.run(exporter.run())
+    finally:
+        for sock in sockets.values():
+            sock.close()
+
+
+def _web_address(options: Options, settings: Config) -> str:
+    if options.web_address is not None:
+        return options.web_address
+    return ":10060" if open_access.has_secret(settings.webhooks.platforms) else "127.0.0.1:10060"
+
+
+def _raise_file_limit(connections: int) -> None:
+    """Let the process have a file descriptor for every connection; many systems give 1024 unless asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+class _Exporter:
+    """Everything of one run, put together."""
+
+    def __init__(
+        self, options: Options, settings: Config, web_config: WebConfig, sockets: Mapping[str, socket.socket]
+    ) -> None:
+        public = not addresses.is_local(sockets["webhook"] if "webhook" in sockets else sockets["web"])
+        closed = open_access.closed(settings.webhooks.platforms, public=public)
+        _tell(settings, closed, public=public)
+        self._sockets = sockets
+        self._tls = web_config.ssl_context()
+        self._activity = RecentActivity()
+        self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
+        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, options.storage)
+        self._connections = ConnectionLimit(settings.limits.max_connections)
+        self._guard = AccessControl(web_config, is_webhook)
+        self._reloader = Reloader(
+            config_file=options.config_file,
+            web_config_file=options.web_config_file,
+            public=public,
+            current=settings,
+            recorder=self._recorder,
+            webhooks=self._webhooks,
+            guard=self._guard,
+            connections=self._connections,
+        )
+        self._pages = Pages(
+            recorder=self._recorder,
+            activity=self._activity,
+            reloads=self._reloader.reload,
+            max_values=settings.labels.max_values,
+            telemetry_path=options.telemetry_path,
+            lifecycle=options.lifecycle,
+        )
+
+    async def run(self) -> None:
+        """Serve until told to stop, then finish what is in flight."""
+        stop = self._on_signals()
+        self._recorder.load()
+        _spare_garbage_collector()
+        await self._recorder.start()
+        try:
+            self._reloader.succeeded()
+            await self._webhooks.start()
+            listening = await self._listen()
+            systemd.notify("READY=1")
+            log(_log, logging.INFO, "ready", version=__version__)
+            await stop.wait()
+            systemd.notify("STOPPING=1")
+            log(_log, logging.INFO, "stopping")
+            await listeners.stop(listening, self._connections)
+        finally:
+            await self._webhooks.stop()
+            await self._recorder.stop()
+
+    async def _listen(self) -> list[Listener]:
+        apart = "webhook" in self._sockets
+        app = web_app(self._pages, None if apart else self._webhooks, self._activity)
+        self._guard.install(app)
+        listening = [await listeners.start(app, self._sockets["web"], self._connections, self._tls)]
+        if apart:
+            app = webhook_app(self._webhooks, self._activity)
+            listening.append(await listeners.start(app, self._sockets["webhook"], self._connections))
+        return listening
+
+    def _on_signals(self) -> asyncio.Event:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def on_stop() -> None:
+            if stop.is_set():
+                # What was answered 200 is kept already.
+                os._exit(1)
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGTERM, on_stop)
+        loop.add_signal_handler(signal.SIGINT, on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        return stop
+
+    def _reload(self) -> None:
+        systemd.notify(systemd.reloading())
+        self._reloader.reload()
+        systemd.notify("READY=1")
+
+
+def _spare_garbage_collector() -> None:
+    """Leave what was loaded out of every collection, and collect after thousands of new objects, not hundreds.
+
+    What a request makes is freed without the collector; it is for the rare cycle behind an error.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+
+
+def _tell(settings: Config, closed: frozenset[str], *, public: bool) -> None:
+    if not open_access.has_secret(settings.webhooks.platforms):
+        who = "anyone can post" if public else "listening for this machine only"
+        log(_log, logging.WARNING, f"no webhook secret is configured: {who}")
+    for name in sorted(closed):
+        remedy = f"set webhooks.{name}.secrets, or auth: {{type: none}} to accept unauthenticated requests"
+        log(_log, logging.WARNING, "the webhook has no secret and rejects all requests", platform=name, remedy=remedy)

@@ -1,0 +1,1 @@
+"""A platform's request, from its head to its answer."""

@@ -1,0 +1,82 @@
+"""Who may post: judges one webhook request by the secrets of its platform.
+
+A signed request can be replayed while its timestamp is within the tolerance. That is deliberate: however often an
+event arrives it counts once, so a memory of past signatures would protect nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from exporter.config.settings import Platform
+from exporter.webhooks.credentials import Credentials, any_equal
+from exporter.webhooks.signature import Signature
+
+__all__ = ["Authenticator", "Credentials"]
+
+
+class Authenticator:
+    """The check of one platform, prepared once. Shows no secret in its repr.
+
+    Raises:
+        ValueError: the payload template or a base64 secret is unusable; the message never holds a secret.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._check = _check(platform)
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether ``allows`` looks at the body: only signatures do, all else can be settled before reading it."""
+        return self._check.needs_body
+
+    def allows(self, request: Credentials, now: float) -> bool:
+        """Whether the request may post. Malformed credentials are wrong ones: nothing is raised.
+
+        Args:
+            request: what arrived.
+            now: seconds since the epoch.
+        """
+        return self._check.allows(request, now)
+
+
+class _Check(Protocol):
+    @property
+    def needs_body(self) -> bool: ...
+
+    def allows(self, request: Credentials, now: float, /) -> bool: ...
+
+
+def _check(platform: Platform) -> _Check:
+    auth = platform.auth
+    secrets = [secret for secret in platform.secrets if secret]
+    if auth.type == "none" or not (platform.secrets or auth.explicit):
+        return _Open()
+    if auth.type in ("hmac", "standard"):
+        return Signature(auth, secrets)
+    if auth.type == "bearer":
+        return _SharedSecret(("authorization", *auth.headers), secrets, _bearer_token)
+    return _SharedSecret(auth.headers, secrets, bytes)
+
+
+class _Open:
+    needs_body = False
+
+    def allows(self, _request: Credentials, _now: float) -> bool:
+        return True
+
+
+class _SharedSecret:
+    needs_body = False
+
+    def __init__(self, headers: Sequence[str], secrets: Sequence[bytes], read: Callable[[bytes], bytes]) -> None:
+        self._headers = headers
+        self._secrets = secrets
+        self._read = read
+
+    def allows(self, request: Credentials, _now: float) -> bool:
+        return any_equal([self._read(request.header(name)) for name in self._headers], self._secrets)
+
+
+def _bearer_token(value: bytes) -> bytes:
+    scheme, _, token = value.partition(b" ")
+    return token.strip(b" ") if scheme.lower() == b"bearer" else b""

@@ -1,0 +1,167 @@
+"""Signed webhooks: Vapi's HMAC credentials with all their options, and Standard Webhooks 1.0.0."""
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exporter.config.settings import Auth
+from exporter.webhooks.credentials import Credentials, any_equal, as_bytes
+
+MILLISECONDS_FROM = 1e11
+"""A timestamp this large is milliseconds under ``timestamp_unit: auto``: as seconds it would be the year 5138."""
+
+STANDARD_TEMPLATE = "{svix-id}.{timestamp}.{body}"
+
+_PLACEHOLDERS = ("timestamp", "body", "method", "url", "svix-id")
+_NUMBER = re.compile(rb"[0-9]{1,16}(\.[0-9]{1,9})?")
+
+
+class _Names(NamedTuple):
+    """Headers that belong together."""
+
+    signature: str
+    timestamp: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Scheme:
+    """How signatures are made and where they are found.
+
+    Attributes:
+        keys: any one of them may have signed.
+        algorithm: sha256, sha512 or sha1.
+        template: what is signed: literal bytes, and placeholders as text.
+        names: the first whose signature header is there is used.
+        encode: digest to its printed form.
+        split: a header's value to the printed digests in it.
+    """
+
+    keys: Sequence[bytes]
+    algorithm: str
+    template: Sequence[bytes | str]
+    names: Sequence[_Names]
+    encode: Callable[[bytes], bytes]
+    split: Callable[[bytes], list[bytes]]
+
+
+class Signature:
+    """Checks signed requests: a message digest over the body, and over the timestamp where the template holds one.
+
+    A timestamp outside the template is anybody's to write, so it is not looked at.
+
+    Raises:
+        ValueError: the payload template or a base64 secret is unusable; the message never holds a secret.
+    """
+
+    needs_body = True
+
+    def __init__(self, auth: Auth, secrets: Sequence[bytes]) -> None:
+        self._auth = auth
+        self._scheme = _standard_scheme(secrets) if auth.type == "standard" else _hmac_scheme(auth, secrets)
+        self._length = len(self._sign(b"", b""))
+
+    def allows(self, request: Credentials, now: float) -> bool:
+        """Whether a known key signed this request, not too long before or after now (seconds since the epoch)."""
+        names = self._names(request)
+        # Only what is as long as a digest can be one: an untrusted client's guess costs no hashing of the body.
+        signatures = [s for s in self._scheme.split(request.header(names.signature)) if len(s) == self._length]
+        signed = self._signed(request, names)
+        if not signatures or not all(signed.values()) or not self._fresh(signed.get("timestamp"), now):
+            return False
+        payloads = [self._payload({**signed, "body": request.body, "url": url}) for url in self._urls(request.url)]
+        return any_equal(signatures, [self._sign(key, payload) for key in self._scheme.keys for payload in payloads])
+
+    def _names(self, request: Credentials) -> _Names:
+        return next((names for names in self._scheme.names if request.header(names.signature)), self._scheme.names[0])
+
+    def _signed(self, request: Credentials, names: _Names) -> dict[str, bytes]:
+        """The values, by placeholder, that must be there to fill the template."""
+        values = {
+            "method": as_bytes(request.method),
+            "timestamp": request.header(names.timestamp),
+            "svix-id": request.header(names.id),
+        }
+        return {name: value for name, value in values.items() if name in self._scheme.template}
+
+    def _fresh(self, timestamp: bytes | None, now: float) -> bool:
+        if timestamp is None:
+            return True
+        if not _NUMBER.fullmatch(timestamp):
+            return False
+        seconds, unit = float(timestamp), self._auth.timestamp_unit
+        if unit == "ms" or (unit == "auto" and seconds >= MILLISECONDS_FROM):
+            seconds /= 1000
+        return not self._auth.tolerance or abs(now - seconds) <= self._auth.tolerance
+
+    def _urls(self, url: str) -> list[bytes]:
+        """The URL as it came to us, and as the sender knows it if a proxy ended TLS."""
+        if "url" not in self._scheme.template:
+            return [b""]
+        return [as_bytes(url), as_bytes(url.replace("http:", "https:", 1))]
+
+    def _payload(self, values: dict[str, bytes]) -> bytes:
+        return b"".join(values[part] if isinstance(part, str) else part for part in self._scheme.template)
+
+    def _sign(self, key: bytes, payload: bytes) -> bytes:
+        return self._scheme.encode(hmac.digest(key, payload, self._scheme.algorithm))
+
+
+def _hmac_scheme(auth: Auth, secrets: Sequence[bytes]) -> _Scheme:
+    names = _Names(auth.signature_header, auth.timestamp_header, auth.id_header)
+    template = _compile(auth.payload_format)
+    prefix = auth.prefix.encode()
+    fold: Callable[[bytes], bytes] = bytes.lower if auth.encoding == "hex" else bytes
+
+    def split(value: bytes) -> list[bytes]:
+        return [fold(value.removeprefix(prefix))] if value.startswith(prefix) else []
+
+    return _Scheme(
+        keys=[_decode(secret) for secret in secrets] if auth.secret_is_base64 else secrets,
+        algorithm=auth.algorithm,
+        template=template,
+        names=[names],
+        encode=binascii.hexlify if auth.encoding == "hex" else base64.b64encode,
+        split=split,
+    )
+
+
+def _standard_scheme(secrets: Sequence[bytes]) -> _Scheme:
+    """Symmetric signatures (v1), with the standard's header names or those Svix had before it."""
+    return _Scheme(
+        keys=[_decode(secret) for secret in secrets],
+        algorithm="sha256",
+        template=_compile(STANDARD_TEMPLATE),
+        names=[_Names(f"{by}-signature", f"{by}-timestamp", f"{by}-id") for by in ("webhook", "svix")],
+        encode=base64.b64encode,
+        split=lambda value: [part[3:] for part in value.split(b" ") if part.startswith(b"v1,")],
+    )
+
+
+def _compile(template: str) -> list[bytes | str]:
+    """Splits a payload template into literals (bytes) and placeholders (str)."""
+    pieces = re.split(r"\{([^{}]*)\}", template)
+    literals, placeholders = pieces[::2], pieces[1::2]
+    if not set(placeholders) <= set(_PLACEHOLDERS):
+        known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
+        raise ValueError(f"payload_format: unknown placeholder; known are {known}")
+    if any(brace in literal for literal in literals for brace in "{}"):
+        raise ValueError("payload_format: a brace without its partner")
+    if "body" not in placeholders:
+        raise ValueError("payload_format: without {body} one signature would fit every body; add {body}")
+    return [piece if place % 2 else piece.encode() for place, piece in enumerate(pieces)]
+
+
+def _decode(secret: bytes) -> bytes:
+    text = secret.removeprefix(b"whsec_")
+    try:
+        key = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        key = b""
+    if not key:
+        raise ValueError("a secret is not base64: give it as the platform shows it, with or without whsec_")
+    return key

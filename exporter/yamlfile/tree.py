@@ -1,0 +1,210 @@
+"""YAML files as trees that know where they stand, so that each fault of an operator's file gets its line and a remedy.
+
+No value of the file gets into a message: any of them may be a secret, in the wrong place too.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from stat import S_ISREG
+from typing import Final, TypeAlias
+
+import yaml
+
+from exporter.errors import ConfigError, Fault
+
+MAX_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32
+MAX_NAME: Final = 64
+"""Characters of a key that a message shows."""
+
+MAX_NODES: Final = 20_000
+"""Values in all, those of an alias counted again at each use: aliases of aliases grow without bound."""
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TYPED: Final = frozenset(_TAG + name for name in ("int", "float", "bool", "null"))
+_VERBATIM: Final = frozenset(_TAG + name for name in ("str", "timestamp", "value", "merge"))
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
+_TERM: Final = re.compile(r"""'(<[a-z ]+>|[^\w\s]|\\t)'""")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of a file and where it stands.
+
+    Attributes:
+        file: the file's name.
+        path: keys down to the value.
+        line: of the value's key, or of the value itself in a list.
+        value: what it is.
+    """
+
+    file: str
+    path: str
+    line: int
+    value: "Scalar | list[Node] | dict[str, Node]"
+
+    def fault(self, message: str) -> Fault:
+        """A fault of this value."""
+        return Fault(self.file, self.path, self.line, message)
+
+
+def read_tree(path: Path) -> Node:
+    """The one document of a YAML file; that of an empty file is None.
+
+    Raises:
+        ConfigError: the file cannot be read, is not one YAML document, or larger or deeper than any configuration is.
+    """
+    file = str(path)
+    text = _decode(file, read_limited(path, MAX_BYTES))
+    try:
+        loader = _Loader(file, text)
+        root = loader.get_single_node()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(Fault(file, "", line, "has a control character, which YAML does not take")) from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(_syntax_fault(file, error)) from None
+    except (ValueError, OverflowError):
+        raise ConfigError(Fault(file, "", None, "has an escape such as \\UFFFFFFFF that is no character")) from None
+    return _Builder(file, loader).build(root)
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ConfigError: it cannot be read, or has more than ``limit`` bytes.
+    """
+    try:
+        # Opening a pipe would wait for somebody to write into it.
+        if not S_ISREG(path.stat().st_mode):
+            raise ConfigError(_whole(path, "is not a regular file; name one that this user may read"))
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no valid path"
+        raise ConfigError(_whole(path, f"cannot be read: {reason}; name a file that this user may read")) from None
+    if len(data) > limit:
+        raise ConfigError(_whole(path, f"is larger than {limit} bytes; is it the right file?"))
+    return data
+
+
+def _whole(path: Path, message: str) -> Fault:
+    return Fault(str(path), "", None, message)
+
+
+def _decode(file: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(Fault(file, "", line, "is not UTF-8: save the file in that encoding")) from None
+
+
+def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
+    mark = error.problem_mark or error.context_mark
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    # What the parser quotes is its own terms and punctuation, or else a piece of the file.
+    problem = _QUOTED.sub(lambda quoted: quoted[0] if _TERM.fullmatch(quoted[0]) else "...", said)
+    remedy = "indent with spaces, and put a value that holds any of : # & * ! % @ ` { } [ ] in quotes"
+    return Fault(file, "", mark.line + 1 if mark else None, f"is not valid YAML: {' '.join(problem.split())}; {remedy}")
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes a document no larger and deeper than allowed; Python's own recursion limit would end in a traceback."""
+
+    def __init__(self, file: str, text: str) -> None:
+        super().__init__(text)
+        self._file = file
+        self._depth = 0
+        self._count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        self._count += 1
+        if parent and (self._depth > MAX_DEPTH or self._count > MAX_NODES):
+            raise ConfigError(Fault(self._file, "", _line(parent), _too_much(self._depth)))
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+# YAML 1.1 as PyYAML reads it wants a dot in 1.0e+3; without this, 1e3 would be text.
+_Loader.add_implicit_resolver(
+    _TAG + "float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
+def _too_much(depth: int) -> str:
+    limit = f"nests deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"has more than {MAX_NODES} values"
+    return f"{limit}, aliases written out; no configuration needs that"
+
+
+class _Builder:
+    """Turns composed nodes into ours, aliases resolved."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+        self._file = file
+        self._loader = loader
+        self._count = 0
+        self._faults: list[Fault] = []
+
+    def build(self, root: yaml.Node | None) -> Node:
+        tree = self._node(root, "", 1, 1)
+        if self._faults:
+            raise ConfigError(*self._faults)
+        return tree
+
+    def _node(self, node: yaml.Node | None, path: str, line: int, depth: int) -> Node:
+        here = Node(self._file, path, line, None)
+        self._count += 1
+        if depth > MAX_DEPTH or self._count > MAX_NODES:
+            raise ConfigError(here.fault(_too_much(depth)))
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return replace(here, value=dict(self._entries(node, path, depth)))
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            items = enumerate(node.value)
+            return replace(here, value=[self._node(item, f"{path}[{i}]", _line(item), depth + 1) for i, item in items])
+        return replace(here, value=self._scalar(node, here) if node else None)
+
+    def _entries(self, mapping: yaml.MappingNode, path: str, depth: int) -> Iterator[tuple[str, Node]]:
+        lines: dict[str, int] = {}
+        for key, value in mapping.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._faults.append(Fault(self._file, path, _line(key), "has a key that is not plain text"))
+                continue
+            name = str(key.value)
+            inner = f"{path}.{_shown(name)}" if path else _shown(name)
+            here = Node(self._file, inner, _line(key), None)
+            if name == "<<":
+                self._faults.append(here.fault("merging is not supported: write the keys out"))
+            elif name in lines:
+                self._faults.append(here.fault(f"is given twice, first on line {lines[name]}: keep one"))
+            else:
+                lines[name] = here.line
+                yield name, self._node(value, inner, here.line, depth + 1)
+
+    def _scalar(self, node: yaml.Node, here: Node) -> Scalar:
+        if isinstance(node, yaml.ScalarNode) and node.tag in _VERBATIM:
+            return str(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag in _TYPED:
+            with suppress(ValueError, LookupError, OverflowError):
+                value: Scalar = self._loader.construct_object(node)
+                return value
+        self._faults.append(here.fault("is not a value that can be read; text that begins with ! needs quotes"))
+        return None
+
+
+def _shown(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else json.dumps(name[:MAX_NAME])
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1

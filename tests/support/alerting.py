@@ -1,0 +1,147 @@
+"""The real Alertmanager, with the shipped routes and inhibitions, and who gets its notifications."""
+
+import json
+import signal
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import yaml
+
+from tests.support.servers import eventually, free_port
+
+SHIPPED: Final = Path(__file__).parents[2] / "rules" / "alertmanager.yml"
+WAITS: Final = {"page": "0s", "operators": "0s", "tickets": "3s", "dead-mans-switch": "0s"}
+"""How long each receiver's first notification waits, in place of minutes; tickets after pages, as shipped."""
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One alert as a receiver got it."""
+
+    receiver: str
+    status: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The alert's name."""
+        return self.labels["alertname"]
+
+
+class Receivers:
+    """Stands for every receiver: an HTTP server that remembers what it is told, on paths named as they are."""
+
+    def __init__(self) -> None:
+        self.got: list[Notification] = []
+        receivers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                name = self.path.strip("/")
+                receivers.got += [
+                    Notification(name, alert["status"], alert["labels"], alert["annotations"])
+                    for alert in body["alerts"]
+                ]
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def told(self, receiver: str, name: str, status: str = "firing") -> list[Notification]:
+        """What a receiver was told of an alert."""
+        return [got for got in self.got if (got.receiver, got.name, got.status) == (receiver, name, status)]
+
+
+class Alertmanager:
+    """An Alertmanager in a folder of its own, with the shipped routes, shorter waits, and receivers of the test."""
+
+    def __init__(self, folder: Path, receivers: Receivers) -> None:
+        self._folder = folder
+        self._receivers = receivers
+        self.url = f"http://127.0.0.1:{free_port()}"
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "alertmanager.yml"
+        path.write_text(yaml.safe_dump(self._config()))
+        self._log = (self._folder / "alertmanager.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                "prometheus-alertmanager",
+                f"--config.file={path}",
+                f"--storage.path={self._folder / 'data'}",
+                f"--web.listen-address={urlsplit(self.url).netloc}",
+                "--cluster.listen-address=",
+            ],
+            stderr=self._log,
+        )
+        eventually("Alertmanager is ready", self._ready)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(20)
+        self._log.close()
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
+        for route in _routes(config["route"]):
+            route |= {"group_wait": WAITS[route["receiver"]], "group_interval": "1s"}
+        config["receivers"] = [
+            {"name": name, "webhook_configs": [{"url": f"{self._receivers.url}/{name}"}]} for name in WAITS
+        ]
+        return config
+
+    def post(self, *alerts: Mapping[str, str]) -> None:
+        """Raise alerts with these labels, as Prometheus does."""
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        request = urllib.request.Request(  # noqa: S310 - our own URL
+            f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own URL
+
+    def alerts(self) -> list[tuple[dict[str, str], str]]:
+        """Labels and state of each alert: active, suppressed, or unprocessed."""
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:  # noqa: S310 - our own URL
+            found = json.load(answer)
+        return [(alert["labels"], alert["status"]["state"]) for alert in found]
+
+    def state(self, **labels: str) -> str | None:
+        """State of the only alert with these labels; None where there is none."""
+        states = [state for found, state in self.alerts() if labels.items() <= found.items()]
+        assert len(states) <= 1, labels
+        return states[0] if states else None
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:  # noqa: S310 - our own URL
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _routes(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield route
+    for inner in route.get("routes", ()):
+        yield from _routes(inner)

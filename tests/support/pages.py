@@ -1,0 +1,62 @@
+"""The pages of the documentation, and the commands that they show."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_PATHS = [path for where in ("", "docs/**/", "grafana/", "rules/**/") for path in ROOT.glob(f"{where}*.md")]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(_PATHS)}
+"""Every page by its place in the repository."""
+HERE = {"make", "promtool", "voice-exporter"}
+"""Commands that are shown and are run, by their first word."""
+ELSEWHERE = {
+    ".venv/bin/python": "the long checks",
+    "amtool": "asks an Alertmanager that runs",
+    "cp": "installs into the system",
+    "curl": "the first one has a test of its own, the others ask hosts that are not there",
+    "df": "looks at the operator's disk",
+    "docker": "needs its engine",
+    "echo": "writes into the system",
+    "export": "for docker",
+    "install": "installs into the system",
+    "python3": "installs into the system",
+    "sqlite3": "is none of the tools that the tests need",
+    "systemctl": "needs systemd",
+}
+"""Commands that are shown and are not run, and why."""
+
+
+def commands(text: str) -> Iterator[str]:
+    """Every command that a page shows: in a block of its own, after a prompt, or in a sentence."""
+    for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
+        yield from _typed(block) if language == "sh" else re.findall(r"^\$ (.+)", block, re.MULTILINE)
+    sentences = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    yield from (
+        span for span in re.findall(r"`([^`\n]+ [^`\n]+)`", sentences) if program(span) in HERE | ELSEWHERE.keys()
+    )
+
+
+def _typed(block: str) -> Iterator[str]:
+    """The commands of a block, each with all of its lines."""
+    command = ""
+    for line in block.splitlines(keepends=True):
+        command += line
+        try:
+            complete = shlex.split(command, comments=True)
+        except ValueError:
+            continue
+        if complete:
+            yield command
+        command = ""
+
+
+def program(command: str) -> str:
+    """The first word that sets no variable."""
+    return next(word for word in command.split() if not re.match(r"[A-Z_]+=", word))
+
+
+def runnable(text: str) -> Iterator[str]:
+    """Those of a page's commands that run here and come to an end."""
+    return (each for each in commands(text) if program(each) in HERE and "voice-exporter serve" not in each)
