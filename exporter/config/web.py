@@ -3,12 +3,12 @@
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from exporter.config.web_keys import KEYS
-from exporter.errors import ConfigError, Fault, TlsError, WebConfigError
+from exporter.errors import ConfigError, TlsError, WebConfigError
+from exporter.http.access import WebConfig
 from exporter.http.tls import Tls, server_context
 from exporter.yamlfile.schema import Found, check
 from exporter.yamlfile.tree import read_tree
@@ -16,34 +16,6 @@ from exporter.yamlfile.tree import read_tree
 _TLS = "tls_server_config"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WebConfig:
-    """What the file asks for; without arguments: plain HTTP for everybody. Its repr shows no user.
-
-    Attributes:
-        file: its name.
-        tls: None for plain HTTP.
-        headers: of answers, by name; an empty one takes a default header away.
-        users: bcrypt hashes by name; empty to let everybody read.
-    """
-
-    file: str = ""
-    tls: Tls | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """The context for the listener, which takes up new certificates by itself; None for plain HTTP.
-
-        Raises:
-            WebConfigError: a certificate file became unusable since the configuration was loaded.
-        """
-        try:
-            return server_context(self.tls) if self.tls else None
-        except TlsError as error:
-            raise WebConfigError(Fault(self.file, f"{_TLS}.{error.key}", None, str(error))) from None
 
 
 def load(path: Path | None) -> WebConfig:

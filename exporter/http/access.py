@@ -1,14 +1,15 @@
 """Who may read: applies the web configuration to everything but the webhooks."""
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import hdrs, web
 
-from exporter.config.web import WebConfig
-from exporter.errors import Fault, TooManyAttempts, WebConfigError
+from exporter.errors import Fault, TlsError, TooManyAttempts, WebConfigError
 from exporter.http.basic_auth import Passwords, basic_credentials
-from exporter.http.tls import client_allowed
+from exporter.http.tls import Tls, client_allowed, server_context
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -18,6 +19,34 @@ DEFAULT_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "deny",
 }
 """Set where neither the handler nor ``http_server_config.headers`` says otherwise; an empty value there removes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """What the file asks for; without arguments: plain HTTP without access control. Its repr shows no user.
+
+    Attributes:
+        file: its name.
+        tls: None for plain HTTP.
+        headers: of answers, by name; an empty one takes a default header away.
+        users: bcrypt hashes by name; empty where anyone may read.
+    """
+
+    file: str = ""
+    tls: Tls | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """The context for the listener, which takes up new certificates by itself; None for plain HTTP.
+
+        Raises:
+            WebConfigError: a certificate file became unusable since the configuration was loaded.
+        """
+        try:
+            return server_context(self.tls) if self.tls else None
+        except TlsError as error:
+            raise WebConfigError(Fault(self.file, f"tls_server_config.{error.key}", None, str(error))) from None
 
 
 class AccessControl:

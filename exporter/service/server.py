@@ -15,9 +15,8 @@ import uvloop
 
 from exporter import __version__, config
 from exporter.config import Config, web
-from exporter.config.web import WebConfig
 from exporter.http import addresses, listeners, systemd
-from exporter.http.access import AccessControl
+from exporter.http.access import AccessControl, WebConfig
 from exporter.http.connection_limit import ConnectionLimit
 from exporter.http.listeners import Listener
 from exporter.logs import log

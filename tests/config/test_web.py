@@ -10,9 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.web import WebConfig, load
+from exporter.config.web import load
 from exporter.config.web_keys import KEYS
 from exporter.errors import WebConfigError
+from exporter.http.access import WebConfig
 from exporter.http.tls import Tls
 from tests.support.certificates import Authority
 

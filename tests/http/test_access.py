@@ -9,9 +9,8 @@ import aiohttp
 import bcrypt
 import pytest
 
-from exporter.config.web import WebConfig
 from exporter.errors import WebConfigError
-from exporter.http.access import DEFAULT_HEADERS
+from exporter.http.access import DEFAULT_HEADERS, WebConfig
 from exporter.http.basic_auth import MAX_WAITING
 from exporter.http.tls import Tls
 from tests.conftest import StartExporter, until

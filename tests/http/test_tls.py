@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import uvloop
 
-from exporter.config.web import WebConfig
+from exporter.http.access import WebConfig
 from exporter.http.tls import CIPHERS, Tls, client_allowed
 from tests.conftest import StartExporter
 from tests.support.certificates import Authority, Identity

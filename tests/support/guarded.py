@@ -9,8 +9,7 @@ import aiohttp
 import bcrypt
 from aiohttp import web
 
-from exporter.config.web import WebConfig
-from exporter.http.access import AccessControl
+from exporter.http.access import AccessControl, WebConfig
 
 USERS = {"ada": bcrypt.hashpw(b"one", bcrypt.gensalt(4))}
 
