@@ -70,6 +70,10 @@ def _finished(made: models.Dashboard) -> dict[str, object]:
         panel.id_val = number
     finished: Any = plain(made)
     del finished["style"]  # dark or light is the reader's choice
+    for variable in finished["templating"]["list"]:
+        # The builders give every variable the same id, and the legacy dashboard engine keys variables by id: five of
+        # the six would be lost, the data source among them.
+        del variable["id"]
     finished["annotations"]["list"][0] |= {
         "titleFormat": "{{alertname}}",
         "textFormat": "{{severity}} {{platform}} {{provider}}",

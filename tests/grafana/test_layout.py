@@ -133,6 +133,15 @@ def test_variables_are_those_in_use(uid: str) -> None:
 
 
 @pytest.mark.parametrize("uid", UIDS)
+def test_variables_are_told_apart_by_name(uid: str) -> None:
+    """No variable has an id: Grafana's older engine keys by it, and variables that share one replace each other."""
+    listed = board(uid)["templating"]["list"]
+    keys = {variable.get("id") or variable["name"] for variable in listed}
+    assert len(keys) == len(listed) == 6
+    assert not any("id" in variable for variable in listed)
+
+
+@pytest.mark.parametrize("uid", UIDS)
 def test_assistants_are_chosen_by_name(uid: str) -> None:
     """The assistant's variable shows names and matches ids."""
     variable = variables(uid)["assistant"]
