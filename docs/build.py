@@ -65,7 +65,7 @@ def metrics() -> str:
         "# Metrics\n\n"
         "Every metric of calls and of the exporter; those that the Python client has of every process"
         " (`process_*`, `python_*`) come along. Base units: seconds, dollars, ratios from 0 to 1. A label value that"
-        " a payload lacks is `unknown`; one too many of a unbounded label is `other`.\n"
+        " a payload lacks is `unknown`; one too many of an unbounded label is `other`.\n"
         "Counters and histograms come with a `_created` timestamp in both formats, which survives restarts with"
         " the value. Call ids are exemplars in OpenMetrics and nowhere else.\n"
     )

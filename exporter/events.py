@@ -389,7 +389,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     facts: tuple[Fact, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     needs_answer: bool = False
-    """The platform acts on the answer, so that a empty 200 would break the call."""
+    """The platform acts on the answer, so that an empty 200 would break the call."""
     answer_seconds: float | None = None
     """How long the platform itself waits for the answer; None where nothing is documented."""
     tools: tuple[ToolUse, ...] = ()

@@ -268,7 +268,7 @@ REJECTED_VALUES = _counter(
     ("platform", "field", "reason"),
     "Values that cannot be and were left out of an event that otherwise counted.",
 )
-LABEL_VALUES = _gauge("voice_exporter_label_values", ("label",), "Distinct values in use of a unbounded label.")
+LABEL_VALUES = _gauge("voice_exporter_label_values", ("label",), "Distinct values in use of an unbounded label.")
 LABEL_OVERFLOWS = _counter(
     "voice_exporter_label_overflows_total",
     ("label",),

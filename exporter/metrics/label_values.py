@@ -19,12 +19,12 @@ _FREE_VALUE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 
 
 def is_free_value(value: str) -> bool:
-    """Whether the value may be that of a unbounded label."""
+    """Whether the value may be that of an unbounded label."""
     return _FREE_VALUE.fullmatch(value) is not None
 
 
 def clean(value: str) -> str:
-    """The value of a unbounded label, ``other`` where it may not be one, ``unknown`` where there is none."""
+    """The value of an unbounded label, ``other`` where it may not be one, ``unknown`` where there is none."""
     if not value:
         return UNKNOWN
     return value if is_free_value(value) else OTHER

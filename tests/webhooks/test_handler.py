@@ -357,7 +357,7 @@ async def test_no_more_than_the_limit_are_answered_at_once(serve: Serve) -> None
 
 
 async def test_what_needs_an_answer_is_not_swallowed(serve: Serve) -> None:
-    """A empty 200 would break the call, so the platform gets 501 and the event its own outcome."""
+    """An empty 200 would break the call, so the platform gets 501 and the event its own outcome."""
     async with running() as service:
         body = b'{"message": {"type": "assistant-request"}}'
         status, answer = await post(await serve(service.app), body, "/webhook/vapi")
