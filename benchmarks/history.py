@@ -10,7 +10,7 @@ from msgspec.json import Decoder
 from benchmarks import bodies
 from benchmarks.figures import Figure
 from exporter.events import Conversation, Cursor
-from exporter.platforms import interactly
+from exporter.platforms.interactly import INTERACTLY
 
 
 class _Message(Struct):
@@ -35,7 +35,7 @@ def measure(rounds: int = 200) -> Iterator[Figure]:
 
 
 def _read(body: bytes, cursor: Cursor | None) -> Cursor | None:
-    (fact,) = interactly.parse(body).facts
+    (fact,) = INTERACTLY.parse(body).facts
     return fact.history.since(cursor)[1] if isinstance(fact, Conversation) else None
 
 

@@ -10,7 +10,7 @@ from exporter.config import Config
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.series_table import SeriesTable
-from exporter.platforms import interactly
+from exporter.platforms.interactly import INTERACTLY
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.store.base import Batch
 from exporter.store.sqlite import SqliteStore
@@ -51,5 +51,5 @@ def _calls(count: int) -> Iterator[Batch]:
     for _ in range(0, count, _AT_ONCE):
         draft = Draft(memory)
         for _ in range(_AT_ONCE):
-            draft.fold(interactly.parse(template.of(bodies.new_call())), 1.7e9)
+            draft.fold(INTERACTLY.parse(template.of(bodies.new_call())), 1.7e9)
         yield Batch([], [], [], draft.encoded_calls(), {})

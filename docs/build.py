@@ -18,9 +18,11 @@ from exporter.events import Event
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Metric
+from exporter.platforms import PLATFORMS
 from exporter.recording.batch import Outcome
 
 _VALUES: Final[dict[str, Sequence[str]]] = {
+    "`platform`": tuple(PLATFORMS),
     "`call_type`": get_args(get_type_hints(Event)["call_type"]),
     "`direction`": get_args(get_type_hints(Event)["direction"]),
     "`outcome` of calls": get_args(events.Outcome),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -88,8 +88,13 @@ _ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.st
 class StartExporter(Protocol):
     """Starts ``voice-exporter serve`` and waits until it is ready."""
 
-    def __call__(self, *flags: str, ready: bool = True, **environment: str) -> Running:
-        """Start it with these flags beside those that choose free ports and a fresh store."""
+    def __call__(
+        self, *flags: str, ready: bool = True, modules: Sequence[str] = ("exporter",), **environment: str
+    ) -> Running:
+        """Start it with these flags beside those that choose free ports and a fresh store.
+
+        The modules are what Python runs: the exporter, or one that runs it and its arguments.
+        """
 
 
 @pytest.fixture
@@ -97,10 +102,10 @@ def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
     """Starts exporters that end with the test."""
     started: list[Running] = []
 
-    def start(*flags: str, ready: bool = True, **environment: str) -> Running:
+    def start(*flags: str, ready: bool = True, modules: Sequence[str] = ("exporter",), **environment: str) -> Running:
         defaults = {"--web.listen-address": "127.0.0.1:0", "--storage.path": str(tmp_path / "data")}
         given = {flag.partition("=")[0] for flag in flags}
-        command = [sys.executable, "-m", "exporter", "serve", *flags]
+        command = [sys.executable, "-m", *modules, "serve", *flags]
         command += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
         log = tmp_path / f"exporter-{len(started)}.log"
         with log.open("wb") as out:

@@ -116,7 +116,7 @@ _SHARED: Final = (
         "{llm_response_seconds: [0.5, 1, 3, 5]}",
         "those of the metrics reference",
     ),
-    Key("limits.max_connections", integer(), "ConnectionLimit open at once.", "200"),
+    Key("limits.max_connections", integer(), "Connections open at once.", "200"),
     Key("limits.max_in_flight", integer(), "Webhook requests being answered at once.", "200"),
     Key("limits.rate_limit", RATE, "Webhook requests a second from one address.", "20"),
 )

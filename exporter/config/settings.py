@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from exporter.platforms import PLATFORMS
+
 AuthType = Literal["none", "header", "bearer", "hmac", "standard"]
 Algorithm = Literal["sha256", "sha512", "sha1"]
 Encoding = Literal["hex", "base64"]
@@ -15,9 +17,9 @@ TimestampUnit = Literal["auto", "s", "ms"]
 Ack = Literal["application", "exporter"]
 
 SECRET_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"interactly": ("x-interactly-secret", "x-interactly.ai-secret"), "vapi": ("x-vapi-secret",)}
+    {name: platform.secret_headers for name, platform in PLATFORMS.items()}
 )
-"""The header that each platform sends its secret in, by platform; Interactly's documents spell theirs in two ways."""
+"""The headers that carry a platform's secret by default, by platform."""
 
 
 def utc() -> ZoneInfo:

@@ -49,5 +49,5 @@ def _shared(memory: CallsInMemory) -> list[tuple[Labels, int]]:
 def _subscribed(assistant: AssistantState) -> list[tuple[Labels, int]]:
     if assistant.subscribed is None:
         return []
-    events = sorted(PLATFORMS[assistant.platform].COUNTED)
+    events = sorted(PLATFORMS[assistant.platform].counted)
     return [((assistant.platform, assistant.id, event), int(event in assistant.subscribed)) for event in events]

@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
+from exporter import platforms as known
 from exporter.errors import DeliveryError
 from exporter.simulate.calls import Traffic
 from exporter.simulate.model import PLATFORMS, Delivery, Platform
@@ -23,7 +24,6 @@ from exporter.simulate.traffic import arriving, encode, interleaved
 CONNECTIONS: Final = 64
 TIMEOUT_SECONDS: Final = 20.0
 """Both platforms wait this long for an answer by default."""
-_SECRET_HEADERS: Final[dict[Platform, str]] = {"interactly": "x-interactly-secret", "vapi": "X-Vapi-Secret"}
 
 
 def endpoints(url: str) -> dict[Platform, URL]:
@@ -44,8 +44,11 @@ class Sender:
     def __init__(self, url: str, secret: str | None, tally: Tally) -> None:
         self._endpoints = endpoints(url)
         self._headers = {
-            platform: {"Content-Type": "application/json", **({header: secret} if secret else {})}
-            for platform, header in _SECRET_HEADERS.items()
+            platform: {
+                "Content-Type": "application/json",
+                **({known.PLATFORMS[platform].secret_headers[0]: secret} if secret else {}),
+            }
+            for platform in PLATFORMS
         }
         self._tally = tally
         self._latest: dict[str, asyncio.Task[None]] = {}

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
 
+from exporter import platforms
+
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """From which value on which colour; None for everything below the first."""
 
@@ -27,6 +29,7 @@ RED: Final = "#D55E00"
 PINK: Final = "#CC79A7"
 GREY: Final = "#999999"
 
+PLATFORMS: Final = {name: platform.colour for name, platform in platforms.PLATFORMS.items()}
 QUANTILES: Final = {"p50": SKY, "p90": BLUE, "p95": PINK, "p99": RED}
 
 

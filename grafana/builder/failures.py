@@ -93,11 +93,7 @@ def _spikes() -> timeseries.Panel:
     )
     dashed = DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]})
     panel.override_by_regexp(".* limit", [dashed])
-    colours = {
-        name: colour
-        for platform, colour in (("interactly", c.BLUE), ("vapi", c.AMBER))
-        for name in (platform, f"{platform} limit")
-    }
+    colours = {name: colour for platform, colour in c.PLATFORMS.items() for name in (platform, f"{platform} limit")}
     return coloured(panel, colours).span(24)
 
 

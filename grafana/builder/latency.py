@@ -107,7 +107,7 @@ def _in_time() -> timeseries.Panel:
         query(share, "{{platform}}"),
     )
     marked(panel, [(Number("slo.fast_responses.objective"), c.WARNING)]).unit("percentunit").max(1)
-    return coloured(panel, {"interactly": c.BLUE, "vapi": c.AMBER}).no_value("no replies")
+    return coloured(panel, c.PLATFORMS).no_value("no replies")
 
 
 def _stack() -> timeseries.Panel:

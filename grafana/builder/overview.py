@@ -151,4 +151,4 @@ def _active() -> timeseries.Panel:
         "Calls that began and have neither ended nor fallen silent for so long that they expired.",
         query(f"sum by (platform) ({select(m.CALLS_ACTIVE)})", "{{platform}}"),
     )
-    return coloured(stacked(panel), {"interactly": c.BLUE, "vapi": c.AMBER})
+    return coloured(stacked(panel), c.PLATFORMS)

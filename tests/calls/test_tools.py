@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from exporter.calls import step
 from exporter.events import Event, ToolsAnswered
 from exporter.metrics.metric import NANO
-from exporter.platforms import vapi
+from exporter.platforms.vapi import VAPI
 from exporter.recording.calls_in_memory import Draft
 from tests.calls.tally import Tally
 from tests.platforms.test_vapi_live import ASKED, BOOKED, FOUND
@@ -21,7 +21,7 @@ CALLS = [{"id": "t1", "function": {"name": "find"}}, {"id": "t2", "function": {"
 
 def parse(body: dict[str, Any]) -> Event:
     """What a body says."""
-    return vapi.parse(json.dumps(body).encode())
+    return VAPI.parse(json.dumps(body).encode())
 
 
 def answered(seconds: float, **fields: object) -> Event:

@@ -7,10 +7,9 @@ import pytest
 
 from exporter.errors import InvalidEvent
 from exporter.events import Conversation, Cursor, Message
-from exporter.platforms import interactly
 from exporter.platforms.history import RawHistory
 from exporter.platforms.history_cache import HISTORY_CACHE
-from exporter.platforms.interactly import wire
+from exporter.platforms.interactly import INTERACTLY, wire
 from exporter.platforms.interactly.messages import message
 
 HELLO = {"messageId": "welcome-1", "role": "assistant", "timestamp": 1772702473000}
@@ -30,7 +29,7 @@ def update(sent: list[Any], text: str = "Hello", **call: object) -> bytes:
 
 def read(body: bytes, cursor: Cursor | None = None) -> tuple[list[Message], Cursor | None]:
     """What the conversation of a body has after the cursor."""
-    (fact,) = interactly.parse(body).facts
+    (fact,) = INTERACTLY.parse(body).facts
     assert isinstance(fact, Conversation)
     return fact.history.since(cursor)
 
@@ -113,7 +112,7 @@ def test_other_events_are_never_cut() -> None:
 def test_conversation_of_no_call_is_read_whole() -> None:
     """Without a call's id the conversation itself says which it is, so all of it is read."""
     body = update([said(1)], "anonymous", id=None)
-    assert interactly.parse(body).call == interactly.parse(body).call is not None
+    assert INTERACTLY.parse(body).call == INTERACTLY.parse(body).call is not None
 
 
 def test_length_is_limited_across_updates() -> None:
@@ -123,4 +122,4 @@ def test_length_is_limited_across_updates() -> None:
     longer = update([said(number) for number in range(10_010)], "long")
     assert HISTORY_CACHE.cut(longer) is not None
     with pytest.raises(InvalidEvent, match="more than"):
-        interactly.parse(longer)
+        INTERACTLY.parse(longer)

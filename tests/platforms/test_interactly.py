@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter.errors import InvalidEvent
-from exporter.platforms import interactly
+from exporter.platforms.interactly import INTERACTLY
 from tests.calls.tally import Tally, payload
 
 
@@ -28,7 +28,7 @@ from tests.calls.tally import Tally, payload
 def test_invalid_bodies(body: bytes, words: str) -> None:
     """What is no event is refused with words that name what is wrong."""
     with pytest.raises(InvalidEvent, match=words):
-        interactly.parse(body)
+        INTERACTLY.parse(body)
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,18 @@ def test_invalid_bodies(body: bytes, words: str) -> None:
 )
 def test_ignored_bodies(body: dict[str, object]) -> None:
     """Campaign and workflow bodies and events of unknown types are known and carry nothing to count."""
-    event = interactly.parse(json.dumps(body).encode())
+    event = INTERACTLY.parse(json.dumps(body).encode())
     assert event.kind == "other"
     assert event.facts == ()
 
 
-@pytest.mark.parametrize("kind", sorted(interactly.EVENTS))
+@pytest.mark.parametrize("kind", sorted(INTERACTLY.events))
 @pytest.mark.parametrize("messages", [None, [], {}, [{}], [{"role": "user"}], [5]])
 @pytest.mark.parametrize("call", [None, {}, {"id": None}, {"id": "WC-1"}])
 def test_every_field_may_be_missing(kind: str, messages: object, call: object) -> None:
     """A body of a known type is an event, however little it says."""
     body = {"message": {"type": kind, "messages": messages, "call": call}}
-    assert interactly.parse(json.dumps(body).encode()).kind == kind
+    assert INTERACTLY.parse(json.dumps(body).encode()).kind == kind
 
 
 def test_an_empty_conversation_opens_its_call() -> None:
@@ -69,7 +69,7 @@ def test_python_json_is_read(shape: str) -> None:
     body = payload("hang")
     body["message"]["assistant"]["name"] = "\ud800 name"
     body["message"]["messages"][1]["metrics"]["stt"]["confidence"] = float("nan")
-    event = interactly.parse((shape % json.dumps(body)).encode("utf-8"))
+    event = INTERACTLY.parse((shape % json.dumps(body)).encode("utf-8"))
     assert event.kind == "hang"
     assert event.call_id.startswith("WC-")
 
@@ -79,7 +79,7 @@ def test_absurd_time_of_an_event(time: object) -> None:
     """A time that cannot be is left out and named; the event counts."""
     body = payload("hang")
     body["message"]["timestamp"] = time
-    event = interactly.parse(json.dumps(body).encode())
+    event = INTERACTLY.parse(json.dumps(body).encode())
     assert event.time_ms is None
     assert [rejected.field for rejected in event.rejected] == ["message.timestamp"]
 
@@ -93,4 +93,4 @@ def test_spellings_of_providers(spelling: str, provider: str) -> None:
     """A provider has one spelling."""
     body = payload("error-llm-rate-limit")
     body["message"]["assistant"]["assistantProvider"] = spelling
-    assert interactly.parse(json.dumps(body).encode()).assistant.llm_provider == provider
+    assert INTERACTLY.parse(json.dumps(body).encode()).assistant.llm_provider == provider

@@ -7,7 +7,7 @@ import pytest
 from exporter.config import Config
 from exporter.errors import InvalidEvent
 from exporter.events import Rejected
-from exporter.platforms import interactly
+from exporter.platforms.interactly import INTERACTLY
 from exporter.recording.recorder import Recorder
 from exporter.store.memory import MemoryStore
 from tests.calls.tally import Tally, payload
@@ -29,7 +29,7 @@ def test_a_distribution_of_the_wrong_shape_is_left_out(wrong: Any) -> None:  # n
 
 async def test_a_conversation_that_can_not_be_read_is_invalid() -> None:
     """Its messages are read late; what is wrong with them is still the sender's fault and no failure of the store."""
-    event = interactly.parse(
+    event = INTERACTLY.parse(
         b'{"message":{"type":"conversation-update","call":{"id":"1"},"messages":[{"role":"\xff","messageId":"m"}]}}'
     )
     recorder = Recorder(Config(), MemoryStore(), clock=lambda: 1.0)
@@ -45,6 +45,6 @@ async def test_a_conversation_that_can_not_be_read_is_invalid() -> None:
 
 def test_a_rejected_field_is_named_by_its_place() -> None:
     """By names of ours: an object's own keys are content."""
-    event = interactly.parse(b'{"message":{"type":"hang","timestamp":1,"call":{"Ada":1},"assistant":{"config":[5]}}}')
+    event = INTERACTLY.parse(b'{"message":{"type":"hang","timestamp":1,"call":{"Ada":1},"assistant":{"config":[5]}}}')
     assert event.rejected[0] == Rejected("message.assistant.config", "type")
     assert not any("Ada" in rejected.field for rejected in event.rejected)

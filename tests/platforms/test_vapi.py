@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import InvalidEvent
-from exporter.platforms.vapi import EVENTS, NEED_ANSWER, parse
+from exporter.platforms.vapi.body import EVENTS, NEED_ANSWER, parse
 from tests.calls.tally import FIXTURES, Tally, payload
 from tests.platforms.vapi_bodies import START_MS, message
 

@@ -11,7 +11,7 @@ from exporter.config import Calls, Config, Labels
 from exporter.errors import StorageError, StoreLost
 from exporter.events import Event
 from exporter.metrics import exposition
-from exporter.platforms import interactly
+from exporter.platforms.interactly import INTERACTLY
 from exporter.recording.recorder import Recorder
 from exporter.store.base import Batch, Snapshot, Store
 from exporter.store.memory import MemoryStore
@@ -23,7 +23,7 @@ DAY = 86_400.0
 
 def event(name: str) -> Event:
     """The event of a fixture."""
-    return interactly.parse((FIXTURES / "interactly" / f"{name}.json").read_bytes())
+    return INTERACTLY.parse((FIXTURES / "interactly" / f"{name}.json").read_bytes())
 
 
 class ScriptedStore:

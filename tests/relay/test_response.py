@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from exporter.platforms.vapi import NEED_ANSWER
+from exporter.platforms.vapi import VAPI
 from exporter.relay.response import WHOLE_BYTES
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import Answer, Answering, application, fine, post, talking
@@ -47,7 +47,7 @@ async def same(exporter: Exporter, answering: Answering, body: bytes = REQUEST, 
     return direct
 
 
-@pytest.mark.parametrize("kind", sorted(NEED_ANSWER - {"voice-request"}))
+@pytest.mark.parametrize("kind", sorted(VAPI.needs_answer - {"voice-request"}))
 async def test_each_type_that_needs_an_answer_gets_the_applications(exporter: Exporter, kind: str) -> None:
     """The body goes on byte for byte, and the answer comes back so."""
 

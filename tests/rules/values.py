@@ -17,7 +17,7 @@ from exporter.platforms.values import CRITICAL_CODES
 from exporter.recording.batch import Outcome
 
 _EVENTS: Final = frozenset().union(
-    *(platform.EVENTS for platform in PLATFORMS.values()), {events.OTHER, events.UNKNOWN}
+    *(platform.events for platform in PLATFORMS.values()), {events.OTHER, events.UNKNOWN}
 )
 
 VALUES: Final[Mapping[str, frozenset[str]]] = {

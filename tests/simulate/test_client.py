@@ -91,7 +91,7 @@ async def test_each_delivery_arrives_once_at_its_platforms_path(receiver: Receiv
 async def test_the_secret_goes_into_each_platforms_header(receiver: Receiver) -> None:
     """Interactly's and Vapi's documented headers carry it verbatim; without a secret neither is sent."""
     await Sender(receiver.url, "an invented secret", Tally()).send(past())
-    names = {"interactly": "x-interactly-secret", "vapi": "X-Vapi-Secret"}
+    names = {"interactly": "x-interactly-secret", "vapi": "x-vapi-secret"}
     for (platform, _, _), headers in zip(receiver.received, receiver.headers, strict=True):
         assert headers[names[platform]] == "an invented secret"
     receiver.headers.clear()

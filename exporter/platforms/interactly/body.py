@@ -1,0 +1,236 @@
+"""What a body of Interactly says."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Raw
+
+from exporter.errors import InvalidEvent
+from exporter.events import (
+    OTHER,
+    UNKNOWN,
+    Assistant,
+    Component,
+    Conversation,
+    Duration,
+    Ended,
+    EndedBy,
+    Error,
+    Event,
+    Fact,
+    Hang,
+    Outcome,
+    Rejected,
+    ReportedCount,
+    Retryable,
+    Status,
+    identity,
+)
+from exporter.platforms.history import RawHistory, length
+from exporter.platforms.history_cache import HISTORY_CACHE, Cut
+from exporter.platforms.interactly import report, wire
+from exporter.platforms.interactly.messages import message
+from exporter.platforms.json_decoding import decode
+from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
+
+NAME: Final = "interactly"
+EVENTS: Final = frozenset({"status-update", "conversation-update", "end-of-call-report", "hang", "error"})
+
+_COMPONENTS: Final[dict[str, Component]] = {"llm_error": "llm", "stt_error": "stt", "tts_error": "tts"}
+_CALL_TYPES: Final[dict[str, Any]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
+_DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
+_RETRYABLE: Final[dict[bool, Retryable]] = {True: "true", False: "false"}
+_ENDED_BY: Final[dict[str, tuple[Outcome, EndedBy, str]]] = {
+    "bot": ("ok", "assistant", "assistant_ended"),
+    "assistant": ("ok", "assistant", "assistant_ended"),
+    "user": ("ok", "customer", "customer_ended"),
+    "system": ("unknown", "system", "system_ended"),
+}
+_NOT_CONNECTED: Final[dict[str, tuple[Outcome, str]]] = {
+    "failed": ("error", "failed"),
+    "busy": ("unreached", "busy"),
+    "no-answer": ("unreached", "no_answer"),
+}
+
+
+def parse(body: bytes) -> Event:
+    """What a webhook body says.
+
+    Raises:
+        InvalidEvent: not JSON, not an object, or no known envelope.
+    """
+    cut = HISTORY_CACHE.cut(body)
+    return (_growing(cut) if cut else None) or _event(body)
+
+
+def _growing(cut: Cut) -> Event | None:
+    """The conversation-update that a body is of which a part is known; None where it is anything else."""
+    envelope, rejected = decode(cut.body, wire.Body)
+    raw = envelope.message
+    array = cut.array(bytes(raw.messages)) if raw and raw.type == "conversation-update" else None
+    if raw is None or array is None or not raw.call or not _call_id(raw.call):
+        return None
+    history = RawHistory(array, wire.Messages, message, cut)
+    return _told(raw, raw.call, (Conversation(history),), Values(), rejected)
+
+
+def _event(body: bytes) -> Event:
+    envelope, rejected = decode(body, wire.Body)
+    raw = envelope.message
+    if raw is None or not isinstance(raw.type, str):
+        if isinstance(envelope.event, str):
+            return Event(platform=NAME, kind=OTHER)
+        raise InvalidEvent("message.type is missing, and there is no top-level event either")
+    if raw.type not in EVENTS:
+        return Event(platform=NAME, kind=OTHER)
+    values, call = Values(), raw.call or wire.Call()
+    facts = tuple(_FACTS[raw.type](raw, call, values))
+    return _told(raw, call, facts, values, rejected)
+
+
+def _told(
+    raw: wire.Message, call: wire.Call, facts: tuple[Fact, ...], values: Values, rejected: tuple[Rejected, ...]
+) -> Event:
+    time_ms = values.time_ms(raw.timestamp, "message.timestamp")
+    assistant = _assistant(raw.assistant or wire.Assistant(), call)
+    call_id = _call_id(call)
+    return Event(
+        platform=NAME,
+        kind=text(raw.type),
+        call=identity(NAME, call_id) if call_id else _nameless(raw, assistant, time_ms),
+        call_id=call_id,
+        time_ms=time_ms,
+        assistant=assistant,
+        call_type=_CALL_TYPES.get(text(call.call_type), UNKNOWN),
+        direction=_DIRECTIONS.get(text(call.direction), UNKNOWN),
+        facts=facts,
+        rejected=(*rejected, *values.rejected),
+    )
+
+
+def _call_id(call: wire.Call) -> str:
+    return str(call.id) if isinstance(call.id, str | int) and not isinstance(call.id, bool) else ""
+
+
+def _nameless(raw: wire.Message, assistant: Assistant, time_ms: int | None) -> int | None:
+    """Identity of a call by how its conversation begins, or of the event itself."""
+    if raw.type == "conversation-update":
+        sent = _history(raw.messages).since(None)[0]
+        return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
+    code = text(raw.error.code) if raw.error else ""
+    return None if time_ms is None else identity(NAME, assistant.id, raw.type, time_ms, code)
+
+
+def _assistant(raw: wire.Assistant, call: wire.Call) -> Assistant:
+    speech = (raw.config.speech if raw.config else None) or wire.Speech()
+    voices = speech.tts_data or []
+    voice = next((voice for voice in voices if voice.default is True), voices[0] if voices else wire.Tts())
+    return Assistant(
+        id=label(call.assistant_id) or label(raw.id),
+        name=text(raw.name)[:64],
+        llm_provider=provider(raw.assistant_provider),
+        llm_model=label(raw.assistant_model),
+        stt_provider=provider(speech.stt.vendor) if speech.stt else "",
+        tts_provider=provider(voice.vendor),
+        subscribed=_subscribed(raw.assistant_server) if raw.assistant_server else None,
+    )
+
+
+def _subscribed(server: wire.AssistantServer) -> frozenset[str] | None:
+    if server.messages is None:
+        return None
+    return EVENTS.intersection(map(text, server.messages)) if server.enabled is not False else frozenset()
+
+
+def _history(messages: Raw) -> RawHistory[wire.WireMessage]:
+    return RawHistory(messages, wire.Messages, message)
+
+
+def _conversation(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
+    """Even an empty one tells that its call goes on."""
+    history = _history(raw.messages)
+    if history or _call_id(call):
+        yield Conversation(history)
+
+
+def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+    yield Hang(length(raw.messages))
+
+
+def _error(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+    fault = raw.error or wire.Error()
+    error_type, code = text(fault.type), label(fault.code) or UNKNOWN
+    retryable = _RETRYABLE[fault.retryable] if isinstance(fault.retryable, bool) else UNKNOWN
+    known = error_type in _COMPONENTS
+    yield Error(
+        component=_COMPONENTS.get(error_type, "platform"),
+        error_type=error_type if known else OTHER if error_type else UNKNOWN,
+        code=code,
+        provider=provider(fault.provider),
+        retryable=retryable,
+        severity=severity(code, retryable),
+    )
+
+
+def _status_update(_: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
+    status, connection = text(call.status), text(call.phone_call_status)
+    terminal = status in {"finished", "failed"}
+    if status or connection == "failed":
+        yield Status(status or "failed")
+    if connection == "failed" and not terminal and status:
+        yield Status("failed")
+    if (terminal or connection == "failed") and _call_id(call):
+        yield _ended(call)
+        length_ms = values.amount(call.assistant_call_duration, "call.assistantCallDuration", maximum=WEEK)
+        if length_ms:
+            yield Duration(length_ms)
+
+
+def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
+    yield _ended(call)
+    if (seconds := _duration(call, values)) is not None:
+        yield Duration(seconds)
+    yield from report.facts(raw, call, values)
+    stats = call.metrics.call_stats if call.metrics else None
+    if stats:
+        failed = [part.errors for part in (stats.llm_stats, stats.stt_stats) if part]
+        yield ReportedCount("error", sum(count for count in map(_whole, failed)))
+    yield ReportedCount("conversation-update", length(raw.messages) or 0)
+    yield ReportedCount("status-update", 1)
+
+
+def _whole(value: object) -> int:
+    return Values().count(value, "errors") or 0
+
+
+def _ended(call: wire.Call) -> Ended:
+    status, connection = text(call.status), text(call.phone_call_status)
+    outcome, ended_by, reason = _ENDED_BY.get(text(call.call_end_trigger_by), (UNKNOWN, UNKNOWN, UNKNOWN))
+    failure = _NOT_CONNECTED.get("failed" if status == "failed" else connection)
+    if failure:
+        outcome, reason = failure
+    return Ended(outcome, ended_by, reason, "none" if outcome == "ok" else UNKNOWN)
+
+
+def _duration(call: wire.Call, values: Values) -> int | None:
+    """Seconds as the cost states them, else end minus start, else the assistant's own count."""
+    if call.cost and call.cost.call_duration is not None:
+        seconds = values.amount(call.cost.call_duration, "cost.callDuration", SECONDS, WEEK)
+        if seconds is not None:
+            return seconds
+    try:
+        length_of_call = datetime.fromisoformat(text(call.end_at)) - datetime.fromisoformat(text(call.start_at))
+    except (ValueError, TypeError):
+        return values.amount(call.assistant_call_duration or None, "call.assistantCallDuration", MS, WEEK)
+    return values.amount(length_of_call.total_seconds(), "call.endAt", SECONDS, WEEK)
+
+
+_FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fact]]]] = {
+    "status-update": _status_update,
+    "conversation-update": _conversation,
+    "end-of-call-report": _report,
+    "hang": _hang,
+    "error": _error,
+}
+COUNTED: Final = frozenset(_FACTS)

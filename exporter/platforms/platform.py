@@ -1,0 +1,34 @@
+"""What a platform is to the rest of the exporter: one object, over which every registry iterates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One platform whose webhooks are counted.
+
+    Attributes:
+        name: the last part of its webhook's path, and the value of the label ``platform``.
+        secret_headers: lower case; the headers that carry its secret by default, all that it was seen to use.
+        events: its names of events, the possible values of `Event.kind` besides ``other``.
+        counted: those of them that something is counted of.
+        needs_answer: those of them whose answer it acts on, so that an empty 200 would break the call.
+        colour: of what the boards show of it.
+        parse: what a body says; an event without facts is a well-formed one that nothing is counted of. Raises
+            `exporter.errors.InvalidEvent` where the body is not JSON, not an object, no known envelope, or nothing in
+            it can be counted.
+        recognises: whether a recorded body has what only this platform's have, so that a recording that does not say
+            where it is from can be replayed.
+    """
+
+    name: str
+    secret_headers: tuple[str, ...]
+    events: frozenset[str]
+    counted: frozenset[str]
+    needs_answer: frozenset[str]
+    colour: str
+    parse: Callable[[bytes], Event]
+    recognises: Callable[[bytes], bool]

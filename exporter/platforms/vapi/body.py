@@ -1,0 +1,245 @@
+"""What a body of Vapi says.
+
+Nothing is counted of transcripts and model output (the conversation-update holds the messages), of chats and sessions
+(no calls), of uploads, deleted records, changed languages and what a server is told to do with a call.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from msgspec import Raw
+
+from exporter.errors import InvalidEvent
+from exporter.events import (
+    OTHER,
+    TRANSIENT,
+    UNKNOWN,
+    Assistant,
+    Conversation,
+    Ended,
+    Event,
+    Fact,
+    Hang,
+    Interruption,
+    Rejected,
+    ReportedCount,
+    Speech,
+    Status,
+    Transfer,
+    identity,
+)
+from exporter.platforms.history import RawHistory, length
+from exporter.platforms.json_decoding import decode
+from exporter.platforms.values import Values, label, provider, text
+from exporter.platforms.vapi import report, wire
+from exporter.platforms.vapi.ended import ending
+from exporter.platforms.vapi.messages import asked_tools, message
+
+NAME: Final = "vapi"
+NEED_ANSWER: Final = frozenset(
+    {
+        "assistant-request",
+        "tool-calls",
+        "function-call",
+        "transfer-destination-request",
+        "handoff-destination-request",
+        "knowledge-base-request",
+        "voice-request",
+        "call.endpointing.request",
+        "campaign.predial",
+    }
+)
+"""Types on whose answer the call depends; function-call is what tool-calls were once called."""
+_ANSWER_SECONDS: Final = {"assistant-request": 7.5, "knowledge-base-request": 10.0}
+"""How long Vapi waits whatever ``server.timeoutSeconds`` says (docs.vapi.ai, server events, knowledge bases)."""
+_UNCOUNTED: Final = frozenset(
+    {
+        "assistant.speechStarted",
+        "assistant.started",
+        "call.artifact.upload",
+        "call.delete.failed",
+        "call.deleted",
+        "chat.created",
+        "chat.deleted",
+        "language-change-detected",
+        "metadata",
+        "model-output",
+        "phone-call-control",
+        "session.created",
+        "session.deleted",
+        "session.updated",
+        "tool-calls-result",
+        "transcript",
+        "voice-input",
+        "workflow.node.started",
+    }
+)
+_ALIASES: Final = {'transcript[transcriptType="final"]': "transcript", "language-changed": "language-change-detected"}
+_CALL_TYPES: Final[dict[str, tuple[Any, Any]]] = {
+    "inboundPhoneCall": ("phone", "inbound"),
+    "outboundPhoneCall": ("phone", "outbound"),
+    "webCall": ("web", UNKNOWN),
+    "vapi.websocketCall": ("websocket", UNKNOWN),
+}
+_STATUSES: Final = {"in-progress": "ongoing", "forwarding": "forwarded", "ended": "finished"}
+"""Vapi's names of statuses where they are not the contract's."""
+SIMULATION: Final = "simulation."
+"""How the types of its simulations begin, which are no calls."""
+_PLANNED: Final = frozenset({"scheduled", "deletion-failed"})
+"""Statuses of a call that does not take place now, or no more."""
+_NOT_FOUND: Final = Ended("unknown", "system", "not_found", "unknown")
+
+
+def parse(body: bytes) -> Event:
+    """What a webhook body says.
+
+    Raises:
+        InvalidEvent: not JSON, not an object, or no known envelope.
+    """
+    raw, rejected = _unwrap(body)
+    name = text(raw.type)
+    kind = _ALIASES.get(name, name)
+    if kind not in EVENTS:
+        return Event(platform=NAME, kind=OTHER)
+    values, call = Values(), raw.call or wire.Call()
+    time_ms = values.time_ms(raw.timestamp, "message.timestamp")
+    assistant = _assistant(raw, call)
+    call_type, direction = _CALL_TYPES.get(text(call.type), (UNKNOWN, UNKNOWN))
+    return Event(
+        platform=NAME,
+        kind=kind,
+        call=_call_key(kind, raw, call, assistant, time_ms),
+        call_id=_call_id(call),
+        time_ms=time_ms,
+        assistant=assistant,
+        call_type=call_type,
+        direction=direction,
+        facts=tuple(_FACTS[kind](raw, call, values)) if kind in _FACTS else (),
+        rejected=(*rejected, *values.rejected),
+        needs_answer=kind in NEED_ANSWER,
+        answer_seconds=_ANSWER_SECONDS.get(kind),
+        tools=asked_tools(raw.tool_call_list or raw.tool_calls) if kind == "tool-calls" else (),
+    )
+
+
+def _unwrap(body: bytes) -> tuple[wire.Message, tuple[Rejected, ...]]:
+    """The message, in its envelope or bare; a simulation's body is a message of a type that is not ours."""
+    envelope, rejected = decode(body, wire.Body)
+    if envelope.message and isinstance(envelope.message.type, str):
+        return envelope.message, rejected
+    bare = text(envelope.type)
+    if bare.startswith(SIMULATION):
+        return wire.Message(type=bare), ()
+    if _ALIASES.get(bare, bare) in EVENTS:
+        return decode(body, wire.Message)
+    raise InvalidEvent("message.type is missing, and there is no known top-level type either")
+
+
+def _call_id(call: wire.Call) -> str:
+    return text(call.id)
+
+
+def _call_key(kind: str, raw: wire.Message, call: wire.Call, assistant: Assistant, time_ms: int | None) -> int | None:
+    """Identity of the call, or of the event itself where it names none."""
+    if call_id := _call_id(call):
+        return identity(NAME, call_id)
+    if kind == "conversation-update" and length(_messages(raw)):
+        sent = _history(raw).since(None)[0]
+        return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
+    return None if time_ms is None else identity(NAME, assistant.id, kind, time_ms, text(raw.status))
+
+
+def _assistant(raw: wire.Message, call: wire.Call) -> Assistant:
+    """The assistant of the message; ``transient`` where a call has a configuration but no assistant of its own."""
+    told = raw.assistant or call.assistant or wire.Assistant()
+    known = label(call.assistant_id) or label(told.id) or label(call.squad_id)
+    model, voice, transcriber = (service or wire.Service() for service in (told.model, told.voice, told.transcriber))
+    return Assistant(
+        id=known or (TRANSIENT if raw.call or raw.assistant else ""),
+        name=text(told.name)[:64],
+        llm_provider=provider(model.provider),
+        llm_model=label(model.model),
+        stt_provider=provider(transcriber.provider),
+        tts_provider=provider(voice.provider),
+        subscribed=_subscribed(told.server_messages),
+    )
+
+
+def _subscribed(names: list[Any] | None) -> frozenset[str] | None:
+    return None if names is None else EVENTS.intersection(_ALIASES.get(name, name) for name in map(text, names))
+
+
+def _history(raw: wire.Message) -> RawHistory[wire.WireMessage]:
+    return RawHistory(_messages(raw), wire.Messages, message)
+
+
+def _messages(raw: wire.Message) -> Raw:
+    """The conversation so far: the message's own, else the artifact's copy of it."""
+    return raw.messages if bytes(memoryview(raw.messages)[:1]) == b"[" or not raw.artifact else raw.artifact.messages
+
+
+def _status_update(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
+    status = text(raw.status)
+    if status:
+        yield Status(_STATUSES.get(status, status), opens=status not in _PLANNED)
+    if _call_id(call):
+        if status == "ended":
+            yield from _ended(raw, call)
+        elif status == "not-found":
+            yield _NOT_FOUND
+
+
+def _ended(raw: wire.Message, call: wire.Call) -> Iterator[Fact]:
+    ended, error = ending(raw.ended_reason or call.ended_reason)
+    yield ended
+    if error:
+        yield error
+
+
+def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
+    yield from _ended(raw, call)
+    yield from report.facts(raw, call, values)
+    yield ReportedCount("conversation-update", length(_messages(raw)) or 0)
+    yield ReportedCount("status-update", 1)
+
+
+def _conversation(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+    if length(_messages(raw)):
+        yield Conversation(_history(raw))
+
+
+def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+    yield Hang(length(_messages(raw)))
+
+
+def _speech(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
+    """Only the moments that bound a wait, and only where their call and time are known."""
+    if not _call_id(call) or raw.timestamp is None:
+        return
+    match raw.role, raw.status:
+        case "user", "started" | "stopped":
+            yield Speech("user", started=raw.status == "started")
+        case "assistant", "started":
+            yield Speech("assistant", started=True)
+
+
+def _interruption(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+    turn = text(raw.turn_id)
+    yield Interruption("assistant", identity(turn) if turn else None)
+
+
+def _transfer(_: wire.Message, __: wire.Call, ___: Values) -> Iterator[Fact]:
+    yield Transfer()
+
+
+_FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fact]]]] = {
+    "status-update": _status_update,
+    "conversation-update": _conversation,
+    "end-of-call-report": _report,
+    "hang": _hang,
+    "speech-update": _speech,
+    "user-interrupted": _interruption,
+    "transfer-update": _transfer,
+}
+COUNTED: Final = frozenset(_FACTS)
+EVENTS: Final = NEED_ANSWER | _UNCOUNTED | frozenset(_FACTS)
