@@ -9,7 +9,7 @@ from exporter.errors import AddressError
 from exporter.http import systemd
 
 BACKLOG: Final = 1024
-"""ConnectionLimit the kernel keeps for us while we start or are busy; it may allow fewer (net.core.somaxconn)."""
+"""Connections the kernel keeps for us while we start or are busy; it may allow fewer (net.core.somaxconn)."""
 
 
 def parse(address: str) -> tuple[str, int]:
