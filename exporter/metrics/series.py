@@ -37,7 +37,7 @@ class Family:
         width: how many cells change where one thing is measured: a counter's one, a histogram's sum and bucket; no
             gauge is measured.
         shape: identifies what the cells of a stored series mean.
-        series: the series, in the order of their birth. Replaced, never shrunk, so that it can be read in slices.
+        series: the series, oldest first. Replaced, never shrunk, so that it can be read in slices.
     """
 
     __slots__ = ("_nanos", "bounds", "metric", "series", "shape", "width")
@@ -50,7 +50,7 @@ class Family:
         self.width = {"gauge": 0, "counter": 1, "histogram": 2}[metric.kind]
         self._nanos: tuple[Nanounits, ...] = tuple(round(bound * NANO) for bound in self.bounds)
 
-    def born(self, number: int, labels: Labels, now: float) -> "Series":
+    def create(self, number: int, labels: Labels, now: float) -> "Series":
         """A new series at 0. It does not belong to ``series`` yet."""
         size = len(self.bounds) + 2 if self.metric.kind == "histogram" else 1
         return self.restored(StoredSeries(number, self.metric.name, labels, round(now, 3), self.shape, [0] * size))
@@ -78,7 +78,7 @@ class Series(Struct, eq=False, gc=False):
         family: what it belongs to.
         labels: label values, in the order of the metric's label names.
         text: the labels as both formats write them.
-        created: Unix time of its birth in seconds.
+        created: Unix time in seconds at which it began.
         cells: as in `StoredSeries`.
         used: Unix time of its last use in seconds; 0 where that was before a restart.
         marks: by cell, the latest `Exemplar.mark`, which series share; None before the first.
@@ -96,7 +96,7 @@ class Series(Struct, eq=False, gc=False):
     measured: "array[float] | None" = None
 
     def stored(self) -> StoredSeries:
-        """The series as the batch holds it in which it is born."""
+        """The series as the batch holds it in which it is created."""
         metric = self.family.metric
         return StoredSeries(self.id, metric.name, self.labels, self.created, self.family.shape, self.cells.copy())
 

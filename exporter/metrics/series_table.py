@@ -99,7 +99,7 @@ class SeriesTable:
         return moved
 
     def staged(self) -> list[StoredSeries]:
-        """The series born since the last `apply` or `rollback`, for the batch."""
+        """The series created since the last `apply` or `rollback`, for the batch."""
         return [series.stored() for series in self._staged]
 
     def apply(self, resolved: Iterable[tuple[Series, CellDeltas]], exemplar: Exemplar | None = None) -> None:
@@ -169,7 +169,7 @@ class SeriesTable:
         admitted = self._admit(metric, labels, now)
         series = self._index.get((metric, admitted))
         if series is None:
-            series = self._families[metric].born(self._next_id, admitted, now)
+            series = self._families[metric].create(self._next_id, admitted, now)
             self._next_id += 1
             self._enter(series)
             self._staged.append(series)
@@ -190,7 +190,7 @@ class SeriesTable:
         series = self._index.get((metric, labels))
         if series is None:
             family = self._families[metric]
-            series = family.born(VOLATILE, labels, now)
+            series = family.create(VOLATILE, labels, now)
             self._enter(series)
             family.series.append(series)
         series.used = now

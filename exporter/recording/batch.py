@@ -47,7 +47,7 @@ class Waiting(NamedTuple):
     received: float
     answer: Answer
 
-    def tell(self, outcome: Outcome | Failure) -> None:
+    def respond(self, outcome: Outcome | Failure) -> None:
         """Give the answer."""
         try:
             self.answer(outcome)
@@ -57,10 +57,10 @@ class Waiting(NamedTuple):
     def fail(self, error: Exception) -> None:
         """Answer with what went wrong while the event was read to its end and folded."""
         if isinstance(error, InvalidEvent):
-            self.tell(error)
+            self.respond(error)
             return
         log(_log, logging.ERROR, "event failed", event=self.event.kind, error=cause(error))
-        self.tell(StorageError("internal error"))
+        self.respond(StorageError("internal error"))
 
 
 class Change(NamedTuple):
@@ -71,10 +71,10 @@ class Change(NamedTuple):
     waiting: Waiting | None = None
     outcome: Outcome = "ignored"
 
-    def tell(self, failure: Failure | None = None) -> None:
+    def respond(self, failure: Failure | None = None) -> None:
         """Answer whoever waits: that the event is kept, or why not."""
         if self.waiting:
-            self.waiting.tell(failure or self.outcome)
+            self.waiting.respond(failure or self.outcome)
 
 
 def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[Change]:

@@ -107,6 +107,7 @@ class Draft:
         self._assistants: dict[tuple[str, str], AssistantState | None] = {}
         self._seen: dict[int, CallState] = {}
         self._usage: bytes | None = None
+        self._usage_kept = memory.usage_kept
 
     def fold(self, event: Event, now: float) -> Folded:
         """Fold an event into its call as the draft has it."""
@@ -159,7 +160,7 @@ class Draft:
     def keep_usage(self, now: float) -> None:
         """Write down, once an hour, when label values were last used, so that restarts do not renew them."""
         if now - self._memory.usage_kept >= _REFRESH:
-            self._memory.usage_kept = now
+            self._usage_kept = now
             self._usage = _encode(self._memory.labels.usage())
 
     @property
@@ -191,6 +192,7 @@ class Draft:
 
     def adopt(self) -> None:
         """The batch is kept: the memory takes the draft over."""
+        self._memory.usage_kept = self._usage_kept
         for key, state in (self._seen | self._calls).items():
             if state is None:
                 self._memory.forget(key)

@@ -15,13 +15,13 @@ from exporter.metrics.series_table import SeriesTable
 from exporter.platforms import PLATFORMS
 from exporter.recording.calls_in_memory import CallsInMemory
 
-DerivedFamily: TypeAlias = tuple[Metric, list[tuple[Labels, int]]]
+ComputedFamily: TypeAlias = tuple[Metric, list[tuple[Labels, int]]]
 """A family and its series: label values and amount in units of the metric's scale."""
 
-_BUILD: Final[DerivedFamily] = (m.BUILD_INFO, [((__version__, platform.python_version()), 1)])
+_BUILD: Final[ComputedFamily] = (m.BUILD_INFO, [((__version__, platform.python_version()), 1)])
 
 
-def derived(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[DerivedFamily]:
+def derived(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[ComputedFamily]:
     """Every family that is computed rather than counted."""
     assistants = [assistant for assistant in memory.assistants.values() if assistant.id not in SHARED_LABELS]
     return [

@@ -23,7 +23,7 @@ from exporter.metrics.metric import NANO
 from exporter.metrics.series_table import VOLATILE, SeriesTable
 from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
-from exporter.recording.computed_metrics import DerivedFamily, derived
+from exporter.recording.computed_metrics import ComputedFamily, derived
 from exporter.store.base import Batch, Store
 
 _STARTING: Final = "starting"
@@ -65,7 +65,7 @@ class Recorder:
         self._retire_at = 0.0
         self._committing = asyncio.Lock()
         self._stopping = False
-        self._set_aside: str | None = None
+        self._quarantined: str | None = None
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
         self.ready: str | None = _STARTING
 
@@ -88,15 +88,15 @@ class Recorder:
 
     def _note_damage(self) -> None:
         """Count a database that was quarantined, and let it exist at 0 before."""
-        damaged = self._store.set_aside != self._set_aside
-        self._set_aside = self._store.set_aside
+        damaged = self._store.quarantined != self._quarantined
+        self._quarantined = self._store.quarantined
         self.table.add(m.STORAGE_SET_ASIDE, (), int(damaged), self._clock())
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
         self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
-        born = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
-        await self._commit(Draft(self._memory), [Change(born)])
+        expired = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
+        await self._commit(Draft(self._memory), [Change(expired)])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
     async def stop(self) -> None:
@@ -117,7 +117,7 @@ class Recorder:
         """Take a reloaded configuration; buckets and labels stay as they were at the start."""
         self._memory.configure(config)
 
-    def derived(self) -> list[DerivedFamily]:
+    def derived(self) -> list[ComputedFamily]:
         """Families that follow from the state, for a scrape."""
         return derived(self._memory, self._labels, self.table)
 
@@ -187,7 +187,7 @@ class Recorder:
         for change in batch:
             self.table.apply(change.resolved, change.exemplar)
         for change in batch:
-            change.tell()
+            change.respond()
 
     async def _refuse(self, batch: list[Change], error: StorageError) -> None:
         self.table.rollback()
@@ -196,7 +196,7 @@ class Recorder:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
         self.ready = f"storage: {error}"
         for change in batch:
-            change.tell(StorageError(str(error)))
+            change.respond(StorageError(str(error)))
         if isinstance(error, StoreLost):
             await self._rebuild()
 
@@ -216,7 +216,7 @@ class Recorder:
         draft.everything()
         calls, assistants = draft.encoded_calls(), draft.encoded_assistants()
         try:
-            await self._store.commit(Batch(kept, [], [], calls, assistants, whole=True))
+            await self._store.commit(Batch(kept, [], [], calls, assistants, snapshot=True))
         except StorageError:
             self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
             return

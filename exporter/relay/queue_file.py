@@ -105,7 +105,7 @@ class QueueFile:
             self.close()
             if isinstance(error, StoreLost) and self._path:
                 with translated():
-                    files.set_aside(self._path)
+                    files.quarantine(self._path)
             raise
 
     def put(self, parcels: Mapping[str, RelayRequest]) -> None:

@@ -12,7 +12,7 @@ from exporter.metrics import exposition
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.series_table import SeriesTable
 from exporter.metrics.text_format import openmetrics_sections
-from exporter.recording.computed_metrics import DerivedFamily
+from exporter.recording.computed_metrics import ComputedFamily
 
 _CALL_METRICS: Final = frozenset(name for name in METRICS if not name.startswith("voice_exporter_"))
 _LONG_GAP: Final = 60
@@ -38,7 +38,7 @@ class Samples:
         for family in table.families():
             self._write(openmetrics_sections(family)[0].header)
 
-    def advance(self, now: float, table: SeriesTable, derived: list[DerivedFamily]) -> None:
+    def advance(self, now: float, table: SeriesTable, derived: list[ComputedFamily]) -> None:
         """Write the samples of the steps that end before ``now``."""
         if not self._next:
             self._next = (int(now) // self._step + 1) * self._step
@@ -49,13 +49,13 @@ class Samples:
                 self._next = int(now) // self._step * self._step
             self._sample(table, derived)
 
-    def end(self, table: SeriesTable, derived: list[DerivedFamily]) -> None:
+    def end(self, table: SeriesTable, derived: list[ComputedFamily]) -> None:
         """Write the samples of the step that has begun, and the end mark."""
         if self._next:
             self._sample(table, derived)
         self._write("# EOF\n")
 
-    def _sample(self, table: SeriesTable, derived: list[DerivedFamily]) -> None:
+    def _sample(self, table: SeriesTable, derived: list[ComputedFamily]) -> None:
         for chunk in exposition.render(table, exposition.Format.TEXT, _CALL_METRICS, derived):
             for line in chunk.decode().splitlines():
                 if not line.startswith("#") and not line.partition("{")[0].endswith("_created"):

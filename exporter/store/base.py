@@ -19,9 +19,9 @@ class StoredSeries(Struct, array_like=True, gc=False):
         id: its number, never used twice.
         metric: name of the metric family.
         labels: label values, in the order of the metric's label names.
-        created: Unix time of its birth in seconds.
+        created: Unix time in seconds at which it began.
         shape: identifies the bucket bounds that the cells belong to.
-        cells: the values; a new series starts with all of them 0, one of a whole batch with what it has.
+        cells: the values; a new series starts with all of them 0, one of a snapshot batch with what it has.
     """
 
     id: int
@@ -36,12 +36,12 @@ class Batch(Struct):
     """What one commit keeps, as a whole or not at all.
 
     Attributes:
-        series: series born in this batch, cells all 0 unless the batch is whole.
+        series: series created in this batch, cells all 0 unless the batch is a snapshot.
         increments: series number and the amounts to add, in order.
         dropped: numbers of series that are gone.
         calls: encoded call states by key; None where the call is forgotten. A key is a signed 64-bit number.
         assistants: encoded assistants by key; None where the assistant is forgotten.
-        whole: the batch is all there is, and takes the place of everything kept before.
+        snapshot: the batch is all there is, and takes the place of everything kept before.
     """
 
     series: list[StoredSeries]
@@ -49,7 +49,7 @@ class Batch(Struct):
     dropped: list[int]
     calls: dict[int, bytes | None]
     assistants: dict[int, bytes | None]
-    whole: bool = False
+    snapshot: bool = False
 
 
 class Snapshot(Struct):
@@ -64,7 +64,7 @@ class Store(Protocol):
     """Where batches are kept."""
 
     @property
-    def set_aside(self) -> str | None:
+    def quarantined(self) -> str | None:
         """The name that the last damaged database was given; None where there was none."""
 
     def load(self) -> Snapshot:
@@ -79,7 +79,7 @@ class Store(Protocol):
 
         Raises:
             StorageError: nothing of the batch was kept; a later commit may succeed again.
-            StoreLost: as before, and every batch is refused until a whole one comes.
+            StoreLost: as before, and every batch is refused until a snapshot comes.
         """
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ class Changes:
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
         self.calls: dict[int, bytes | None] = {}
         self.assistants: dict[int, bytes | None] = {}
-        self._born: dict[int, StoredSeries] = {}
+        self._created: dict[int, StoredSeries] = {}
         self._amounts: dict[int, dict[int, int]] = {}
         self._dropped: set[int] = set()
         for batch in batches:
@@ -30,11 +30,11 @@ class Changes:
         """Take one more batch into the sum."""
         for one in batch.series:
             # The caller's own list goes on counting.
-            self._born[one.id] = _copy(one)
+            self._created[one.id] = _copy(one)
         for number, cells in batch.increments:
             self._count(number, cells)
         for number in batch.dropped:
-            self._born.pop(number, None)
+            self._created.pop(number, None)
             self._amounts.pop(number, None)
             self._dropped.add(number)
         _overlay(self.calls, batch.calls)
@@ -42,14 +42,14 @@ class Changes:
 
     def touched(self) -> set[int]:
         """Numbers of the series that change."""
-        return self._dropped | self._born.keys() | self._amounts.keys()
+        return self._dropped | self._created.keys() | self._amounts.keys()
 
     def apply(self, number: int, series: dict[int, StoredSeries]) -> None:
         """Bring one series up to date."""
         if number in self._dropped:
             series.pop(number, None)
-        if number in self._born:
-            series[number] = _copy(self._born[number])
+        if number in self._created:
+            series[number] = _copy(self._created[number])
         if number in series:
             cells = series[number].cells
             for cell, amount in self._amounts.get(number, {}).items():

@@ -1,13 +1,13 @@
-"""Batches in one SQLite file: appended to a journal, folded into tables now and then. Synchronous, for one thread.
+"""Batches in one SQLite file: a journal, which a checkpoint brings into tables now and then. For one thread.
 
 A commit is one statement that appends one row: the whole batch, call states included. Measured on two cores, with 10
 increments and 16 states of 1 kB each: 3 300 commits/s, against 2 800 where the states are rows of their own; with 50
 states 2 450 against 1 200; and beside a thread that never rests 6 ms each against 43, because every statement waits
 for the interpreter lock.
 
-One row also makes a failed commit harmless. When the disk fails during a COMMIT, nobody can tell whether the batch is
+One row also makes a failed commit harmless. When the disk fails during a COMMIT, nobody can know whether the batch is
 kept. The database is opened again before the next one, and a row that was never acknowledged is deleted, with
-everything in it. A process that dies before that finds a whole batch at its next start, which counts once.
+everything in it. A process that dies before that finds all of the batch at its next start, which counts once.
 """
 
 import logging
@@ -20,15 +20,15 @@ from exporter.store import journal, schema, tables
 from exporter.store.base import Batch, Snapshot
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_batch
-from exporter.store.directory import Folder
+from exporter.store.directory import Directory
 from exporter.store.sqlite_errors import translated
 
-FOLD_ROWS = 1024
-FOLD_BYTES = 4 << 20
-"""A journal of so many rows or bytes is folded: enough to write a series once for many increments."""
+CHECKPOINT_ROWS = 1024
+CHECKPOINT_BYTES = 4 << 20
+"""A journal of so many rows or bytes is due for a checkpoint: enough to write a series once for many increments."""
 
 _PAUSE_SECONDS = 5.0
-"""After a fold that failed."""
+"""After a checkpoint that failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,15 +37,15 @@ class Database:
     """The database in a directory.
 
     Attributes:
-        folder: the directory.
+        directory: where it is.
     """
 
     def __init__(self, directory: Path) -> None:
-        self.folder = Folder(directory)
+        self.directory = Directory(directory)
         self._db: sqlite3.Connection | None = None
         self._lost = ""
-        self._fold_from = 0.0
-        self._folded = False
+        self._checkpoint_from = 0.0
+        self._checkpointed = False
         self._start_journal()
 
     def load(self) -> Snapshot:
@@ -56,7 +56,7 @@ class Database:
         """
         try:
             with translated():
-                self.folder.acquire()
+                self.directory.acquire()
             try:
                 return self._read()
             except StoreLost as error:
@@ -64,52 +64,52 @@ class Database:
                 return self._read()
         except StorageError as error:
             self._release()
-            raise StorageError(f"--storage.path={self.folder.directory}: {error}") from error
+            raise StorageError(f"--storage.path={self.directory.path}: {error}") from error
 
     def commit(self, batch: Batch) -> None:
         """Keep a batch on the disk.
 
         Raises:
             StorageError: nothing of it was kept.
-            StoreLost: only a whole batch can be kept.
+            StoreLost: only a snapshot batch can be kept.
         """
-        if self._lost and not batch.whole:
+        if self._lost and not batch.snapshot:
             raise StoreLost(self._lost)
         try:
             with translated():
-                self._replace(batch) if batch.whole else self._append(batch)
+                self._replace(batch) if batch.snapshot else self._append(batch)
         except StorageError as error:
             self._abandon(error)
             raise
 
     def tidy(self) -> None:
-        """Do what can wait until a commit is answered: note it, and fold a journal that has become long."""
+        """Do what can wait until a commit is answered: note it, and checkpoint a journal that has become long."""
         if self._db is None:
             return
         try:
             with translated():
-                self.folder.mark()
+                self.directory.mark()
                 self._shorten(self._db)
         except StorageError as error:
             self._abandon(error)
-            self._fold_from = time.monotonic() + _PAUSE_SECONDS
+            self._checkpoint_from = time.monotonic() + _PAUSE_SECONDS
             _log.warning("storage: could not tidy up after a commit: %s", error)
 
     def close(self) -> None:
-        """Fold the journal, leave one file, unlock the directory."""
+        """Checkpoint the journal, leave one file, unlock the directory."""
         try:
             with translated():
                 if self._db is not None:
-                    self._fold(self._db)
+                    self._checkpoint(self._db)
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                    self.folder.settle()
+                    self.directory.settle()
         except StorageError as error:
             _log.warning("storage: could not tidy up at the end: %s", error)
         self._release()
 
     @translated()
     def _read(self) -> Snapshot:
-        db = self._db = self.folder.open()
+        db = self._db = self.directory.open()
         schema.check(db)
         self._recall(db)
         snapshot = tables.read(db, self._changes)
@@ -118,8 +118,8 @@ class Database:
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
-            self._db = self.folder.open()
-            journal.forget_after(self._db, self.folder.acknowledged)
+            self._db = self.directory.open()
+            journal.forget_after(self._db, self.directory.acknowledged)
             self._recall(self._db)
         return self._db
 
@@ -127,9 +127,9 @@ class Database:
         """Learn what the journal holds."""
         blobs = journal.read(db)
         last = max(blobs)
-        if last < self.folder.acknowledged:
-            raise StoreLost(f"the database ends at commit {last} of {self.folder.acknowledged}")
-        self.folder.acknowledged = last
+        if last < self.directory.acknowledged:
+            raise StoreLost(f"the database ends at commit {last} of {self.directory.acknowledged}")
+        self.directory.acknowledged = last
         self._start_journal()
         for blob in filter(None, blobs.values()):
             self._note(unpack_batch(blob), len(blob))
@@ -137,38 +137,41 @@ class Database:
     def _append(self, batch: Batch) -> None:
         db = self._connection()
         blob = pack(batch)
-        journal.append(db, self.folder.acknowledged + 1, blob)
-        self.folder.acknowledged += 1
+        journal.append(db, self.directory.acknowledged + 1, blob)
+        self.directory.acknowledged += 1
         self._note(batch, len(blob))
 
     def _replace(self, batch: Batch) -> None:
-        db = self._db = self._db or self.folder.open()
-        number = self.folder.acknowledged + 1
+        db = self._db = self._db or self.directory.open()
+        number = self.directory.acknowledged + 1
         db.execute("BEGIN IMMEDIATE")
         tables.clear(db)
         tables.write(db, Changes([batch]), number)
         journal.restart(db, number)
         db.execute("COMMIT")
-        self.folder.acknowledged = number
+        self.directory.acknowledged = number
         self._start_journal()
         self._lost = ""
 
-    def _fold(self, db: sqlite3.Connection) -> None:
+    def _checkpoint(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
-        tables.write(db, self._changes, self.folder.acknowledged)
-        journal.restart(db, self.folder.acknowledged)
+        tables.write(db, self._changes, self.directory.acknowledged)
+        journal.restart(db, self.directory.acknowledged)
         db.execute("COMMIT")
         self._start_journal()
-        self._folded = True
+        self._checkpointed = True
 
     def _shorten(self, db: sqlite3.Connection) -> None:
-        """Fold a long journal, or write the log that a fold left back into the database: never both between commits."""
-        if self._folded:
+        """Checkpoint a long journal, or write the log of the last checkpoint back: never both between two commits."""
+        if self._checkpointed:
             # Never waits: where somebody else reads the database, the rest of the log stays for the next time.
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._folded = False
-        elif (self._rows >= FOLD_ROWS or self._bytes >= FOLD_BYTES) and time.monotonic() >= self._fold_from:
-            self._fold(db)
+            self._checkpointed = False
+        elif self._is_long() and time.monotonic() >= self._checkpoint_from:
+            self._checkpoint(db)
+
+    def _is_long(self) -> bool:
+        return self._rows >= CHECKPOINT_ROWS or self._bytes >= CHECKPOINT_BYTES
 
     def _start_journal(self) -> None:
         self._changes = Changes()
@@ -185,11 +188,11 @@ class Database:
         self._disconnect()
         if isinstance(error, StoreLost):
             self._lost = str(error)
-            self.folder.condemn(self._lost)
+            self.directory.condemn(self._lost)
 
     def _release(self) -> None:
         self._disconnect()
-        self.folder.release()
+        self.directory.release()
 
     def _disconnect(self) -> None:
         if self._db is not None:

@@ -17,7 +17,7 @@ def create(path: Path) -> None:
     _sync(path.parent)
 
 
-def set_aside(path: Path) -> str | None:
+def quarantine(path: Path) -> str | None:
     """Rename a database and its write-ahead log; the new name, or None where there was nothing to rename.
 
     Raises:

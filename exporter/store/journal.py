@@ -1,4 +1,4 @@
-"""The journal: one row a batch, numbered without a gap, behind a first row that says what is folded already."""
+"""The journal: one row a batch, numbered without a gap, behind a first row that says how far the tables go."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from exporter.store.codec import opened, sealed
 
 
 def read(db: sqlite3.Connection) -> dict[int, bytes]:
-    """The batches that are not folded yet by number, after the empty first row.
+    """The batches that no checkpoint brought into the tables yet, by number, after the empty first row.
 
     Raises:
         StoreLost: a row is damaged or missing.

@@ -14,7 +14,7 @@ from pathlib import Path
 from exporter.errors import StorageError
 
 
-class Lease:
+class DirectoryLock:
     """The lock on a directory."""
 
     def __init__(self, directory: Path) -> None:

@@ -6,7 +6,7 @@ from exporter.store.base import Batch, Snapshot
 class MemoryStore:
     """A store for those who want no file; counters start at 0 with a new created timestamp at every start."""
 
-    set_aside = None
+    quarantined = None
 
     def load(self) -> Snapshot:
         """Nothing."""

@@ -2,7 +2,7 @@
 
 Four tables, each row with a checksum over its numbers and its blob:
 
-- journal: one batch a row. The first row is empty and says up to where the others were folded into the tables below.
+- journal: one batch a row. The first row is empty and says up to which commit the tables below go.
 - series: 256 series a row, by number / 256.
 - calls: opaque states in the order of their last commit, which ``place`` numbers.
 - assistants: opaque states.
@@ -27,7 +27,7 @@ MIGRATIONS = (
         place INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE, checksum INTEGER NOT NULL, blob BLOB NOT NULL
     );
     CREATE TABLE assistants (key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, blob BLOB NOT NULL);
-    -- Nothing is folded yet; the number is the checksum of an empty blob behind the number 0.
+    -- No checkpoint yet; the number is the checksum of an empty blob behind the number 0.
     INSERT INTO journal VALUES (0, 455757471, x'');
     """,
 )

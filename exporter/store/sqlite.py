@@ -25,9 +25,9 @@ class SqliteStore:
         self._closed = False
 
     @property
-    def set_aside(self) -> str | None:
+    def quarantined(self) -> str | None:
         """The name that the last damaged database was given; None where there was none."""
-        return self._database.folder.set_aside
+        return self._database.directory.quarantined
 
     def load(self) -> Snapshot:
         """Everything kept so far; nothing, where the database was damaged and had to be quarantined.
@@ -42,14 +42,14 @@ class SqliteStore:
 
         Raises:
             StorageError: nothing of the batch was kept.
-            StoreLost: as before, and every batch is refused until a whole one comes.
+            StoreLost: as before, and every batch is refused until a snapshot comes.
         """
         kept = asyncio.get_running_loop().create_future()
         self._thread.submit(self._commit, batch, kept)
         await kept
 
     async def close(self) -> None:
-        """Finish what was handed over, fold the journal, release the directory. A second time does nothing."""
+        """Finish what was handed over, checkpoint the journal, release the directory. A second time does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -1,4 +1,4 @@
-"""The tables that the journal is folded into: reading them whole, and writing what changed.
+"""The tables that checkpoints bring the journal into: reading them whole, and writing what changed.
 
 Statements carry many rows each. The interpreter lock is given up and fetched again at every step of a statement, and
 beside a busy event loop each of these waits for 5 ms.

@@ -29,7 +29,7 @@ def event(name: str) -> Event:
 class ScriptedStore:
     """Keeps nothing; a commit ends as the script says, or waits for the gate."""
 
-    set_aside = None
+    quarantined = None
 
     def __init__(self, *script: Exception | None) -> None:
         self.script = [None, *script]
@@ -127,6 +127,20 @@ async def test_refused_batch_leaves_no_trace() -> None:
         assert recorder.ready is None
 
 
+async def test_usage_is_written_again_after_a_failed_commit() -> None:
+    """When label values were last used is due until a commit has kept it, not for an hour after one that failed."""
+    store = ScriptedStore(None, StorageError("disk full"), None)
+    async with recording(store, clock=lambda: DAY) as recorder:
+        await recorder.record(event("hang"))
+        written = []
+        for _ in range(3):
+            recorder._retire_at = 0.0
+            await recorder.tidy()
+            written.append(any(b"assistant_id" in (blob or b"") for blob in store.batches[-1].assistants.values()))
+            store.batches.append(Batch([], [], [], {}, {}))
+    assert written == [True, True, False]
+
+
 async def test_unexpected_fault_of_a_store_refuses_too() -> None:
     """Whatever a store raises, requests get their answer and the next ones are kept."""
     async with recording(ScriptedStore(RuntimeError("private words"))) as recorder:
@@ -143,7 +157,7 @@ async def test_store_that_lost_everything_gets_it_again() -> None:
         with pytest.raises(StorageError):
             await recorder.record(event("status-update-queued"))
         whole = store.batches[-1]
-        assert whole.whole
+        assert whole.snapshot
         assert {series.metric for series in whole.series} >= {"voice_hangs_total", "voice_calls_started_total"}
         assert any(series.metric == "voice_hangs_total" and series.cells == [1] for series in whole.series)
         assert len(whole.calls) == len(whole.assistants) == 1
@@ -185,7 +199,7 @@ def calls_only(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("voice_") and "voice_exporter" not in line]
 
 
-async def test_damaged_database_is_set_aside(tmp_path: Path) -> None:
+async def test_damaged_database_is_quarantined(tmp_path: Path) -> None:
     """A database that is none is quarantined and counted, and events count again from 0."""
     (tmp_path / "voice-exporter.db").write_bytes(b"no database at all" * 100)
     async with recording(SqliteStore(tmp_path)) as recorder:

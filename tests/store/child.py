@@ -17,7 +17,7 @@ from tests.store.model import batch, numbered
 
 
 def say(word: object) -> None:
-    """Tell the parent, at once."""
+    """Print it for the parent, at once."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
@@ -49,6 +49,6 @@ async def limited(store: SqliteStore) -> None:
 
 
 if __name__ == "__main__":
-    database.FOLD_ROWS = 7
+    database.CHECKPOINT_ROWS = 7
     modes = {"forever": forever, "limited": limited}
     uvloop.run(modes[sys.argv[1]](SqliteStore(Path(sys.argv[2]))))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exporter.store.database import Database
-from tests.store.model import batch, born
+from tests.store.model import batch, created
 
 EVENTS_OF_A_CALL = 10
 EVENTS_OF_A_COMMIT = 16
@@ -18,7 +18,7 @@ def grow(directory: Path, events: int, looks: int = 20) -> Iterator[int]:
     """Commit so many events of ever new calls and yield the size of all files, in bytes, now and then."""
     database = Database(directory)
     database.load()
-    database.commit(batch([born(number, 16) for number in range(1, 1001)]))
+    database.commit(batch([created(number, 16) for number in range(1, 1001)]))
     commits = events // EVENTS_OF_A_COMMIT
     for commit in range(commits):
         first = commit * EVENTS_OF_A_COMMIT

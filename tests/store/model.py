@@ -13,20 +13,20 @@ def batch(
     calls: dict[int, bytes | None] | None = None,
     assistants: dict[int, bytes | None] | None = None,
     *,
-    whole: bool = False,
+    snapshot: bool = False,
 ) -> Batch:
     """A batch of what the test is about."""
-    return Batch(series or [], increments or [], dropped or [], calls or {}, assistants or {}, whole)
+    return Batch(series or [], increments or [], dropped or [], calls or {}, assistants or {}, snapshot)
 
 
-def born(number: int, cells: int = 1) -> StoredSeries:
+def created(number: int, cells: int = 1) -> StoredSeries:
     """A new series."""
     return StoredSeries(number, "voice_hangs_total", ("vapi", f"assistant-{number}"), 1.5e9 + number, 7, [0] * cells)
 
 
 def numbered(number: int) -> Batch:
     """The batch of that number: series 1 counts batches, and series, calls and assistants come and go."""
-    begins = [born(1, 4), *(born(n) for n in range(2, 400))] if number == 1 else [born(1000 + number, 2)]
+    begins = [created(1, 4), *(created(n) for n in range(2, 400))] if number == 1 else [created(1000 + number, 2)]
     increments: list[tuple[int, CellDeltas]] = [(1, ((0, 1), (1 + number % 3, number)))]
     increments += [(2 + (number * step) % 390, ((0, step),)) for step in range(1, 8)]
     return batch(
@@ -54,7 +54,7 @@ class Model:
 
     def commit(self, new: Batch) -> None:
         """Do what the batch says, in the order of its fields."""
-        if new.whole:
+        if new.snapshot:
             self.series, self.calls, self.assistants = {}, {}, {}
         for one in new.series:
             self.series[one.id] = StoredSeries(one.id, one.metric, one.labels, one.created, one.shape, [*one.cells])
@@ -85,7 +85,7 @@ def kept(directory: Path) -> Snapshot:
     database = Database(directory)
     snapshot = database.load()
     database.close()
-    assert database.folder.set_aside is None
+    assert database.directory.quarantined is None
     return snapshot
 
 

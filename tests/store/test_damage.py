@@ -33,7 +33,7 @@ def closed() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def killed() -> Iterator[Path]:
-    """Files as a process leaves them that is killed: the write-ahead log holds folds and the latest batches."""
+    """Files as a process leaves them that is killed: the write-ahead log holds checkpoints and the latest batches."""
     with tempfile.TemporaryDirectory(dir=RAM) as directory:
         corpse = Path(directory)
         filled(corpse / "live", lambda database: copy(corpse, database))
@@ -42,7 +42,7 @@ def killed() -> Iterator[Path]:
 
 def filled(directory: Path, end: Callable[[Database], None]) -> Path:
     """A database with the batches in it."""
-    with patch.object(database, "FOLD_ROWS", 8):
+    with patch.object(database, "CHECKPOINT_ROWS", 8):
         store = Database(directory)
         store.load()
         for each in BATCHES:
@@ -81,15 +81,15 @@ def loaded(directory: Path) -> tuple[Snapshot, str | None]:
     after = kept(directory)
     assert after.calls == [*found.calls, (77, b"goes on")]
     assert after.series == found.series
-    return found, store.folder.set_aside
+    return found, store.directory.quarantined
 
 
 def check(path: Path) -> bool:
     """Whether the damage was found; if not, it must have done no harm."""
-    found, set_aside = loaded(path.parent)
-    assert same(found, EMPTY if set_aside else TRUTH)
-    assert set_aside is None or (path.parent / set_aside).exists()
-    return set_aside is not None
+    found, quarantined = loaded(path.parent)
+    assert same(found, EMPTY if quarantined else TRUTH)
+    assert quarantined is None or (path.parent / quarantined).exists()
+    return quarantined is not None
 
 
 @pytest.mark.parametrize(("state", "name"), [("closed", NAME), ("killed", NAME), ("killed", NAME + "-wal")])
@@ -132,7 +132,7 @@ def test_something_else(closed: Path, content: bytes) -> None:
         assert check(path)
 
 
-def test_set_aside(killed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quarantined(killed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The damaged files keep their content under a dated name, twice in a second too, and the log says so."""
     monkeypatch.setattr(time, "strftime", lambda *_: "20260102T030405Z")
     for path in copies(killed, NAME, 1):
@@ -152,7 +152,7 @@ def test_deleted(closed: Path, caplog: pytest.LogCaptureFixture) -> None:
     for path in copies(closed, NAME, 1):
         path.unlink()
         assert loaded(path.parent) == (EMPTY, None)
-        assert "the database file is gone: nothing left to quarantined" in caplog.text
+        assert "the database file is gone: nothing left to quarantine" in caplog.text
 
 
 def test_an_older_copy_in_its_place(directory: Path, tmp_path: Path) -> None:
@@ -179,31 +179,31 @@ def lost(directory: Path) -> Database:
     return store
 
 
-def test_a_lost_store_waits_for_a_whole_batch(lost: Database, directory: Path) -> None:
-    """Every batch is refused until a whole one comes; from then on all is well."""
+def test_a_lost_store_waits_for_a_snapshot_batch(lost: Database, directory: Path) -> None:
+    """Every batch is refused until a snapshot comes; from then on all is well."""
     with pytest.raises(StoreLost, match="damaged"):
         lost.commit(numbered(3))
-    whole = batch(numbered(1).series, calls={5: b"five"}, whole=True)
-    lost.commit(whole)
+    rebuilt = batch(numbered(1).series, calls={5: b"five"}, snapshot=True)
+    lost.commit(rebuilt)
     lost.tidy()
     lost.commit(numbered(2))
     lost.close()
-    assert lost.folder.set_aside is not None
-    assert re.fullmatch(r"voice-exporter\.db\.corrupt-\d{8}T\d{6}Z", lost.folder.set_aside)
-    assert same(kept(directory), Model(whole, numbered(2)).snapshot())
+    assert lost.directory.quarantined is not None
+    assert re.fullmatch(r"voice-exporter\.db\.corrupt-\d{8}T\d{6}Z", lost.directory.quarantined)
+    assert same(kept(directory), Model(rebuilt, numbered(2)).snapshot())
 
 
 def test_a_lost_store_that_dies(lost: Database, directory: Path) -> None:
-    """A process that dies before the whole batch starts with nothing, and says so again."""
+    """A process that dies before the snapshot batch starts with nothing, and says so again."""
     lost._release()
-    found, set_aside = loaded(directory)
+    found, quarantined = loaded(directory)
     assert same(found, EMPTY)
-    assert set_aside is not None
+    assert quarantined is not None
 
 
 @pytest.mark.parametrize("everything", [True, False])
 def test_deleted_while_it_runs(directory: Path, everything: bool) -> None:
-    """A file or directory that somebody deletes is missed after the next commit, and made anew by a whole batch."""
+    """A file or directory that somebody deletes is missed after the next commit, and made anew by a snapshot batch."""
     store = Database(directory)
     store.load()
     store.commit(numbered(1))
@@ -215,18 +215,18 @@ def test_deleted_while_it_runs(directory: Path, everything: bool) -> None:
     store.tidy()
     with pytest.raises(StoreLost, match="the database file is gone"):
         store.commit(numbered(3))
-    whole = batch(numbered(1).series, whole=True)
-    store.commit(whole)
+    rebuilt = batch(numbered(1).series, snapshot=True)
+    store.commit(rebuilt)
     store.tidy()
     with pytest.raises(StorageError, match="another process"):
         Database(directory).load()
     store.close()
-    assert same(kept(directory), Model(whole).snapshot())
+    assert same(kept(directory), Model(rebuilt).snapshot())
 
 
-def test_a_fold_that_finds_damage(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_finds_damage(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Series that are damaged while the process runs are noticed when they are next written."""
-    monkeypatch.setattr(database, "FOLD_ROWS", 1)
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 1)
     store = Database(directory)
     store.load()
     store.commit(numbered(1))

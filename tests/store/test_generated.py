@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from exporter.store import database
 from exporter.store.base import Batch
 from exporter.store.database import Database
-from tests.store.model import RAM, Model, batch, born, same
+from tests.store.model import RAM, Model, batch, created, same
 
 AMOUNTS = st.integers(-3, 2**70)
 STATES = st.dictionaries(st.sampled_from([-(2**63), -1, *range(9), 2**63 - 1]), st.none() | st.binary(max_size=30))
@@ -22,7 +22,7 @@ class Restarts(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = patch.multiple(database, FOLD_ROWS=4, FOLD_BYTES=3000)
+        self.patch = patch.multiple(database, CHECKPOINT_ROWS=4, CHECKPOINT_BYTES=3000)
         self.patch.start()
         self.directory = tempfile.TemporaryDirectory(dir=RAM)
         self.model = Model()
@@ -35,24 +35,24 @@ class Restarts(RuleBasedStateMachine):
         assert same(opened.load(), self.model.snapshot())
         return opened
 
-    def drawn(self, data: st.DataObject, *, whole: bool) -> Batch:
+    def drawn(self, data: st.DataObject, *, snapshot: bool) -> Batch:
         """A batch that fits what is there."""
-        series = [born(self.next + n, 3) for n in range(data.draw(st.integers(0, 3)))]
+        series = [created(self.next + n, 3) for n in range(data.draw(st.integers(0, 3)))]
         self.next += len(series) + data.draw(st.sampled_from([0, 300]))
-        for one in series if whole else []:
+        for one in series if snapshot else []:
             one.cells[:] = data.draw(st.lists(AMOUNTS, min_size=3, max_size=3))
-        known = [one.id for one in series] + ([] if whole else [*self.model.series])
+        known = [one.id for one in series] + ([] if snapshot else [*self.model.series])
         cells = st.lists(st.tuples(st.integers(0, 2), AMOUNTS), max_size=3).map(tuple)
         some = st.lists(st.sampled_from(known), max_size=5) if known else st.just([])
         increments = [(number, data.draw(cells)) for number in data.draw(some)]
         return batch(
-            series, increments, sorted(set(data.draw(some))), data.draw(STATES), data.draw(STATES), whole=whole
+            series, increments, sorted(set(data.draw(some))), data.draw(STATES), data.draw(STATES), snapshot=snapshot
         )
 
-    @rule(data=st.data(), whole=st.sampled_from([False] * 9 + [True]))
-    def commit(self, data: st.DataObject, whole: bool) -> None:
+    @rule(data=st.data(), snapshot=st.sampled_from([False] * 9 + [True]))
+    def commit(self, data: st.DataObject, snapshot: bool) -> None:
         """A batch is kept."""
-        drawn = self.drawn(data, whole=whole)
+        drawn = self.drawn(data, snapshot=snapshot)
         self.database.commit(drawn)
         self.database.tidy()
         self.model.commit(drawn)
@@ -75,9 +75,9 @@ class Restarts(RuleBasedStateMachine):
         self.database._disconnect()
 
     @invariant()
-    def nothing_set_aside(self) -> None:
+    def nothing_quarantined(self) -> None:
         """A sound database is never taken for a damaged one."""
-        assert self.database.folder.set_aside is None
+        assert self.database.directory.quarantined is None
 
     def teardown(self) -> None:
         """One last look."""

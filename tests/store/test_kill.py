@@ -1,4 +1,4 @@
-"""kill -9: what was acknowledged is kept, and of the rest a whole batch or nothing."""
+"""kill -9: what was acknowledged is kept, and of the rest all of a batch or nothing."""
 
 import random
 import shutil

@@ -15,7 +15,7 @@ VERSION_1 = Path(__file__).parent / "fixtures" / "version-1.sql"
 
 @pytest.fixture
 def old(directory: Path) -> Path:
-    """A database as version 1 left it, with a journal that is not folded yet."""
+    """A database as version 1 left it, with a journal that waits for a checkpoint."""
     directory.mkdir()
     db = sqlite3.connect(directory / "voice-exporter.db")
     db.executescript(VERSION_1.read_text())

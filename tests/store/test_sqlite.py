@@ -9,15 +9,15 @@ import pytest
 from exporter.store import database
 from exporter.store.database import Database
 from exporter.store.sqlite import SqliteStore
-from tests.store.model import Model, batch, born, files, kept, numbered, same
+from tests.store.model import Model, batch, created, files, kept, numbered, same
 
-pytestmark = pytest.mark.usefixtures("folds_often")
+pytestmark = pytest.mark.usefixtures("checkpoints_often")
 
 
 @pytest.fixture
-def folds_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let journals be short, so that a test sees folds too."""
-    monkeypatch.setattr(database, "FOLD_ROWS", 5)
+def checkpoints_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let journals be short, so that a test sees checkpoints too."""
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 5)
 
 
 async def test_nothing_is_kept_at_first(directory: Path) -> None:
@@ -29,7 +29,7 @@ async def test_nothing_is_kept_at_first(directory: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6, 53])
 async def test_restart(store: SqliteStore, directory: Path, count: int) -> None:
-    """What was committed is there after a restart, folded or not, and after another one without commits."""
+    """What was committed is there after a restart, with and without a checkpoint, and after one more restart."""
     batches = [numbered(number) for number in range(1, count + 1)]
     for each in batches:
         await store.commit(each)
@@ -39,7 +39,7 @@ async def test_restart(store: SqliteStore, directory: Path, count: int) -> None:
 
 
 async def test_calls_come_in_the_order_of_their_last_commit(store: SqliteStore, directory: Path) -> None:
-    """A call that is committed again moves to the end, across folds and restarts."""
+    """A call that is committed again moves to the end, across checkpoints and restarts."""
     for number in range(7):
         await store.commit(batch(calls={number: b"old"}))
     await store.commit(batch(calls={3: b"new", 1: b"new"}))
@@ -50,7 +50,7 @@ async def test_calls_come_in_the_order_of_their_last_commit(store: SqliteStore, 
 @pytest.mark.parametrize("amount", [2**63, 2**64, 10**40, -(2**63) - 1, -(10**40), -5])
 async def test_amounts_of_any_size(store: SqliteStore, directory: Path, amount: int) -> None:
     """No amount and no sum is too large or too small to be kept exactly."""
-    await store.commit(batch([born(1, 2)], [(1, ((1, amount),))]))
+    await store.commit(batch([created(1, 2)], [(1, ((1, amount),))]))
     for _ in range(6):
         await store.commit(batch(increments=[(1, ((1, amount),))], calls={1: b"\xff\x00"}))
     await store.close()
@@ -59,7 +59,7 @@ async def test_amounts_of_any_size(store: SqliteStore, directory: Path, amount: 
 
 async def test_the_list_of_a_series_stays_the_callers(store: SqliteStore, directory: Path) -> None:
     """A caller that goes on counting in the cells it handed over counts nothing twice."""
-    one = born(1)
+    one = created(1)
     await store.commit(batch([one], [(1, ((0, 3),))]))
     one.cells[0] += 3
     await store.close()
@@ -68,7 +68,7 @@ async def test_the_list_of_a_series_stays_the_callers(store: SqliteStore, direct
 
 async def test_a_series_nobody_knows(store: SqliteStore, directory: Path) -> None:
     """An increment of a dropped series changes nothing."""
-    await store.commit(batch([born(1), born(2)]))
+    await store.commit(batch([created(1), created(2)]))
     await store.commit(batch(dropped=[1]))
     await store.commit(batch(increments=[(1, ((0, 1),)), (2, ((0, 1),))]))
     await store.close()
@@ -76,20 +76,20 @@ async def test_a_series_nobody_knows(store: SqliteStore, directory: Path) -> Non
 
 
 async def test_a_number_used_again(store: SqliteStore, directory: Path) -> None:
-    """A series that is born under the number of a dropped one starts anew."""
-    await store.commit(batch([born(1)], [(1, ((0, 5),))]))
+    """A series that is created under the number of a dropped one starts anew."""
+    await store.commit(batch([created(1)], [(1, ((0, 5),))]))
     await store.commit(batch(dropped=[1]))
-    await store.commit(batch([born(1)], [(1, ((0, 2),))]))
+    await store.commit(batch([created(1)], [(1, ((0, 2),))]))
     await store.close()
     assert [one.cells for one in kept(directory).series] == [[2]]
 
 
-async def test_a_whole_batch(store: SqliteStore, directory: Path) -> None:
-    """A whole batch takes the place of everything, with the values that its series have."""
+async def test_a_snapshot_batch(store: SqliteStore, directory: Path) -> None:
+    """A snapshot batch takes the place of everything, with the values that its series have."""
     await store.commit(numbered(1))
-    one = born(500, 2)
+    one = created(500, 2)
     one.cells[:] = [4, 10**30]
-    await store.commit(batch([one], calls={2: b"b", 1: b"a"}, assistants={9: b"z"}, whole=True))
+    await store.commit(batch([one], calls={2: b"b", 1: b"a"}, assistants={9: b"z"}, snapshot=True))
     await store.commit(batch(increments=[(500, ((0, 1),))], calls={2: b"c"}))
     await store.close()
     found = kept(directory)
@@ -138,14 +138,14 @@ def test_a_commit_outlives_its_loop(directory: Path) -> None:
     assert same(kept(directory), Model(numbered(1)).snapshot())
 
 
-async def test_a_defect_is_told_to_the_one_who_waits(store: SqliteStore) -> None:
+async def test_a_bug_is_reported_to_the_one_who_waits(store: SqliteStore) -> None:
     """A batch that can't be encoded fails where it was handed over, and the next one is kept."""
     with pytest.raises(TypeError):
         await store.commit(batch(calls={1: object()}))  # type: ignore[dict-item]  # that is the defect
     await store.commit(numbered(1))
 
 
-async def test_a_defect_in_tidying_up(
+async def test_a_bug_in_tidying_up(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What goes wrong after the answer is in the log, and the next commit is served."""
@@ -155,12 +155,12 @@ async def test_a_defect_in_tidying_up(
     assert "division by zero" in caplog.text
 
 
-async def test_set_aside(store: SqliteStore, directory: Path) -> None:
-    """A store that was damaged tells the name of what it quarantined."""
-    assert store.set_aside is None
+async def test_quarantined(store: SqliteStore, directory: Path) -> None:
+    """A store that was damaged gives the name of what it quarantined."""
+    assert store.quarantined is None
     await store.close()
     (directory / "voice-exporter.db").write_bytes(b"garbage")
     damaged = SqliteStore(directory)
     assert same(damaged.load(), Model().snapshot())
     await damaged.close()
-    assert damaged.set_aside in files(directory)
+    assert damaged.quarantined in files(directory)

@@ -52,10 +52,10 @@ def commit_until_full(store: Database) -> list[int]:
     return done
 
 
-@pytest.mark.parametrize("fold_rows", [7, 10**6])
-def test_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch, fold_rows: int) -> None:
+@pytest.mark.parametrize("checkpoint_rows", [7, 10**6])
+def test_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_rows: int) -> None:
     """On a full disk commits fail and nothing of them is kept; with space again they succeed."""
-    monkeypatch.setattr(database, "FOLD_ROWS", fold_rows)
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", checkpoint_rows)
     monkeypatch.setattr(database, "_PAUSE_SECONDS", 0.0)
     store = Database(small_disk / "data")
     store.load()
@@ -117,7 +117,7 @@ def test_locked_by_another_process(store: Database, directory: Path, monkeypatch
 
 def test_read_by_another_process(store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who reads the database for long delays nothing and loses nothing."""
-    monkeypatch.setattr(database, "FOLD_ROWS", 3)
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 3)
     other = sqlite3.connect(directory / "voice-exporter.db", isolation_level=None)
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM journal").fetchone()
@@ -193,40 +193,42 @@ def test_a_commit_that_was_kept_and_failed_is_undone(ghost: Database, directory:
 
 
 def test_a_commit_that_was_kept_and_failed_before_a_crash(ghost: Database, directory: Path) -> None:
-    """A process that dies right after it finds the whole batch."""
+    """A process that dies right after it finds all of the batch."""
     ghost._release()
     assert same(kept(directory), Model(numbered(1), numbered(2)).snapshot())
 
 
-def test_a_whole_batch_that_was_kept_and_failed(store: Database, directory: Path) -> None:
-    """A lost store that kept a whole batch and reported that it did not takes the next one."""
+def test_a_snapshot_batch_that_was_kept_and_failed(store: Database, directory: Path) -> None:
+    """A lost store that kept a snapshot batch and reported that it did not takes the next one."""
     store._disconnect()
     (directory / "voice-exporter.db").write_bytes(b"garbage")
-    whole = batch(numbered(1).series, calls={1: b"one"}, whole=True)
+    rebuilt = batch(numbered(1).series, calls={1: b"one"}, snapshot=True)
     with pytest.raises(StoreLost):
-        store.commit(whole)
-    store.commit(whole)
+        store.commit(rebuilt)
+    store.commit(rebuilt)
     store._lost = "as if the COMMIT had failed"
-    store.folder.acknowledged -= 1
+    store.directory.acknowledged -= 1
     store._disconnect()
-    later = batch(numbered(1).series, calls={2: b"two"}, whole=True)
+    later = batch(numbered(1).series, calls={2: b"two"}, snapshot=True)
     store.commit(later)
     store.close()
     assert same(kept(directory), Model(later).snapshot())
 
 
-def test_a_fold_that_was_kept_and_failed(store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fold that succeeds and reports that it did not counts nothing twice."""
+def test_a_checkpoint_that_was_kept_and_failed(
+    store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that succeeds and reports that it did not counts nothing twice."""
 
-    def fold(self: Database, db: sqlite3.Connection) -> None:
+    def checkpoint(self: Database, db: sqlite3.Connection) -> None:
         real(self, db)
         raise StorageError("as if the COMMIT had failed")
 
-    real = Database._fold
-    monkeypatch.setattr(database, "FOLD_ROWS", 2)
+    real = Database._checkpoint
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 2)
     store.commit(numbered(2))
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "_fold", fold)
+        patch.setattr(Database, "_checkpoint", checkpoint)
         store.tidy()
     store.commit(numbered(3))
     store.close()
