@@ -5,12 +5,15 @@ takes; a field ``for_`` is the key ``for``.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from exporter.assets.promql import num, percent
 from exporter.config.kinds import URL
-from exporter.yamlfile.kinds import BOOLEAN, choice, duration, integer, kind, number
-from exporter.yamlfile.schema import Kind
+from exporter.errors import Invalid
+from exporter.yamlfile.fields import build, keys
+from exporter.yamlfile.kinds import BOOLEAN, choice, duration, integer, kind, listed, number
+from exporter.yamlfile.schema import Kind, check
+from exporter.yamlfile.tree import Node
 
 SEVERITIES: Final = ("critical", "high", "warning", "info")
 """critical pages, high tells the operators now, warning is a ticket, info can wait."""
@@ -48,12 +51,6 @@ Count = Annotated[int, COUNT]
 Url = Annotated[str, URL]
 Flag = Annotated[bool, BOOLEAN]
 Severity = Annotated[str, SEVERITY]
-
-
-def kind_of(hint: Any) -> Kind:  # noqa: ANN401 - a type hint can be anything
-    """What a key takes whose field has that type."""
-    found: Kind = hint.__metadata__[0]
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +273,21 @@ class BurnRate:
     severity: Severity
 
 
+def _burn_rate(node: Node) -> BurnRate:
+    found = check(node, _BURN_RATE)
+    if not found.faults and len(found.values) < len(_BURN_RATE):
+        found.faults.append(node.fault("is incomplete: a burn rate has factor, short, long and severity"))
+    elif not found.faults and found.values["short"] >= found.values["long"]:
+        found.faults.append(node.fault("has a short window that is not shorter than the long one: swap them"))
+    if found.faults:
+        raise Invalid(*found.faults)
+    return build(BurnRate, found.values)
+
+
+_BURN_RATE: Final = tuple(keys(BurnRate))
+BURN_RATES: Final = listed(Kind("factor, short, long and severity", _burn_rate), "burn rates")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slo:
     """Service level objectives."""
@@ -284,7 +296,7 @@ class Slo:
     window: Window
     calls_without_hang: CallsWithoutHang
     fast_responses: FastResponses
-    burn_rates: tuple[BurnRate, ...]
+    burn_rates: Annotated[tuple[BurnRate, ...], BURN_RATES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,15 @@
 """Reads thresholds: those that come with the package, and an operator's own over them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
-from exporter.assets.model import WINDOW, BurnRate, Thresholds, kind_of
-from exporter.errors import ConfigError, Invalid
+from exporter.assets.model import WINDOW, Thresholds
+from exporter.errors import ConfigError
 from exporter.metrics.catalogue import RESPONSE
 from exporter.yamlfile.durations import format_duration
-from exporter.yamlfile.kinds import listed
-from exporter.yamlfile.schema import Found, Key, Kind, check
+from exporter.yamlfile.fields import build, keys
+from exporter.yamlfile.schema import Found, Key, check
 from exporter.yamlfile.tree import Node, read_tree
 
 __all__ = ["DEFAULTS", "SCRAPES", "ConfigError", "Thresholds", "load"]
@@ -43,8 +42,7 @@ def load(path: Path | None = None) -> Thresholds:
     if own.faults:
         raise ConfigError(*own.faults)
     widened = tuple(_widen(values))
-    loaded: Thresholds = _build(Thresholds, {**values, "widened": widened}, "")
-    return loaded
+    return build(Thresholds, {**values, "widened": widened})
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,43 +83,5 @@ def _widen(values: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _name(field: str) -> str:
-    return field.removesuffix("_")
-
-
-def _keys(section: type, prefix: str) -> Iterator[Key]:
-    for field, hint in get_type_hints(section, include_extras=True).items():
-        path = f"{prefix}{_name(field)}"
-        if path == _RATES:
-            yield Key(path, _BURN_RATES, "", "")
-        elif is_dataclass(hint) and isinstance(hint, type):
-            yield from _keys(hint, f"{path}.")
-        elif path != "widened":
-            yield Key(path, kind_of(hint), "", "")
-
-
-def _build(section: Any, values: Mapping[str, Any], prefix: str) -> Any:  # noqa: ANN401 - any class of the model
-    hints = get_type_hints(section)
-    arguments = {}
-    for field in fields(section):
-        path = f"{prefix}{_name(field.name)}"
-        hint = hints[field.name]
-        arguments[field.name] = _build(hint, values, f"{path}.") if is_dataclass(hint) else values[path]
-    return section(**arguments)
-
-
-def _burn_rate(node: Node) -> BurnRate:
-    keys = tuple(_keys(BurnRate, ""))
-    found = check(node, keys)
-    if not found.faults and len(found.values) < len(keys):
-        found.faults.append(node.fault("is incomplete: a burn rate has factor, short, long and severity"))
-    elif not found.faults and found.values["short"] >= found.values["long"]:
-        found.faults.append(node.fault("has a short window that is not shorter than the long one: swap them"))
-    if found.faults:
-        raise Invalid(*found.faults)
-    return BurnRate(**found.values)
-
-
-_BURN_RATES: Final = listed(Kind("factor, short, long and severity", _burn_rate), "burn rates")
-KEYS: Final = tuple(_keys(Thresholds, ""))
+KEYS: Final = tuple(keys(Thresholds))
 """What a thresholds file may hold."""

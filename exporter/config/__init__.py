@@ -1,7 +1,8 @@
 """The configuration: a YAML file, the files that it names, and the environment."""
 
+from exporter.config.auth import Auth
 from exporter.config.load import load, reference, restart_only_changes
-from exporter.config.settings import Auth, Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
+from exporter.config.settings import Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
 
 __all__ = [
     "Auth",

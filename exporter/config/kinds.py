@@ -1,20 +1,23 @@
 """What keys of the configuration may take that no other file needs."""
 
 import re
+import struct
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from exporter.config.settings import Target, utc
+from exporter.config.signing import compile_template
 from exporter.errors import Invalid
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.metric import NANO
-from exporter.yamlfile.kinds import kind, listed, number, text
-from exporter.yamlfile.schema import Key, Kind, check, unknown
+from exporter.yamlfile.kinds import TEXT, choice, integer, kind, listed, mapped, number, text
+from exporter.yamlfile.schema import Found, Key, Kind, check
 from exporter.yamlfile.tree import Node
 
 HISTOGRAMS: Final = {
@@ -26,6 +29,9 @@ THRESHOLDS: Final[Mapping[str, tuple[float, ...]]] = {"response_seconds": (3.0,)
 """Bounds that the thresholds documented with the hang and error events need, in seconds."""
 
 MAX_BOUNDS: Final = 100
+
+LABELS: Final = ("assistant_id", "provider", "model", "error_code", "tool")
+"""Labels whose distinct values are limited."""
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _EVENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,6 +49,16 @@ def secret_of(data: bytes) -> bytes:
     return data
 
 
+def utc() -> ZoneInfo:
+    """The time zone UTC, on machines without time zone data too."""
+    try:
+        return ZoneInfo("UTC")
+    except ZoneInfoNotFoundError:
+        # One type of local time, no transitions: https://www.rfc-editor.org/rfc/rfc8536#section-3
+        data = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+        return ZoneInfo.from_file(BytesIO(data), key="UTC")
+
+
 def _header(value: object) -> str:
     name = text(value)
     if not _HEADER.fullmatch(name):
@@ -57,10 +73,10 @@ def _event(value: object) -> str:
     return name
 
 
-def _path(node: Node) -> tuple[Path, Node]:
-    if not isinstance(node.value, str) or not node.value:
-        raise Invalid(node.fault("expected the path of a file"))
-    return Path(node.value), node
+def _path(value: object) -> Path:
+    if not text(value):
+        raise ValueError
+    return Path(text(value))
 
 
 def _url(value: object) -> str:
@@ -72,15 +88,6 @@ def _url(value: object) -> str:
     if "@" in parts.netloc or parts.fragment:
         raise ValueError
     return url
-
-
-def _target(node: Node) -> Target:
-    found = check(node, _TARGET_KEYS)
-    if "url" not in found.values and not found.faults:
-        found.fault("url", "is missing: say where the application listens")
-    if found.faults:
-        raise Invalid(*found.faults)
-    return Target(**found.values)
 
 
 def _timezone(node: Node) -> ZoneInfo:
@@ -96,23 +103,11 @@ def _timezone(node: Node) -> ZoneInfo:
     raise Invalid(node.fault(f"expected a time zone of the IANA database; {example}"))
 
 
-def _buckets(node: Node) -> Mapping[str, tuple[float, ...]]:
-    if not isinstance(node.value, dict):
-        raise Invalid(node.fault("expected metric names, without voice_, with a list of bounds each"))
-    faults = [inner.fault(unknown(name, HISTOGRAMS)) for name, inner in node.value.items() if name not in HISTOGRAMS]
-    bounds = {}
-    for name, inner in node.value.items():
-        if name in HISTOGRAMS:
-            try:
-                bounds[name] = _bounds(name, inner)
-            except Invalid as error:
-                faults += error.faults
-    if faults:
-        raise Invalid(*faults)
-    return bounds
+def _bounds(name: str) -> Kind:
+    return Kind("a list of bounds", partial(_read_bounds, name))
 
 
-def _bounds(name: str, node: Node) -> tuple[float, ...]:
+def _read_bounds(name: str, node: Node) -> tuple[float, ...]:
     try:
         bounds = tuple(number(item.value) for item in node.value) if isinstance(node.value, list) else ()
     except ValueError:
@@ -130,19 +125,57 @@ def _bounds(name: str, node: Node) -> tuple[float, ...]:
     return bounds
 
 
+def _payload_format(node: Node) -> str:
+    if not isinstance(node.value, str):
+        raise Invalid(node.fault(f"expected {TEXT.expects}"))
+    try:
+        compile_template(node.value)
+    except ValueError as error:
+        raise Invalid(node.fault(str(error))) from None
+    return node.value
+
+
+def auth(keys: tuple[Key, ...]) -> Kind:
+    """Ways to authenticate: the type of one, the options of one, or a list of these. Gives what each says."""
+    expects = f"{AUTH_TYPE.expects}; its options; or a list of these"
+
+    def entry(node: Node) -> Found:
+        if not isinstance(node.value, dict):
+            return Found({"type": AUTH_TYPE.read(node)}, {"": node})
+        found = check(node, keys)
+        if found.faults:
+            raise Invalid(*found.faults)
+        return found
+
+    entries = listed(Kind(expects, entry), "types or options")
+
+    def read(node: Node) -> tuple[Found, ...]:
+        if node.value is None:
+            return ()
+        if node.value == []:
+            raise Invalid(node.fault(f"expected {expects}"))
+        found: tuple[Found, ...] = entries.read(node) if isinstance(node.value, list) else (entry(node),)
+        return found
+
+    return Kind(expects, read, lambda ways: ", ".join(way.type for way in ways), keys)
+
+
+AUTH_TYPE: Final = choice("none", "header", "bearer", "hmac", "standard")
 SECRET: Final = kind(
     "a secret: text in quotes, not empty, without spaces around it or control characters",
     lambda value: secret_of(text(value).encode()),
 )
 HEADER: Final = kind("the name of a header", _header)
 EVENT: Final = kind("the platform's name of an event", _event)
-PATH: Final = Kind("the path of a file", _path)
+PATH: Final = kind("the path of a file", _path)
 URL: Final = kind("an http or https URL without user, password or fragment", _url)
+PAYLOAD_FORMAT: Final = Kind(TEXT.expects, _payload_format)
 TIMEZONE: Final = Kind("a time zone of the IANA database", _timezone)
-BUCKETS: Final = Kind("lists of bounds by metric name", _buckets)
-
-_TARGET_KEYS: Final = (
-    Key("url", URL, "where it listens", "http://127.0.0.1:8081/hook"),
-    Key("events", listed(EVENT, "events"), "what it gets", "[end-of-call-report]"),
+BUCKETS: Final = mapped(
+    {name: _bounds(name) for name in HISTOGRAMS}, "metric names, without voice_, with a list of bounds each"
 )
-TARGETS: Final = listed(Kind("url and events", _target), "targets")
+MAX_VALUES: Final = mapped(
+    {label: integer() for label in LABELS},
+    f"a whole number for any of {', '.join(LABELS)}",
+    lambda values: ", ".join(f"{label} {values[label]}" for label in values),
+)

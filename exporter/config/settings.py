@@ -1,19 +1,20 @@
-"""What can be configured, as values: `exporter.config.load` makes them of a file. Durations are seconds."""
+"""What can be configured, as values. `exporter.config.load` makes them of a file; durations are seconds.
 
-import struct
+A field whose type has a kind is a key of the file, and what the reference says of it stands beside it.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from types import MappingProxyType
-from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
+from exporter.config import kinds
+from exporter.config.auth import Auth, Flag, Paths, Secrets
 from exporter.platforms import PLATFORMS
+from exporter.yamlfile.fields import Doc, keys, section
+from exporter.yamlfile.kinds import RATE, choice, duration, integer, listed
 
-AuthType = Literal["none", "header", "bearer", "hmac", "standard"]
-Algorithm = Literal["sha256", "sha512", "sha1"]
-Encoding = Literal["hex", "base64"]
-TimestampUnit = Literal["auto", "s", "ms"]
 Ack = Literal["application", "exporter"]
 
 SECRET_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -21,101 +22,104 @@ SECRET_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """The headers that carry a platform's secret by default, by platform."""
 
-
-def utc() -> ZoneInfo:
-    """The time zone UTC, on machines without time zone data too."""
-    try:
-        return ZoneInfo("UTC")
-    except ZoneInfoNotFoundError:
-        # One type of local time, no transitions: https://www.rfc-editor.org/rfc/rfc8536#section-3
-        data = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
-        return ZoneInfo.from_file(BytesIO(data), key="UTC")
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """How a platform's requests prove who sent them. The defaults of signatures are those of Vapi's credentials.
-
-    Attributes:
-        type: none accepts all requests; header and bearer carry a secret; hmac and standard sign with it.
-        headers: lower case; each may carry the secret of type header, or the token of type bearer.
-        algorithm: of hmac; standard is always sha256.
-        signature_header: where hmac's signature is.
-        timestamp_header: where hmac's timestamp is.
-        id_header: where hmac's ``{svix-id}`` is.
-        payload_format: what hmac signs; holds ``{body}``, and any of timestamp, method, url, svix-id.
-        encoding: how hmac's signature is printed.
-        prefix: stands before hmac's signature, such as ``sha256=``.
-        secret_is_base64: whether hmac's key is the decoded secret; that of standard always is.
-        tolerance: seconds that a signed timestamp may differ from now, either way; 0 leaves it unchecked.
-        timestamp_unit: of the timestamp; auto tells milliseconds by their size.
-        explicit: whether the operator chose this, rather than said nothing.
-    """
-
-    type: AuthType = "header"
-    headers: tuple[str, ...] = ()
-    algorithm: Algorithm = "sha256"
-    signature_header: str = "x-signature"
-    timestamp_header: str = "x-timestamp"
-    id_header: str = "svix-id"
-    payload_format: str = "{timestamp}.{body}"
-    encoding: Encoding = "hex"
-    prefix: str = ""
-    secret_is_base64: bool = False
-    tolerance: float = 300.0
-    timestamp_unit: TimestampUnit = "auto"
-    explicit: bool = False
+_Count = Annotated[int, integer()]
+_Seconds = Annotated[float, duration()]
+_Url = Annotated[str, kinds.URL]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A further application that gets a copy of the requests; its answers are not looked at.
+    """A further application that gets a copy of the requests; its answers are not looked at."""
 
-    Attributes:
-        url: where it listens.
-        events: the platform's names of the events that it gets; empty for all.
-    """
-
-    url: str
-    events: tuple[str, ...] = ()
+    url: Annotated[_Url, Doc("Where it listens.", "http://127.0.0.1:8081/hook")]
+    events: Annotated[
+        tuple[str, ...],
+        listed(kinds.EVENT, "events"),
+        Doc("The platform's names of the events that it gets.", "[end-of-call-report]", "all"),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """The application behind the exporter.
+    """The application behind the exporter."""
 
-    Attributes:
-        url: where the application listens.
-        timeout: until its answer is complete.
-        ack: whose answer the platform gets: the application's, or the exporter's once the event is durable.
-        targets: further applications.
-        forward_secret: whether the platform's secret goes on to the application.
-    """
+    url: Annotated[_Url, Doc("The application behind the exporter.", "http://127.0.0.1:8080/hook", "no relay")]
+    timeout: Annotated[_Seconds, Doc("Until the application's answer is complete.", "5s")] = 18.0
+    ack: Annotated[
+        Ack,
+        choice("application", "exporter"),
+        Doc(
+            "Whose answer the platform gets: the application's, or the exporter's as soon as the event is durable.",
+            "exporter",
+        ),
+    ] = "application"
+    targets: Annotated[
+        tuple[Target, ...],
+        listed(section(Target, {"url": "say where the application listens"}), "targets"),
+        Doc(
+            "Further applications, each with a `url` and optionally the `events` it gets; their answers are not used.",
+            "[{url: http://127.0.0.1:8081/hook, events: [end-of-call-report]}]",
+        ),
+    ] = ()
+    forward_secret: Annotated[Flag, Doc("Whether the platform's secret goes on to the application.", "true")] = False
 
-    url: str
-    timeout: float = 18.0
-    ack: Ack = "application"
-    targets: tuple[Target, ...] = ()
-    forward_secret: bool = False
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """One platform's webhook. Its repr shows no secret.
 
     Attributes:
-        secrets: any one of them is good; none where none is configured.
-        auth: how they are used.
-        relay: the application behind the exporter, if there is one.
+        secrets: those of the file and of the files that it names, and that of the environment.
+        auth: any one way in is enough.
     """
 
-    secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    auth: Auth = field(default_factory=Auth)
+    secrets: Annotated[
+        Secrets,
+        Doc(
+            "Any one of them authenticates a request, so that they can be exchanged without a gap.",
+            '["s3cr3t-of-autumn", "s3cr3t-of-winter"]',
+        ),
+    ] = field(default=(), repr=False)
+    secret_files: Annotated[
+        Paths,
+        Doc(
+            "Files that hold one secret each, beside `secrets`; relative paths start at the configuration's directory.",
+            "[/run/secrets/interactly]",
+        ),
+    ] = ()
+    auth: Annotated[
+        tuple[Auth, ...],
+        kinds.auth(tuple(keys(Auth))),
+        Doc(
+            "How requests are authenticated. A type alone is short for `auth.type`; in a list any one entry is enough."
+            " `none` accepts unauthenticated requests, without it a public address needs a secret.",
+            "none",
+            "header",
+        ),
+    ] = (Auth(),)
+    header: Annotated[
+        str | None, kinds.HEADER, Doc("Short for `auth.header`.", "x-webhook-secret", "see `auth.header`")
+    ] = None
     relay: Relay | None = None
+
+    @property
+    def credentials(self) -> tuple[tuple[Auth, tuple[bytes, ...]], ...]:
+        """The ways in, each with the secrets that it takes."""
+        return tuple((auth, auth.secrets or self.secrets) for auth in self.auth)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether some way in takes a secret."""
+        return any(secrets for _, secrets in self.credentials)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the operator chose how requests are authenticated."""
+        return any(auth.explicit for auth in self.auth)
 
 
 def _platforms() -> Mapping[str, Platform]:
-    return MappingProxyType({name: Platform(auth=Auth(headers=names)) for name, names in SECRET_HEADERS.items()})
+    return MappingProxyType({name: Platform(auth=(Auth(headers=names),)) for name, names in SECRET_HEADERS.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,13 @@ class Webhooks:
 
     Attributes:
         platforms: by name, always all of them.
-        max_body_bytes: largest body, before and after decompression.
-        read_timeout: until a request's body is complete.
     """
 
     platforms: Mapping[str, Platform] = field(default_factory=_platforms)
-    max_body_bytes: int = 8 * 1024 * 1024
-    read_timeout: float = 10.0
+    max_body_bytes: Annotated[_Count, Doc("Largest body in bytes, before and after decompression.", "1048576")] = (
+        8 * 1024 * 1024
+    )
+    read_timeout: Annotated[_Seconds, Doc("Until the body of a request is complete.", "5s")] = 10.0
 
 
 MAX_VALUES: Final[Mapping[str, int]] = MappingProxyType(
@@ -140,51 +144,49 @@ MAX_VALUES: Final[Mapping[str, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Limits of label values.
+    """Limits of label values."""
 
-    Attributes:
-        assistant_id: whether assistants are told apart; False folds all of them together.
-        max_values: distinct values by label.
-        max_series: label sets in all.
-        ttl: an unused value goes with its series after this long.
-    """
-
-    assistant_id: bool = True
-    max_values: Mapping[str, int] = field(default_factory=lambda: MAX_VALUES)
-    max_series: int = 20_000
-    ttl: float = 30 * 86_400.0
+    assistant_id: Annotated[
+        Flag,
+        Doc("Whether assistants are told apart; false collapses them into one.", "false", restart_only=True),
+    ] = True
+    max_values: Annotated[
+        Mapping[str, int],
+        kinds.MAX_VALUES,
+        Doc("Distinct values by label; further ones are counted under `other`.", "{tool: 200}", restart_only=True),
+    ] = field(default_factory=lambda: MAX_VALUES)
+    max_series: Annotated[
+        _Count, Doc("Label sets in all; a new one beyond them is counted under `other`.", "50000", restart_only=True)
+    ] = 20_000
+    ttl: Annotated[
+        _Seconds,
+        Doc("A value unused this long, with no open call, is evicted with its series.", "7d", restart_only=True),
+    ] = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What is remembered of calls.
+    """What is remembered of calls."""
 
-    Attributes:
-        idle_timeout: a call silent for this long expires.
-        max_retries: the retryable error of a type in one call that counts as retries exhausted.
-        retention: how long an ended call is remembered.
-        max_tracked: calls remembered at once.
-    """
-
-    idle_timeout: float = 2 * 3600.0
-    max_retries: int = 3
-    retention: float = 24 * 3600.0
-    max_tracked: int = 100_000
+    idle_timeout: Annotated[_Seconds, Doc("A call silent for this long expires.", "1h")] = 2 * 3600.0
+    max_retries: Annotated[
+        _Count, Doc("The retryable error of a type in one call that counts as `retries_exhausted`.", "5")
+    ] = 3
+    retention: Annotated[_Seconds, Doc("How long an ended call is remembered, to recognise late duplicates.", "2d")] = (
+        24 * 3600.0
+    )
+    max_tracked: Annotated[
+        _Count, Doc("Calls remembered at once; the one silent for longest is evicted first.", "20000")
+    ] = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What clients may use up.
+    """What clients may use up."""
 
-    Attributes:
-        max_connections: open at once.
-        max_in_flight: webhook requests being answered at once.
-        rate_limit: webhook requests per second and source address; None for any number.
-    """
-
-    max_connections: int = 1000
-    max_in_flight: int = 1000
-    rate_limit: float | None = None
+    max_connections: Annotated[_Count, Doc("Connections open at once.", "200")] = 1000
+    max_in_flight: Annotated[_Count, Doc("Webhook requests in flight at once.", "200")] = 1000
+    rate_limit: Annotated[float | None, RATE, Doc("Webhook requests a second from one address.", "20")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +194,24 @@ class Config:
     """The whole configuration.
 
     Attributes:
-        webhooks: who may post what.
-        labels: limits of label values.
-        calls: what is remembered of calls.
-        timezone: of the metrics by hour.
-        buckets: configured bounds by metric name without ``voice_``; the others have those of the catalogue.
-        limits: what clients may use up.
+        buckets: bounds by metric name without ``voice_``; the others have those of the catalogue.
     """
 
     webhooks: Webhooks = field(default_factory=Webhooks)
     labels: Labels = field(default_factory=Labels)
     calls: Calls = field(default_factory=Calls)
-    timezone: ZoneInfo = field(default_factory=utc)
-    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    timezone: Annotated[ZoneInfo, kinds.TIMEZONE, Doc("Time zone of the metrics by hour.", "Europe/Berlin")] = field(
+        default_factory=kinds.utc
+    )
+    buckets: Annotated[
+        Mapping[str, tuple[float, ...]],
+        kinds.BUCKETS,
+        Doc(
+            "Bounds of histograms by metric name without `voice_`. Bounds that the alerts' thresholds use must be"
+            " there: 3 in `response_seconds`, 3 and 5 in `llm_response_seconds`.",
+            "{llm_response_seconds: [0.5, 1, 3, 5]}",
+            "those of the metrics reference",
+            restart_only=True,
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)

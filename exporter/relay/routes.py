@@ -45,8 +45,9 @@ class Route:
 
     def __init__(self, name: str, platform: Platform, settings: Relay) -> None:
         self.settings = settings
-        carriers = {*SECRET_HEADERS[name], *platform.auth.headers}
-        self._secret = frozenset(carriers | ({"authorization"} if platform.auth.type == "bearer" else set()))
+        carriers = {*SECRET_HEADERS[name], *(header for auth in platform.auth for header in auth.headers)}
+        bearer = any(auth.type == "bearer" for auth in platform.auth)
+        self._secret = frozenset(carriers | ({"authorization"} if bearer else set()))
 
     def parcels(
         self, request: web.Request, arrival: Arrival, event: Event | None

@@ -8,7 +8,7 @@ from exporter.errors import OpenAccessError
 
 def has_secret(platforms: Mapping[str, Platform]) -> bool:
     """Whether any platform has a webhook secret."""
-    return any(platform.secrets for platform in platforms.values())
+    return any(platform.has_secret for platform in platforms.values())
 
 
 def closed(platforms: Mapping[str, Platform], *, public: bool) -> frozenset[str]:
@@ -20,7 +20,7 @@ def closed(platforms: Mapping[str, Platform], *, public: bool) -> frozenset[str]
         OpenAccessError: untrusted clients reach the address, and that would be all of them.
     """
     undecided = frozenset(
-        name for name, platform in platforms.items() if not platform.secrets and not platform.auth.explicit
+        name for name, platform in platforms.items() if not platform.has_secret and not platform.explicit
     )
     if not public and not has_secret(platforms):
         return frozenset()

@@ -7,7 +7,7 @@ event arrives it counts once, so a memory of past signatures would protect nothi
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from exporter.config.settings import Platform
+from exporter.config import Auth, Platform
 from exporter.webhooks.credentials import Credentials, any_equal
 from exporter.webhooks.signature import Signature
 
@@ -15,19 +15,19 @@ __all__ = ["Authenticator", "Credentials"]
 
 
 class Authenticator:
-    """The check of one platform, prepared once. Shows no secret in its repr.
+    """The check of one platform, prepared once; any one of the ways it has is enough. Shows no secret in its repr.
 
     Raises:
         ValueError: the payload template or a base64 secret is unusable; the message never holds a secret.
     """
 
     def __init__(self, platform: Platform) -> None:
-        self._check = _check(platform)
+        self._checks = [_check(auth, secrets) for auth, secrets in platform.credentials]
 
     @property
     def needs_body(self) -> bool:
         """Whether ``allows`` looks at the body: only signatures do, all else can be settled before reading it."""
-        return self._check.needs_body
+        return any(check.needs_body for check in self._checks)
 
     def allows(self, request: Credentials, now: float) -> bool:
         """Whether the request may post. Malformed credentials are wrong ones: nothing is raised.
@@ -36,7 +36,7 @@ class Authenticator:
             request: what arrived.
             now: seconds since the epoch.
         """
-        return self._check.allows(request, now)
+        return any(check.allows(request, now) for check in self._checks)
 
 
 class _Check(Protocol):
@@ -46,10 +46,8 @@ class _Check(Protocol):
     def allows(self, request: Credentials, now: float, /) -> bool: ...
 
 
-def _check(platform: Platform) -> _Check:
-    auth = platform.auth
-    secrets = [secret for secret in platform.secrets if secret]
-    if auth.type == "none" or not (platform.secrets or auth.explicit):
+def _check(auth: Auth, secrets: tuple[bytes, ...]) -> _Check:
+    if auth.type == "none" or not (secrets or auth.explicit):
         return _Open()
     if auth.type in ("hmac", "standard"):
         return Signature(auth, secrets)
@@ -70,7 +68,7 @@ class _SharedSecret:
 
     def __init__(self, headers: Sequence[str], secrets: Sequence[bytes], read: Callable[[bytes], bytes]) -> None:
         self._headers = headers
-        self._secrets = secrets
+        self._secrets = [secret for secret in secrets if secret]
         self._read = read
 
     def allows(self, request: Credentials, _now: float) -> bool:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.config.settings import Auth
+from exporter.config import Auth
+from exporter.config.signing import STANDARD_TEMPLATE, compile_template
 from exporter.webhooks.credentials import Credentials, any_equal, as_bytes
 
 MILLISECONDS_FROM = 1e11
 """A timestamp this large is milliseconds under ``timestamp_unit: auto``: as seconds it would be the year 5138."""
 
-STANDARD_TEMPLATE = "{svix-id}.{timestamp}.{body}"
-
-_PLACEHOLDERS = ("timestamp", "body", "method", "url", "svix-id")
 _NUMBER = re.compile(rb"[0-9]{1,16}(\.[0-9]{1,9})?")
 
 
@@ -62,7 +60,8 @@ class Signature:
 
     def __init__(self, auth: Auth, secrets: Sequence[bytes]) -> None:
         self._auth = auth
-        self._scheme = _standard_scheme(secrets) if auth.type == "standard" else _hmac_scheme(auth, secrets)
+        keys = auth.keys(tuple(secret for secret in secrets if secret))
+        self._scheme = _standard_scheme(keys) if auth.type == "standard" else _hmac_scheme(auth, keys)
         self._length = len(self._sign(b"", b""))
 
     def allows(self, request: Credentials, now: float) -> bool:
@@ -111,9 +110,9 @@ class Signature:
         return self._scheme.encode(hmac.digest(key, payload, self._scheme.algorithm))
 
 
-def _hmac_scheme(auth: Auth, secrets: Sequence[bytes]) -> _Scheme:
+def _hmac_scheme(auth: Auth, keys: Sequence[bytes]) -> _Scheme:
     names = _Names(auth.signature_header, auth.timestamp_header, auth.id_header)
-    template = _compile(auth.payload_format)
+    template = compile_template(auth.payload_format)
     prefix = auth.prefix.encode()
     fold: Callable[[bytes], bytes] = bytes.lower if auth.encoding == "hex" else bytes
 
@@ -121,7 +120,7 @@ def _hmac_scheme(auth: Auth, secrets: Sequence[bytes]) -> _Scheme:
         return [fold(value.removeprefix(prefix))] if value.startswith(prefix) else []
 
     return _Scheme(
-        keys=[_decode(secret) for secret in secrets] if auth.secret_is_base64 else secrets,
+        keys=keys,
         algorithm=auth.algorithm,
         template=template,
         names=[names],
@@ -130,38 +129,13 @@ def _hmac_scheme(auth: Auth, secrets: Sequence[bytes]) -> _Scheme:
     )
 
 
-def _standard_scheme(secrets: Sequence[bytes]) -> _Scheme:
+def _standard_scheme(keys: Sequence[bytes]) -> _Scheme:
     """Symmetric signatures (v1), with the standard's header names or those Svix had before it."""
     return _Scheme(
-        keys=[_decode(secret) for secret in secrets],
+        keys=keys,
         algorithm="sha256",
-        template=_compile(STANDARD_TEMPLATE),
+        template=compile_template(STANDARD_TEMPLATE),
         names=[_Names(f"{by}-signature", f"{by}-timestamp", f"{by}-id") for by in ("webhook", "svix")],
         encode=base64.b64encode,
         split=lambda value: [part[3:] for part in value.split(b" ") if part.startswith(b"v1,")],
     )
-
-
-def _compile(template: str) -> list[bytes | str]:
-    """Splits a payload template into literals (bytes) and placeholders (str)."""
-    pieces = re.split(r"\{([^{}]*)\}", template)
-    literals, placeholders = pieces[::2], pieces[1::2]
-    if not set(placeholders) <= set(_PLACEHOLDERS):
-        known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        raise ValueError(f"payload_format: unknown placeholder; known are {known}")
-    if any(brace in literal for literal in literals for brace in "{}"):
-        raise ValueError("payload_format: a brace without its partner")
-    if "body" not in placeholders:
-        raise ValueError("payload_format: without {body} one signature would fit every body; add {body}")
-    return [piece if place % 2 else piece.encode() for place, piece in enumerate(pieces)]
-
-
-def _decode(secret: bytes) -> bytes:
-    text = secret.removeprefix(b"whsec_")
-    try:
-        key = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except binascii.Error:
-        key = b""
-    if not key:
-        raise ValueError("a secret is not base64: give it as the platform shows it, with or without whsec_")
-    return key

@@ -1,11 +1,13 @@
 """What keys of a YAML file may take: the kinds that any table of keys needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from exporter.errors import Fault, Invalid
 from exporter.yamlfile.durations import format_duration, parse_duration
-from exporter.yamlfile.schema import Kind
+from exporter.yamlfile.schema import Kind, unknown
 from exporter.yamlfile.tree import Node
 
 MAX_INTEGER: Final = 2**31 - 1
@@ -96,7 +98,29 @@ def listed(of: Kind, plural: str) -> Kind:
             raise Invalid(*faults)
         return tuple(values)
 
-    return Kind(f"a list of {plural}", read, lambda value: ", ".join(map(of.show, value)) or "none")
+    below = tuple(replace(key, path=f"[].{key.path}") for key in of.keys)
+    return Kind(f"a list of {plural}", read, lambda value: ", ".join(map(of.show, value)) or "none", below)
+
+
+def mapped(kinds: Mapping[str, Kind], expects: str, show: Callable[[Any], str] = str) -> Kind:
+    """Values by name, each of the kind that its name has; an empty section has none."""
+
+    def read(node: Node) -> Mapping[str, Any]:
+        if not isinstance(node.value, dict | None):
+            raise Invalid(node.fault(f"expected {expects}"))
+        entries = node.value or {}
+        values: dict[str, Any] = {}
+        faults = [inner.fault(unknown(name, kinds)) for name, inner in entries.items() if name not in kinds]
+        for name in (name for name in entries if name in kinds):
+            try:
+                values[name] = kinds[name].read(entries[name])
+            except Invalid as error:
+                faults += error.faults
+        if faults:
+            raise Invalid(*faults)
+        return MappingProxyType(values)
+
+    return Kind(expects, read, show)
 
 
 def _boolean(value: object) -> bool:

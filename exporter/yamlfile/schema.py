@@ -10,21 +10,6 @@ from exporter.yamlfile.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What a key takes.
-
-    Attributes:
-        expects: in words, such as ``a duration such as 10s``.
-        read: the value of a node; raises Invalid where it holds something else.
-        show: a value as it would be written.
-    """
-
-    expects: str
-    read: Callable[[Node], Any]
-    show: Callable[[Any], str] = str
-
-
-@dataclass(frozen=True, slots=True)
 class Key:
     """A key that an operator may write.
 
@@ -34,13 +19,32 @@ class Key:
         help: a sentence for the reference.
         example: as it stands in a file.
         default: in words, where the settings cannot say it.
+        restart_only: whether a change takes effect at a restart only.
     """
 
     path: str
-    kind: Kind
+    kind: "Kind"
     help: str
     example: str
     default: str = ""
+    restart_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a key takes.
+
+    Attributes:
+        expects: in words, such as ``a duration such as 10s``.
+        read: the value of a node; raises Invalid where it holds something else.
+        show: a value as it would be written.
+        keys: what may stand below it, for the reference.
+    """
+
+    expects: str
+    read: Callable[[Node], Any]
+    show: Callable[[Any], str] = str
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,13 +66,17 @@ class Found:
         found = ((key.rpartition("."), value) for key, value in self.values.items())
         return {name: value for (parent, _, name), value in found if parent == path}
 
-    def fault(self, path: str, message: str) -> None:
-        """Note a fault of the key or section, or of what it is in where it is not there itself."""
+    def place(self, path: str) -> Node:
+        """Where the key or section is, or would be: at what it is in, where it is not there itself."""
         place = path
         while place not in self.nodes and place:
             place = place.rpartition(".")[0]
         node, above = self.nodes[place], self.nodes[""].path
-        self.faults.append(Fault(node.file, f"{above}.{path}" if above else path, node.line, message))
+        return Node(node.file, ".".join(filter(None, (above, path))), node.line, None)
+
+    def fault(self, path: str, message: str) -> None:
+        """Note a fault of the key or section."""
+        self.faults.append(self.place(path).fault(message))
 
 
 def check(root: Node, keys: Iterable[Key]) -> Found:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter import config
 from exporter.config import Config
-from exporter.config.keys import KEYS
+from exporter.config.load import reference_keys
 from exporter.errors import ConfigError
 from tests.config.files import CANARY, FIXTURES
 
@@ -21,6 +22,7 @@ LEAVES = (
     | st.text(max_size=8)
     | st.sampled_from(["10s", "0", "hmac", "none", "http://127.0.0.1/", "c2VjcmV0", "UTC", "x-a", "{body}", "3", 3, 5])
 )
+KEYS = [replace(key, path=key.path.replace("<platform>", "vapi")) for key in reference_keys() if "[]" not in key.path]
 NAMES = st.sampled_from(sorted({name for key in KEYS for name in key.path.split(".")})) | st.text(max_size=4)
 DOCUMENTS = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12

@@ -26,8 +26,8 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert loaded.limits == Limits(max_connections=1000, max_in_flight=1000, rate_limit=None)
     assert (loaded.timezone.key, dict(loaded.buckets)) == ("UTC", {})
     assert dict(loaded.webhooks.platforms) == {
-        "interactly": Platform(auth=Auth(headers=("x-interactly-secret", "x-interactly.ai-secret"))),
-        "vapi": Platform(auth=Auth(headers=("x-vapi-secret",))),
+        "interactly": Platform(auth=(Auth(headers=("x-interactly-secret", "x-interactly.ai-secret")),)),
+        "vapi": Platform(auth=(Auth(headers=("x-vapi-secret",)),)),
     }
 
 
@@ -36,9 +36,9 @@ def test_the_contracts_example_is_the_defaults_with_secrets() -> None:
     loaded = valid("contract")
     interactly, vapi = loaded.webhooks.platforms["interactly"], loaded.webhooks.platforms["vapi"]
     assert interactly.secrets == (b"s3cr3t-of-autumn", b"s3cr3t-of-winter", b"s3cr3t-from-a-file")
-    assert interactly.auth.headers == ("x-interactly-secret", "x-interactly.ai-secret")
+    assert interactly.auth[0].headers == ("x-interactly-secret", "x-interactly.ai-secret")
     assert interactly.relay == Relay("http://127.0.0.1:8080/hook", 18.0)
-    assert (vapi.secrets, vapi.auth.explicit) == ((b"s3cr3t-of-vapi",), True)
+    assert (vapi.secrets, vapi.auth[0].explicit) == ((b"s3cr3t-of-vapi",), True)
     assert config.restart_only_changes(Config(), loaded) == []
     assert replace(loaded, webhooks=Webhooks(), buckets=Config().buckets) == Config()
 
@@ -48,7 +48,8 @@ def test_every_key_reaches_its_setting() -> None:
     loaded = valid("everything")
     assert loaded.webhooks.platforms["interactly"] == Platform(
         secrets=(b"s3cr3t-from-a-file",),
-        auth=Auth("bearer", ("authorization", "x-token"), explicit=True),
+        secret_files=(Path("../one-secret"),),
+        auth=(Auth("bearer", header="x-token", headers=("authorization", "x-token"), explicit=True),),
         relay=Relay(
             "https://app.example/hook?from=interactly",
             timeout=5.0,
@@ -62,19 +63,21 @@ def test_every_key_reaches_its_setting() -> None:
     )
     assert loaded.webhooks.platforms["vapi"] == Platform(
         secrets=(b"whsec_czNjcjN0", b"czNjcjN0LW9mLXZhcGk="),
-        auth=Auth(
-            type="hmac",
-            algorithm="sha512",
-            signature_header="x-vapi-signature",
-            timestamp_header="x-vapi-timestamp",
-            id_header="webhook-id",
-            payload_format="{svix-id}.{timestamp}.{body}",
-            encoding="base64",
-            prefix="v1=",
-            secret_is_base64=True,
-            tolerance=0.0,
-            timestamp_unit="ms",
-            explicit=True,
+        auth=(
+            Auth(
+                type="hmac",
+                algorithm="sha512",
+                signature_header="x-vapi-signature",
+                timestamp_header="x-vapi-timestamp",
+                id_header="webhook-id",
+                payload_format="{svix-id}.{timestamp}.{body}",
+                encoding="base64",
+                prefix="v1=",
+                secret_is_base64=True,
+                tolerance=0.0,
+                timestamp_unit="ms",
+                explicit=True,
+            ),
         ),
     )
     assert (loaded.webhooks.max_body_bytes, loaded.webhooks.read_timeout) == (1_048_576, 2.5)
@@ -114,6 +117,7 @@ def test_a_file_from_windows_loads() -> None:
         ("vapi", "auth: {header: X-Own}", ("x-own",)),
         ("vapi", "auth: bearer", ("authorization",)),
         ("vapi", "auth: {type: bearer, header: Authorization}", ("authorization",)),
+        ("vapi", "header: X-Own", ("x-own",)),
         ("vapi", "auth: hmac", ()),
     ],
 )
@@ -122,7 +126,7 @@ def test_a_header_of_ones_own_replaces_the_default(
 ) -> None:
     """The configured header is read instead of the platform's; Interactly's two spellings go together."""
     path = write(tmp_path, f"webhooks: {{{platform}: {{secrets: [a], {written}}}}}")
-    assert config.load(path).webhooks.platforms[platform].auth.headers == read
+    assert config.load(path).webhooks.platforms[platform].auth[0].headers == read
 
 
 @pytest.mark.parametrize("kind", ["none", "header", "bearer", "hmac", "standard"])
@@ -132,7 +136,8 @@ def test_auth_has_a_short_form(tmp_path: Path, kind: str) -> None:
     short = config.load(write(tmp_path, f"webhooks: {{vapi: {{auth: {kind}{secrets}}}}}"))
     long = config.load(write(tmp_path, f"webhooks: {{vapi: {{auth: {{type: {kind}}}{secrets}}}}}"))
     assert short == long
-    assert (short.webhooks.platforms["vapi"].auth.type, short.webhooks.platforms["vapi"].auth.explicit) == (kind, True)
+    [auth] = short.webhooks.platforms["vapi"].auth
+    assert (auth.type, auth.explicit) == (kind, True)
 
 
 @pytest.mark.parametrize(
@@ -153,12 +158,12 @@ def test_a_reload_refuses_what_series_depend_on() -> None:
     """Buckets and labels that differ are named; everything else may change while running."""
     everything = valid("everything")
     assert config.restart_only_changes(Config(), everything) == [
-        "buckets.response_seconds",
-        "buckets.stt_confidence_ratio",
         "labels.assistant_id",
-        "labels.max_values",
+        "labels.max_values.tool",
         "labels.max_series",
         "labels.ttl",
+        "buckets.response_seconds",
+        "buckets.stt_confidence_ratio",
     ]
     kept = replace(everything, buckets=Config().buckets, labels=Labels())
     assert config.restart_only_changes(Config(), kept) == []

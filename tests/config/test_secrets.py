@@ -51,7 +51,7 @@ def test_the_environments_secret_leaves_an_open_platform_open(tmp_path: Path, mo
     """One platform may ask for no secret while the environment has one for the others."""
     monkeypatch.setenv(SECRET_VARIABLE, "s3cr3t-of-all")
     loaded = config.load(write(tmp_path, "webhooks: {vapi: {auth: none}}"))
-    assert loaded.webhooks.platforms["vapi"].auth.type == "none"
+    assert loaded.webhooks.platforms["vapi"].auth[0].type == "none"
 
 
 def test_the_environments_secret_is_enough_for_a_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +78,20 @@ def test_secrets_do_not_show(name: str) -> None:
     loaded = valid(name)
     assert any(CANARY in str(platform.secrets) for platform in loaded.webhooks.platforms.values())
     assert CANARY not in f"{loaded!r} {loaded} {loaded.webhooks} {loaded.webhooks.platforms['vapi']!r}"
+
+
+def test_each_way_may_have_secrets_of_its_own(tmp_path: Path) -> None:
+    """An entry of `auth` without secrets takes the platform's; one with its own takes no others."""
+    (tmp_path / "signing").write_text("of-the-signature\n")
+    text = """
+        webhooks:
+          vapi:
+            secrets: [s3cr3t-of-vapi]
+            auth: [header, {type: hmac, secrets: [c2VjcmV0], secret_files: [signing]}]
+    """
+    platform = config.load(write(tmp_path, text)).webhooks.platforms["vapi"]
+    assert [(auth.type, secrets) for auth, secrets in platform.credentials] == [
+        ("header", (b"s3cr3t-of-vapi",)),
+        ("hmac", (b"c2VjcmV0", b"of-the-signature")),
+    ]
+    assert platform.auth[0].headers == ("x-vapi-secret",)

@@ -29,7 +29,11 @@ def config(
 ) -> Config:
     """A configuration in which one platform's webhook has a secret and an application behind it."""
     base = Config().webhooks
-    relayed = Platform((SECRET.encode(),), auth or base.platforms[platform].auth, Relay(url, **relay))
+    relayed = Platform(
+        secrets=(SECRET.encode(),),
+        auth=(auth,) if auth else base.platforms[platform].auth,
+        relay=Relay(url, **relay),
+    )
     return Config(webhooks=replace(base, platforms={**base.platforms, platform: relayed}), limits=limits or Limits())
 
 

@@ -6,9 +6,9 @@ from exporter.config import Auth, Platform
 from exporter.errors import OpenAccessError
 from exporter.service.open_access import closed, has_secret
 
-SECRET = Platform((b"open sesame",))
+SECRET = Platform(secrets=(b"open sesame",))
 NOTHING = Platform()
-ANYBODY = Platform(auth=Auth("none", explicit=True))
+ANYBODY = Platform(auth=(Auth("none", explicit=True),))
 
 
 @pytest.mark.parametrize(

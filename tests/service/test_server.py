@@ -121,7 +121,7 @@ def test_it_says_that_there_is_no_secret(start_exporter: StartExporter) -> None:
 
 def test_the_default_address_depends_on_secrets() -> None:
     """Loopback without a secret, every address with one, and what was asked for in any case."""
-    secret = Config(webhooks=Webhooks({"vapi": Platform((b"open sesame",))}))
+    secret = Config(webhooks=Webhooks({"vapi": Platform(secrets=(b"open sesame",))}))
 
     assert _web_address(Options(), Config()) == "127.0.0.1:10060"
     assert _web_address(Options(), secret) == ":10060"

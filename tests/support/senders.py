@@ -24,7 +24,7 @@ STANDARD = replace(HMAC, type="standard")
 
 def checker(how: Auth, *secrets: bytes) -> Authenticator:
     """A check of the given kind and secrets."""
-    return Authenticator(Platform(secrets=secrets, auth=how, relay=None))
+    return Authenticator(Platform(secrets=secrets, auth=(how,)))
 
 
 def allowed(

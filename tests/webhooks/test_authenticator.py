@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from exporter.config.settings import AuthType
-from exporter.webhooks.authenticator import Credentials
-from tests.support.senders import BEARER, BODY, HEADER, HMAC, SECRET, STANDARD, URL, allowed, checker
+from exporter.config import Platform
+from exporter.config.auth import AuthType
+from exporter.webhooks.authenticator import Authenticator, Credentials
+from tests.support.senders import BEARER, BODY, HEADER, HMAC, SECRET, STANDARD, URL, allowed, checker, openssl
 
 # Shared secrets
 
@@ -190,3 +191,15 @@ def test_secrets_do_not_show() -> None:
     assert SECRET.decode() not in repr(
         Credentials("POST", URL, CIMultiDict({"x-vapi-secret": SECRET.decode()}), SECRET)
     )
+
+
+def test_any_one_of_several_ways_is_enough() -> None:
+    """Some assistants send a secret, others sign: either is good with its own secret, and with no other's."""
+    ways = (replace(HEADER, secrets=(b"of the header",)), replace(HMAC, payload_format="{body}"))
+    check = Authenticator(Platform(secrets=(SECRET,), auth=ways))
+    assert check.needs_body
+    assert allowed(check, {"X-Vapi-Secret": "of the header"})
+    assert allowed(check, {"X-Signature": openssl(SECRET, BODY).hex()})
+    assert not allowed(check, {"X-Vapi-Secret": SECRET.decode()})
+    assert not allowed(check, {"X-Signature": openssl(b"of the header", BODY).hex()})
+    assert not allowed(check, {})

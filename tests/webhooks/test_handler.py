@@ -32,7 +32,7 @@ UNKNOWN = {"message": {"type": "sneeze", "timestamp": 1_700_000_000_000}}
 def config(auth: Auth | None = None, **limits: float) -> Config:
     """A configuration whose Interactly webhook has a secret."""
     base = Config().webhooks
-    platform = Platform((SECRET.encode(),), auth or base.platforms["interactly"].auth)
+    platform = Platform(secrets=(SECRET.encode(),), auth=(auth,) if auth else base.platforms["interactly"].auth)
     names = ("max_body_bytes", "read_timeout")
     webhooks = {name: value for name, value in limits.items() if name in names}
     rest = {name: value for name, value in limits.items() if name not in names}

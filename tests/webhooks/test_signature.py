@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from multidict import CIMultiDict
 
-from exporter.config.settings import Algorithm, AuthType, TimestampUnit
+from exporter.config.auth import Algorithm, AuthType, TimestampUnit
 from tests.support.senders import BODY, HMAC, NOW, SECRET, STANDARD, URL, allowed, checker, openssl, signed
 
 # HMAC

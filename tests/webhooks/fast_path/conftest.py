@@ -111,7 +111,7 @@ async def statuses(wire: Wire, count: int) -> list[int]:
 def guarded(secret: str, auth: Auth | None = None) -> Config:
     """A configuration whose Interactly webhook has a secret."""
     base = Config().webhooks
-    platform = Platform((secret.encode(),), auth or base.platforms["interactly"].auth)
+    platform = Platform(secrets=(secret.encode(),), auth=(auth,) if auth else base.platforms["interactly"].auth)
     return Config(webhooks=replace(base, platforms={**base.platforms, "interactly": platform}))
 
 
