@@ -5,14 +5,11 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import product
-from typing import NamedTuple, TypeAlias, get_args
+from typing import NamedTuple, TypeAlias
 
-from exporter.errors import InvalidEvent, Refusal, Refused
-from exporter.events import UNKNOWN, Event
+from exporter.errors import InvalidEvent, Refused
+from exporter.events import Event
 from exporter.logs import cause, log
-from exporter.metrics.catalogue import EVENT_DELAY, LAST_EVENT, WEBHOOKS
-from exporter.metrics.metric import NANO
 from exporter.platforms import PLATFORMS
 from exporter.recording.batch import Failure, Outcome, awaited
 from exporter.recording.recent_activity import RecentActivity, Rejection
@@ -73,10 +70,9 @@ class Ingest:
         self._recorder = recorder
         self._activity = activity
         self._inbox: list[_Arrived] = []
-        self.table = recorder.table
-        for name, outcome in product(PLATFORMS, get_args(Refusal)):
-            # From 0 on, increase() sees the first one.
-            self.table.add(WEBHOOKS, (name, UNKNOWN, outcome), 0, time.time())
+        self.metrics = recorder.metrics
+        for name in PLATFORMS:
+            self.metrics.begin_webhooks(name)
 
     async def count(self, event: Event, received: float) -> None:
         """Count an event that came at Unix time ``received``; on return it is durable.
@@ -132,15 +128,12 @@ class Ingest:
 
     def _counted(self, event: Event, received: float, outcome: Outcome) -> None:
         self._activity.count((event.platform, event.kind, outcome), received)
-        self.table.set(LAST_EVENT, (event.platform, event.kind), int(received * NANO), received)
-        if event.time_ms is not None and (delay := int(received * 1000) - event.time_ms) >= 0:
-            self.table.add(EVENT_DELAY, (event.platform,), delay * (NANO // 1000), received)
+        self.metrics.came(event.platform, event.kind, received, event.time_ms)
 
     def miss(self, platform: str, refusal: Refused) -> None:
         """Count a request whose event is not counted."""
-        key = (platform, refusal.event, refusal.outcome)
-        self.table.add(WEBHOOKS, key, 1, time.time())
-        self._activity.count(key, time.time())
+        self.metrics.refused(platform, refusal.event, refusal.outcome)
+        self._activity.count((platform, refusal.event, refusal.outcome), time.time())
 
     def reject(self, platform: str, status: int, message: str) -> None:
         """Show a request that was answered with an error."""

@@ -17,13 +17,13 @@ from exporter.config import Config
 from exporter.errors import StorageError, StoreLost
 from exporter.events import Event
 from exporter.logs import cause, log
-from exporter.metrics import catalogue as m
+from exporter.metrics.catalogue import CALLS_EXPIRED
 from exporter.metrics.label_limits import LabelLimits
-from exporter.metrics.metric import NANO
 from exporter.metrics.series_table import VOLATILE, SeriesTable
 from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.recording.computed_metrics import ComputedFamily, derived
+from exporter.recording.self_metrics import SelfMetrics
 from exporter.store.base import Batch, Store
 
 _STARTING: Final = "starting"
@@ -49,7 +49,8 @@ class Recorder:
         clock: seconds since the epoch.
 
     Attributes:
-        table: the series, for exposition and for what the process counts of itself.
+        table: the series, for exposition.
+        metrics: what the process counts of itself.
         ready: None while events can be kept, else the reason why not.
     """
 
@@ -67,6 +68,7 @@ class Recorder:
         self._stopping = False
         self._quarantined: str | None = None
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
+        self.metrics = SelfMetrics(self.table, clock)
         self.ready: str | None = _STARTING
 
     def load(self) -> None:
@@ -90,12 +92,12 @@ class Recorder:
         """Count a database that was quarantined, and let it exist at 0 before."""
         damaged = self._store.quarantined != self._quarantined
         self._quarantined = self._store.quarantined
-        self.table.add(m.STORAGE_SET_ASIDE, (), int(damaged), self._clock())
+        self.metrics.quarantined(int(damaged))
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
-        self.table.add(m.STORAGE_ERRORS, (), 0, self._clock())
-        expired = self.table.resolve([(m.CALLS_EXPIRED, (), 0)], self._clock())
+        self.metrics.begin_storage()
+        expired = self.table.resolve([(CALLS_EXPIRED, (), 0)], self._clock())
         await self._commit(Draft(self._memory), [Change(expired)])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
@@ -180,7 +182,7 @@ class Recorder:
             log(_log, logging.ERROR, "commit failed", error=cause(error))
             await self._refuse(batch, StorageError("internal error"))
             return
-        self.table.add(m.STORAGE_COMMIT, (), round((time.perf_counter() - started) * NANO), self._clock())
+        self.metrics.committed(started)
         self._accept()
         self._dropped.clear()
         draft.adopt()
@@ -191,7 +193,7 @@ class Recorder:
 
     async def _refuse(self, batch: list[Change], error: StorageError) -> None:
         self.table.rollback()
-        self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+        self.metrics.storage_failed()
         if self.ready in {None, _STARTING}:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
         self.ready = f"storage: {error}"
@@ -218,7 +220,7 @@ class Recorder:
         try:
             await self._store.commit(Batch(kept, [], [], calls, assistants, snapshot=True))
         except StorageError:
-            self.table.add(m.STORAGE_ERRORS, (), 1, self._clock())
+            self.metrics.storage_failed()
             return
         self._note_damage()
         self._accept()

@@ -13,9 +13,7 @@ from aiohttp import hdrs
 
 from exporter.errors import RelayError, RelayFailure
 from exporter.logs import log
-from exporter.metrics.catalogue import RELAY_ERRORS, RELAY_SECONDS
-from exporter.metrics.metric import NANO
-from exporter.metrics.series_table import SeriesTable
+from exporter.recording.self_metrics import SelfMetrics
 from exporter.relay.request import RelayRequest
 from exporter.relay.target_url import address
 
@@ -35,11 +33,11 @@ class Client:
     """Talks to applications. Follows no redirect, keeps no cookie, inflates nothing, uses no proxy of the environment.
 
     Args:
-        table: takes the metrics.
+        metrics: takes what is counted.
     """
 
-    def __init__(self, table: SeriesTable) -> None:
-        self._table = table
+    def __init__(self, metrics: SelfMetrics) -> None:
+        self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
         self._failing: set[str] = set()
 
@@ -50,7 +48,7 @@ class Client:
 
     def fail(self, platform: str, reason: RelayFailure) -> None:
         """Count a failure."""
-        self._table.add(RELAY_ERRORS, (platform, reason), 1, time.time())
+        self._metrics.relay_failed(platform, reason)
 
     @asynccontextmanager
     async def exchange(self, url: str, parcel: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -65,10 +63,10 @@ class Client:
                 yield answer
         except RelayError as failure:
             self.fail(parcel.platform, failure.reason)
-            self._observe(parcel.platform, failure.status, started)
+            self._metrics.relayed(parcel.platform, failure.status, started)
             self._note(parcel.platform, failure.reason)
             raise
-        self._observe(parcel.platform, answer.status, started)
+        self._metrics.relayed(parcel.platform, answer.status, started)
         if answer.status >= 500:
             self.fail(parcel.platform, "server_error")
         self._note(parcel.platform, "server_error" if answer.status >= 500 else None)
@@ -114,11 +112,6 @@ class Client:
                 max_field_size=_MAX_FIELD,
             )
         return self._session
-
-    def _observe(self, platform: str, status: int, started: float) -> None:
-        code = str(status) if status < 600 else "other"
-        elapsed = round((time.perf_counter() - started) * NANO)
-        self._table.add(RELAY_SECONDS, (platform, code), elapsed, time.time())
 
     def _note(self, platform: str, reason: RelayFailure | None) -> None:
         """Log when an application begins to fail and when it works again."""

@@ -5,16 +5,15 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
 from aiohttp import web
 from msgspec.structs import replace
 
 from exporter.config.settings import Platform
-from exporter.errors import Refused, RelayError, RelayFailure, StorageError
+from exporter.errors import Refused, RelayError, StorageError
 from exporter.events import Event, ToolsAnswered
 from exporter.logs import cause, log
-from exporter.metrics.catalogue import RELAY_ERRORS, RELAY_WAITING
 from exporter.metrics.metric import NANO
 from exporter.recording.ingest import Ingest, understand
 from exporter.relay import headers
@@ -45,10 +44,10 @@ class Relay:
 
     def __init__(self, ingest: Ingest, directory: Path | None) -> None:
         self._ingest = ingest
-        self._client = Client(ingest.table)
+        self._client = Client(ingest.metrics)
         self._mirror = Mirror(self._client)
         self._queue = RelayQueue(directory / "relay-queue.db" if directory else None)
-        self._retry_worker = RetryWorker(self._queue, self._client, ingest.table, self._find)
+        self._retry_worker = RetryWorker(self._queue, self._client, ingest.metrics, self._find)
         self._counting: set[asyncio.Task[bool]] = set()
         self._routes: dict[str, Route] = {}
 
@@ -57,13 +56,10 @@ class Relay:
         self._routes = {
             name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay
         }
-        table, now = self._ingest.table, time.time()
         for name, route in self._routes.items():
-            for reason in get_args(RelayFailure):
-                # From 0 on, increase() sees the first one.
-                table.add(RELAY_ERRORS, (name, reason), 0, now)
+            self._ingest.metrics.begin_relay(name)
             if route.settings.ack == "exporter":
-                table.set(RELAY_WAITING, (name,), self._queue.waiting.get(name, 0), now)
+                self._ingest.metrics.relay_waiting(name, self._queue.waiting.get(name, 0))
 
     async def start(self) -> None:
         """Go on with what an earlier process left to do."""

@@ -14,8 +14,7 @@ from typing import Final, TypeAlias
 
 from exporter.errors import RelayError, StorageError
 from exporter.logs import cause, log
-from exporter.metrics.catalogue import RELAY_WAITING
-from exporter.metrics.series_table import SeriesTable
+from exporter.recording.self_metrics import SelfMetrics
 from exporter.relay.client import Client
 from exporter.relay.queue import RelayQueue
 from exporter.relay.queue_file import Destination, Queued
@@ -44,16 +43,16 @@ class RetryWorker:
     Args:
         queue: what waits.
         client: what sends it.
-        table: takes the metrics.
+        metrics: takes what is counted.
         find: where a destination leads now; None where it is not configured any more.
     """
 
     def __init__(
-        self, queue: RelayQueue, client: Client, table: SeriesTable, find: Callable[[Destination], Endpoint | None]
+        self, queue: RelayQueue, client: Client, metrics: SelfMetrics, find: Callable[[Destination], Endpoint | None]
     ) -> None:
         self._queue = queue
         self._client = client
-        self._table = table
+        self._metrics = metrics
         self._find = find
         self._wake = asyncio.Event()
         self._stopping = False
@@ -164,4 +163,4 @@ class RetryWorker:
 
     def _show(self) -> None:
         for platform, events in self._queue.waiting.items():
-            self._table.set(RELAY_WAITING, (platform,), events, time.time())
+            self._metrics.relay_waiting(platform, events)

@@ -1,7 +1,6 @@
 """Reloading the configuration: all of it or nothing."""
 
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from exporter.config import Config, web
 from exporter.errors import ConfigError, Fault, OpenAccessError
 from exporter.http.access import AccessControl
 from exporter.http.connection_limit import ConnectionLimit
-from exporter.metrics.catalogue import RELOAD_SUCCESSFUL, RELOAD_TIME
-from exporter.metrics.metric import NANO
 from exporter.recording.recorder import Recorder
 from exporter.service import open_access
 from exporter.webhooks.handler import Webhooks
@@ -41,16 +38,14 @@ class Reloader:
 
     def succeeded(self) -> None:
         """The configuration in force was read from the files: that counts as the first success."""
-        now = time.time()
-        self.recorder.table.set(RELOAD_SUCCESSFUL, (), 1, now)
-        self.recorder.table.set(RELOAD_TIME, (), int(now * NANO), now)
+        self.recorder.metrics.reloaded(successfully=True)
 
     def reload(self) -> str | None:
         """Take the files as they are now; None, or the fault in one line and everything stays as it was."""
         try:
             self._take()
         except (ConfigError, OpenAccessError) as error:
-            self.recorder.table.set(RELOAD_SUCCESSFUL, (), 0, time.time())
+            self.recorder.metrics.reloaded(successfully=False)
             faults = str(error).splitlines()
             for fault in faults:
                 _log.error("configuration not reloaded", extra={"fault": fault})

@@ -14,8 +14,6 @@ from exporter.errors import Refused, RelayError
 from exporter.http.admission import Admission, Entry
 from exporter.http.body import inflate, read_body, receive
 from exporter.http.connection import Connection
-from exporter.metrics.catalogue import WEBHOOK_SECONDS
-from exporter.metrics.metric import NANO
 from exporter.platforms import PLATFORMS
 from exporter.recording.ingest import Ingest, countable, defect
 from exporter.recording.recent_activity import RecentActivity
@@ -122,7 +120,7 @@ class Webhooks:
 
     def took(self, name: str, began: float) -> None:
         """Note that a request is answered which began at that time of ``time.perf_counter``."""
-        self.ingest.table.add(WEBHOOK_SECONDS, (name,), int((time.perf_counter() - began) * NANO), time.time())
+        self.ingest.metrics.answered(name, began)
 
     def note(self, name: str, refusal: Refused) -> None:
         """Count and show a refused request."""
