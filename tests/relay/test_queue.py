@@ -239,7 +239,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 from exporter.relay.queue import RelayQueue
-from tests.relay.test_outbox import parcel
+from tests.relay.test_queue import parcel
 
 async def fill() -> None:
     queue = RelayQueue(Path(sys.argv[1]))
