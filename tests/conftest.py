@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from exporter.http import addresses, listeners
 from exporter.http.connection_limit import ConnectionLimit
+from tests.support.programs import RELEASES, Programs
 
 # How long a draw or an example takes says something of the machine only.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +30,13 @@ settings.load_profile("untimed")
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the event loop that the exporter runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=RELEASES, ids=str, scope="session")
+def programs(request: pytest.FixtureRequest) -> Programs:
+    """The real servers and tools, of each release in turn."""
+    found: Programs = request.param
+    return found
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:

@@ -13,6 +13,7 @@ from exporter.assets import render
 from tests.calls.tally import FIXTURES
 from tests.conftest import Running, StartExporter
 from tests.support.alerting import Alertmanager, Receivers
+from tests.support.programs import Programs
 from tests.support.servers import Prometheus, eventually
 
 SECONDS = """\
@@ -48,12 +49,12 @@ class Stack:
 
 
 @pytest.fixture
-def stack(start_exporter: StartExporter, tmp_path: Path) -> Iterator[Stack]:
+def stack(start_exporter: StartExporter, tmp_path: Path, programs: Programs) -> Iterator[Stack]:
     """A fresh exporter that Prometheus has scraped, the rules rendered for windows of seconds, and Alertmanager."""
     (tmp_path / "seconds.yml").write_text(SECONDS)
     render(tmp_path / "assets", tmp_path / "seconds.yml")
     exporter = start_exporter()
-    with Receivers() as receivers, Alertmanager(tmp_path / "alertmanager", receivers) as alertmanager:
+    with Receivers() as receivers, Alertmanager(tmp_path / "alertmanager", receivers, programs) as alertmanager:
         config = {
             "rule_files": [str(tmp_path / "assets" / "rules" / "*.rules.yml")],
             "alerting": {
@@ -61,7 +62,7 @@ def stack(start_exporter: StartExporter, tmp_path: Path) -> Iterator[Stack]:
             },
         }
         targets, resend = {"voice": exporter.addresses[0]}, "--rules.alert.resend-delay=1s"
-        with Prometheus(tmp_path / "prometheus", targets, config, resend) as prometheus:
+        with Prometheus(tmp_path / "prometheus", targets, config, resend, programs=programs) as prometheus:
             eventually("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
             eventually("the watchdog barks", lambda: receivers.told("dead-mans-switch", "VoiceWatchdog"))
             yield Stack(exporter, prometheus, alertmanager, receivers)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
+from tests.support.programs import Programs
 from tests.support.servers import Prometheus, eventually
 
 NAMES = [
@@ -58,10 +59,12 @@ def post(url: str, name: str) -> int:
         return int(answer.status)
 
 
-def test_prometheus_sees_the_documented_numbers(start_exporter: StartExporter, tmp_path: Path) -> None:
+def test_prometheus_sees_the_documented_numbers(
+    start_exporter: StartExporter, tmp_path: Path, programs: Programs
+) -> None:
     """Documented payloads give the documented numbers in Prometheus, which does not complain; again, nothing moves."""
     exporter = start_exporter()
-    with Prometheus(tmp_path / "prometheus", {"voice": exporter.addresses[0]}) as prometheus:
+    with Prometheus(tmp_path / "prometheus", {"voice": exporter.addresses[0]}, programs=programs) as prometheus:
         for _ in range(2):
             assert [post(exporter.url, name) for name in NAMES] == [200] * len(NAMES)
             eventually("the events are scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
@@ -74,12 +77,12 @@ def test_prometheus_sees_the_documented_numbers(start_exporter: StartExporter, t
         assert "warn" not in prometheus.log
 
 
-def test_restart_goes_on_where_it_was(start_exporter: StartExporter, tmp_path: Path) -> None:
+def test_restart_goes_on_where_it_was(start_exporter: StartExporter, tmp_path: Path, programs: Programs) -> None:
     """After kill -9 counters and their created timestamps are what they were, and increase() sees no reset."""
     store = str(tmp_path / "store")
     exporter = start_exporter("--storage.path", store)
     address = exporter.addresses[0]
-    with Prometheus(tmp_path / "prometheus", {"voice": address}) as prometheus:
+    with Prometheus(tmp_path / "prometheus", {"voice": address}, programs=programs) as prometheus:
         for name in NAMES[:4]:
             assert post(exporter.url, name) == 200
         eventually("the hang is scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)

@@ -2,10 +2,41 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
-from tests.rules.shipped import RULES
+import yaml
+
+from tests.rules.shipped import RULES, alerts
+from tests.support.programs import INSTALLED, Programs
 
 
-def promtool(*arguments: object, cwd: Path = RULES) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: object, cwd: Path = RULES, programs: Programs = INSTALLED) -> subprocess.CompletedProcess[str]:
     """Run promtool, by default in the folder of the rules."""
-    return subprocess.run(["promtool", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    return programs.run("promtool", *arguments, cwd=cwd)
+
+
+def run_rule_test(file: Path, folder: Path, programs: Programs) -> subprocess.CompletedProcess[str]:
+    """Run a test of rules, whose alerts are expected with a description only: the other annotations are added here.
+
+    Args:
+        file: under `rules/tests`.
+        folder: where the whole test may be written.
+        programs: whose promtool.
+    """
+    text = file.read_text()
+    suite, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)  # noqa: S506 - a safe loader, too
+    suite["rule_files"] = [str(file.parent / name) for name in suite["rule_files"]]
+    for case, said in zip(suite["tests"], words["tests"], strict=True):
+        # Of what promtool writes 0x12 for, thirteen zeros, YAML would make a hexadecimal number.
+        case["input_series"] = said["input_series"]
+        for moment in case.get("alert_rule_test", ()):
+            moment["exp_alerts"] = [_whole(moment["alertname"], alert) for alert in moment["exp_alerts"]]
+    path = folder / file.name
+    path.write_text(yaml.safe_dump(suite, width=1_000_000, sort_keys=False))
+    return promtool("test", "rules", path, programs=programs)
+
+
+def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:
+    """An alert with the annotations that follow from its name."""
+    shipped = next(alert["annotations"] for alert in alerts() if alert["alert"] == name)
+    return {**expected, "exp_annotations": {**shipped, **expected["exp_annotations"]}}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.rules.shipped import alerts
 from tests.support.alerting import Alertmanager, Receivers
+from tests.support.programs import Programs
 from tests.support.servers import eventually
 
 NUMBERS = count()
@@ -36,9 +37,10 @@ BOTH = sorted(name for name, severities in severities_by_name().items() if {"cri
 
 
 @pytest.fixture(scope="module")
-def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
-    """An Alertmanager with the shipped inhibitions."""
-    with Receivers() as receivers, Alertmanager(tmp_path_factory.mktemp("alertmanager"), receivers) as running:
+def alertmanager(tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> Iterator[Alertmanager]:
+    """An Alertmanager of each release in turn, with the shipped inhibitions."""
+    folder = tmp_path_factory.mktemp("alertmanager")
+    with Receivers() as receivers, Alertmanager(folder, receivers, programs) as running:
         yield running
 
 

@@ -1,3 +1,4 @@
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -5,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rules.promtool import promtool
+from tests.rules.promtool import promtool, run_rule_test
 from tests.rules.shipped import RULES, TESTS, alerts
+from tests.support.programs import RELEASES, Programs
 
 NAMES = sorted({alert["alert"] for alert in alerts()})
 ALWAYS = {"VoiceWatchdog"}
@@ -25,19 +27,27 @@ def expectations(name: str) -> list[dict[str, Any]]:
     return [moment for moment in moments() if moment["alertname"] == name]
 
 
-def test_promtool_takes_the_rules() -> None:
+def test_the_releases_differ() -> None:
+    """The rules are held against Prometheus 2 and 3, or what the distribution has since."""
+    versions = [promtool("--version", programs=programs).stdout for programs in RELEASES]
+    majors = [int(re.findall(r"version (\d+)\.", version)[0]) for version in versions]
+    assert majors[0] >= 2
+    assert majors[1] >= 3
+
+
+def test_promtool_takes_the_rules(programs: Programs) -> None:
     """Promtool finds nothing wrong with the rules, nor with the configuration that loads them."""
-    checked = promtool("check", "rules", *sorted(RULES.glob("*.rules.yml")))
+    checked = promtool("check", "rules", *sorted(RULES.glob("*.rules.yml")), programs=programs)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    configured = promtool("check", "config", "prometheus.yml")
+    configured = promtool("check", "config", "prometheus.yml", programs=programs)
     assert configured.returncode == 0, configured.stdout + configured.stderr
     assert f"{len(list(RULES.glob('*.rules.yml')))} rule files found" in configured.stdout
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
-def test_alerts_fire_and_stay_silent(file: Path) -> None:
+def test_alerts_fire_and_stay_silent(file: Path, programs: Programs, tmp_path: Path) -> None:
     """Each alert fires when it should, with exactly these labels and annotations, and at no other time."""
-    tested = promtool("test", "rules", file)
+    tested = run_rule_test(file, tmp_path, programs)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tests.support.programs import INSTALLED, Programs
 from tests.support.servers import eventually, free_port
 
 SHIPPED: Final = Path(__file__).parents[2] / "rules" / "alertmanager.yml"
@@ -76,7 +77,8 @@ class Receivers:
 class Alertmanager:
     """An Alertmanager in a folder of its own, with the shipped routes, shorter waits, and receivers of the test."""
 
-    def __init__(self, folder: Path, receivers: Receivers) -> None:
+    def __init__(self, folder: Path, receivers: Receivers, programs: Programs = INSTALLED) -> None:
+        self._program = programs.path("prometheus-alertmanager")
         self._folder = folder
         self._receivers = receivers
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -88,7 +90,7 @@ class Alertmanager:
         self._log = (self._folder / "alertmanager.log").open("wb")
         self._process = subprocess.Popen(
             [
-                "prometheus-alertmanager",
+                self._program,
                 f"--config.file={path}",
                 f"--storage.path={self._folder / 'data'}",
                 f"--web.listen-address={urlsplit(self.url).netloc}",

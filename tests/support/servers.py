@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import yaml
 
+from tests.support.programs import INSTALLED, Programs
+
 
 def free_port() -> int:
     """A port of the loopback address that nobody uses now."""
@@ -40,11 +42,18 @@ class Prometheus:
         targets: addresses to scrape every second, by job name.
         config: what else its configuration has.
         flags: what else its command line has.
+        programs: whose Prometheus.
     """
 
     def __init__(
-        self, folder: Path, targets: Mapping[str, str], config: Mapping[str, Any] | None = None, *flags: str
+        self,
+        folder: Path,
+        targets: Mapping[str, str],
+        config: Mapping[str, Any] | None = None,
+        *flags: str,
+        programs: Programs = INSTALLED,
     ) -> None:
+        self._program = programs.path("prometheus")
         self._folder = folder
         self._flags = flags
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -60,7 +69,7 @@ class Prometheus:
         address = urllib.parse.urlsplit(self.url).netloc
         self._process = subprocess.Popen(
             [
-                "prometheus",
+                self._program,
                 f"--config.file={path}",
                 f"--storage.tsdb.path={self._folder / 'tsdb'}",
                 "--storage.tsdb.retention.time=100y",
