@@ -16,7 +16,6 @@ class Settings(Struct, frozen=True):
 
     max_retries: int = 3
     timezone: tzinfo = UTC
-    idle_timeout: float = 7200.0
 
 
 class Step:

@@ -17,12 +17,8 @@ import yaml
 from exporter.errors import ConfigError, Fault
 
 MAX_BYTES: Final = 1024 * 1024
-MAX_DEPTH: Final = 32
 MAX_NAME: Final = 64
 """Characters of a key that a message shows."""
-
-MAX_NODES: Final = 20_000
-"""Values in all, those of an alias counted again at each use: aliases of aliases grow without bound."""
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -59,13 +55,13 @@ def read_tree(path: Path) -> Node:
     """The one document of a YAML file; that of an empty file is None.
 
     Raises:
-        ConfigError: the file cannot be read, is not one YAML document, or larger or deeper than any configuration is.
+        ConfigError: the file cannot be read, is not one YAML document, or larger than any configuration is.
     """
     file = str(path)
     text = _decode(file, read_limited(path, MAX_BYTES))
     try:
-        loader = _Loader(file, text)
-        root = loader.get_single_node()
+        loader = _Loader(text)
+        return _Builder(file, loader).build(loader.get_single_node())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(Fault(file, "", line, "has a control character, which YAML does not take")) from None
@@ -73,7 +69,8 @@ def read_tree(path: Path) -> Node:
         raise ConfigError(_syntax_fault(file, error)) from None
     except (ValueError, OverflowError):
         raise ConfigError(Fault(file, "", None, "has an escape such as \\UFFFFFFFF that is no character")) from None
-    return _Builder(file, loader).build(root)
+    except RecursionError:
+        raise ConfigError(Fault(file, "", None, "nests without end: is an alias inside of what it names?")) from None
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -118,22 +115,7 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes a document no larger and deeper than allowed; Python's own recursion limit would end in a traceback."""
-
-    def __init__(self, file: str, text: str) -> None:
-        super().__init__(text)
-        self._file = file
-        self._depth = 0
-        self._count = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self._depth += 1
-        self._count += 1
-        if parent and (self._depth > MAX_DEPTH or self._count > MAX_NODES):
-            raise ConfigError(Fault(self._file, "", _line(parent), _too_much(self._depth)))
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
+    """Reads numbers as people write them."""
 
 
 # YAML 1.1 as PyYAML reads it wants a dot in 1.0e+3; without this, 1e3 would be text.
@@ -142,39 +124,30 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _too_much(depth: int) -> str:
-    limit = f"nests deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"has more than {MAX_NODES} values"
-    return f"{limit}, aliases written out; no configuration needs that"
-
-
 class _Builder:
     """Turns composed nodes into ours, aliases resolved."""
 
     def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
         self._file = file
         self._loader = loader
-        self._count = 0
         self._faults: list[Fault] = []
 
     def build(self, root: yaml.Node | None) -> Node:
-        tree = self._node(root, "", 1, 1)
+        tree = self._node(root, "", 1)
         if self._faults:
             raise ConfigError(*self._faults)
         return tree
 
-    def _node(self, node: yaml.Node | None, path: str, line: int, depth: int) -> Node:
+    def _node(self, node: yaml.Node | None, path: str, line: int) -> Node:
         here = Node(self._file, path, line, None)
-        self._count += 1
-        if depth > MAX_DEPTH or self._count > MAX_NODES:
-            raise ConfigError(here.fault(_too_much(depth)))
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
-            return replace(here, value=dict(self._entries(node, path, depth)))
+            return replace(here, value=dict(self._entries(node, path)))
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             items = enumerate(node.value)
-            return replace(here, value=[self._node(item, f"{path}[{i}]", _line(item), depth + 1) for i, item in items])
+            return replace(here, value=[self._node(item, f"{path}[{i}]", _line(item)) for i, item in items])
         return replace(here, value=self._scalar(node, here) if node else None)
 
-    def _entries(self, mapping: yaml.MappingNode, path: str, depth: int) -> Iterator[tuple[str, Node]]:
+    def _entries(self, mapping: yaml.MappingNode, path: str) -> Iterator[tuple[str, Node]]:
         lines: dict[str, int] = {}
         for key, value in mapping.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -189,7 +162,7 @@ class _Builder:
                 self._faults.append(here.fault(f"is given twice, first on line {lines[name]}: keep one"))
             else:
                 lines[name] = here.line
-                yield name, self._node(value, inner, here.line, depth + 1)
+                yield name, self._node(value, inner, here.line)
 
     def _scalar(self, node: yaml.Node, here: Node) -> Scalar:
         if isinstance(node, yaml.ScalarNode) and node.tag in _VERBATIM:
