@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -66,8 +67,8 @@ class AccessControl:
         app.middlewares.insert(0, self._admit)
         app.on_response_prepare.append(self._add_headers)
 
-    def update(self, config: WebConfig) -> None:
-        """Take users and headers of a changed file.
+    def prepare(self, config: WebConfig) -> Callable[[], None]:
+        """Check a changed file; the result takes its users and headers.
 
         Raises:
             WebConfigError: it changes ``tls_server_config``, which a listener keeps until it is closed.
@@ -75,7 +76,7 @@ class AccessControl:
         if config.tls != self._config.tls:
             file = config.file or self._config.file
             raise WebConfigError(Fault(file, "tls_server_config", None, "changed: this takes effect at a restart only"))
-        self._apply(config)
+        return partial(self._apply, config)
 
     def _apply(self, config: WebConfig) -> None:
         self._config = config

@@ -115,7 +115,7 @@ class Recorder:
             await committing
         await self._store.close()
 
-    def reconfigure(self, config: Config) -> None:
+    def configure(self, config: Config) -> None:
         """Take a reloaded configuration; buckets and labels stay as they were at the start."""
         self._memory.configure(config)
 

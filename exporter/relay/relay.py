@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -51,15 +51,18 @@ class Relay:
         self._counting: set[asyncio.Task[bool]] = set()
         self._routes: dict[str, Route] = {}
 
-    def configure(self, platforms: Mapping[str, Platform]) -> None:
-        """Take a new configuration; requests in flight finish under the old one."""
-        self._routes = {
-            name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay
-        }
-        for name, route in self._routes.items():
-            self._ingest.metrics.begin_relay(name)
-            if route.settings.ack == "exporter":
-                self._ingest.metrics.relay_waiting(name, self._queue.waiting.get(name, 0))
+    def prepare(self, platforms: Mapping[str, Platform]) -> Callable[[], None]:
+        """Build the routes of a new configuration; the result takes them. Requests in flight keep the old ones."""
+        routes = {name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay}
+
+        def take() -> None:
+            self._routes = routes
+            for name, route in routes.items():
+                self._ingest.metrics.begin_relay(name)
+                if route.settings.ack == "exporter":
+                    self._ingest.metrics.relay_waiting(name, self._queue.waiting.get(name, 0))
+
+        return take
 
     async def start(self) -> None:
         """Go on with what an earlier process left to do."""

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -115,10 +116,13 @@ class _Exporter:
             web_config_file=options.web_config_file,
             public=public,
             current=settings,
-            recorder=self._recorder,
-            webhooks=self._webhooks,
-            guard=self._guard,
-            connections=self._connections,
+            parts=(
+                lambda files: self._guard.prepare(files.web),
+                lambda files: self._webhooks.prepare(files.config, files.closed),
+                lambda files: partial(self._recorder.configure, files.config),
+                lambda files: partial(setattr, self._connections, "limit", files.config.limits.max_connections),
+            ),
+            metrics=self._recorder.metrics,
         )
         self._pages = Pages(
             recorder=self._recorder,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -79,7 +79,11 @@ class Webhooks:
         self.configure(config, closed)
 
     def configure(self, config: Config, closed: Collection[str] = ()) -> None:
-        """Take a new configuration; requests in flight finish under the old one.
+        """Take a new configuration at once; raises what `prepare` does."""
+        self.prepare(config, closed)()
+
+    def prepare(self, config: Config, closed: Collection[str] = ()) -> Callable[[], None]:
+        """Build what a new configuration needs; the result takes it. Requests in flight finish under the old one.
 
         Raises:
             ValueError: a platform's secret or signature template is unusable.
@@ -87,10 +91,15 @@ class Webhooks:
         checks: dict[str, Check] = {
             name: _Closed() if name in closed else Authenticator(config.webhooks.platforms[name]) for name in PLATFORMS
         }
-        self._config = config.webhooks
-        self._checks = checks
-        self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
-        self._relay.configure(config.webhooks.platforms)
+        take_routes = self._relay.prepare(config.webhooks.platforms)
+
+        def take() -> None:
+            self._config = config.webhooks
+            self._checks = checks
+            self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
+            take_routes()
+
+        return take
 
     @property
     def max_body_bytes(self) -> int:

@@ -108,7 +108,7 @@ async def test_users_and_headers_change_without_a_restart() -> None:
     async with serve(before, guard) as url:
         assert (await ask(f"{url}/metrics", user="ada:one")).status == 200
         users = {"ada": bcrypt.hashpw(b"new", bcrypt.gensalt(4))}
-        guard.update(WebConfig(users=users, headers={"X-Frame-Options": "sameorigin"}))
+        guard.prepare(WebConfig(users=users, headers={"X-Frame-Options": "sameorigin"}))()
         assert (await ask(f"{url}/metrics", user="ada:one")).status == 401
         response = await ask(f"{url}/metrics", user="ada:new")
         assert (response.status, response.headers["X-Frame-Options"]) == (200, "sameorigin")
@@ -118,7 +118,7 @@ async def test_tls_changes_at_a_restart_only() -> None:
     """A reload that changes TLS is refused and changes nothing else."""
     guard = guarding(WebConfig(users=USERS))
     with pytest.raises(WebConfigError, match="tls_server_config: changed: this takes effect at a restart only"):
-        guard.update(WebConfig(tls=Tls(Path("server.pem"), Path("server.key"))))
+        guard.prepare(WebConfig(tls=Tls(Path("server.pem"), Path("server.key"))))()
     async with serve(WebConfig(users=USERS), guard) as url:
         assert (await ask(f"{url}/metrics")).status == 401
 
