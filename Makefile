@@ -32,9 +32,9 @@ assets: setup
 	$(BIN)/python -m grafana.builder
 	$(BIN)/voice-exporter assets .
 
-# 500 kills under traffic, checked against the client's ledger; the tests do a few.
-crash: setup
-	$(BIN)/python -m tests.crash.harness --cycles 500
+# 500 kills and 500 power cuts under traffic, checked against what was promised; the tests do a few.
+crash: setup debian
+	$(BIN)/python -m tests.crash --cycles 500 --cuts 500 $(ARGS)
 
 # A hundred times the fuzzing of the tests, and a million assistants.
 fuzz: setup
@@ -69,9 +69,9 @@ $(BIN)/pip:
 $(SID):
 	./tests/unpack-debian-sid $@ prometheus promtool prometheus-alertmanager
 
-# The tests run the real Prometheus, promtool, Alertmanager and amtool.
+# The tests run the real Prometheus, promtool, Alertmanager and amtool, and compile what traces writes.
 debian:
-	@for tool in prometheus promtool prometheus-alertmanager amtool openssl; do \
+	@for tool in prometheus promtool prometheus-alertmanager amtool openssl cc; do \
 		command -v $$tool >/dev/null || { ./tests/install-debian-packages; break; }; \
 	done
 

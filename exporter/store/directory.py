@@ -1,12 +1,17 @@
-"""The directory of a database: who has it, which file in it is the good one, and how far that file goes."""
+"""The directory of a database: who has it, which file in it is the good one, and how far that file goes.
+
+A process that has the directory has locked ``lock`` and the database itself, so that deleting one of them lets nobody
+in. SQLite's own locks are of another kind, and others may read the database beside it.
+"""
 
 import logging
+import os
 import sqlite3
 from pathlib import Path
 
 from exporter.errors import StoreLost
 from exporter.store import files, schema
-from exporter.store.lock import DirectoryLock
+from exporter.store.lock import DirectoryLock, Mark, locked
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +29,11 @@ class Directory:
         self.path = directory
         self.acknowledged = 0
         self.quarantined: str | None = None
-        self._file = directory / "voice-exporter.db"
+        self._database = directory / "voice-exporter.db"
         self._lock = DirectoryLock(directory)
+        self._claim: int | None = None
+        self._mark: Mark | None = None
+        self._inodes: dict[Path, int | None] = {}
         self._damage = ""
 
     def acquire(self) -> None:
@@ -36,10 +44,11 @@ class Directory:
             OSError: it can't be made or read.
         """
         self._lock.acquire()
-        self.acknowledged = self._lock.marked()
+        self._mark = self._lock.marked()
 
     def release(self) -> None:
         """Unlock the directory."""
+        self._unclaim()
         self._lock.release()
 
     def open(self) -> sqlite3.Connection:
@@ -52,11 +61,19 @@ class Directory:
         """
         if self._damage:
             self._quarantine()
-        if not self._file.exists():
-            if self.acknowledged:
+        if files.is_missing(self._database):
+            if (self._mark and self._mark.commit) or files.log_of(self._database).exists():
                 raise StoreLost("the database file is gone")
-            files.create(self._file)
-        return schema.connect(self._file)
+            files.create(self._database)
+        self._unclaim()
+        self._claim = locked(self._database, os.O_RDONLY)
+        db = schema.connect(self._database)
+        try:
+            self._recognise(schema.generation(db))
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def condemn(self, reason: str) -> None:
         """Say that the database is of no use any more; the next to open one gets a new one."""
@@ -66,22 +83,48 @@ class Directory:
         """Note how far the database goes.
 
         Raises:
-            StoreLost: somebody deleted it.
+            StoreLost: somebody deleted it, or its log.
+            StorageError: somebody deleted the lock, and another process has the directory now.
         """
-        self._lock.mark(self.acknowledged)
-        if not self._file.exists():
-            raise StoreLost("the database file is gone")
+        if not self._lock.held():
+            _log.warning("storage: the file lock was deleted, it is made again")
+            self._lock.acquire()
+        self._note(self.acknowledged)
+        for path, inode in self._inodes.items():
+            if files.inode(path) != inode:
+                raise StoreLost(f"the {'database' if path == self._database else 'log of the database'} file is gone")
 
     def settle(self) -> None:
         """Note that the database stands alone, without a log: a copy of it may take its place, an empty file not."""
-        self._lock.mark(min(1, self.acknowledged))
+        self._note(min(1, self.acknowledged))
+
+    def _recognise(self, generation: int) -> None:
+        """Look which database this is, and how far it must go."""
+        if self._inodes and self._mark and self._mark.generation != generation:
+            raise StoreLost("another database is in the place of the database")
+        if self._mark is None or self._mark.generation != generation:
+            self._mark = Mark(generation, 0)
+        self.acknowledged = max(self.acknowledged, self._mark.commit)
+        self._inodes = {path: files.inode(path) for path in (self._database, files.log_of(self._database))}
+
+    def _note(self, commit: int) -> None:
+        if self._mark:
+            self._mark = self._mark._replace(commit=commit)
+            self._lock.mark(self._mark)
 
     def _quarantine(self) -> None:
         self._lock.acquire()
-        name = files.quarantine(self._file)
+        name = files.quarantine(self._database)
         self.quarantined = name or self.quarantined
         fate = f"quarantined as {name}" if name else "nothing left to quarantine"
         _log.error("storage: %s: %s, an empty database takes its place", self._damage, fate)
         self._damage = ""
         self.acknowledged = 0
-        self._lock.mark(0)
+        self._mark = None
+        self._inodes = {}
+
+    def _unclaim(self) -> None:
+        """Unlock the database. Not while it is connected: closing a descriptor of a file ends SQLite's locks on it."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None

@@ -1,11 +1,13 @@
 """The database file: how it is opened, what its tables are, and how an older one becomes a current one.
 
-Four tables, each row with a checksum over its numbers and its blob:
+Four tables, each row of them with a checksum over its numbers and its blob:
 
 - journal: one batch a row. The first row is empty and says up to which commit the tables below go.
 - series: 256 series a row, by number / 256.
 - calls: opaque states in the order of their last commit, which ``place`` numbers.
 - assistants: opaque states.
+
+A fifth one holds a random number, the generation: by it a database is told from the one that was there before.
 
 The only text in it is metric names and label values.
 """
@@ -29,6 +31,10 @@ MIGRATIONS = (
     CREATE TABLE assistants (key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, blob BLOB NOT NULL);
     -- No checkpoint yet; the number is the checksum of an empty blob behind the number 0.
     INSERT INTO journal VALUES (0, 455757471, x'');
+    """,
+    """
+    CREATE TABLE generation (number INTEGER PRIMARY KEY);
+    INSERT INTO generation VALUES (random() & 0x7fffffffffffffff);
     """,
 )
 """Step N makes version N + 1 of version N."""
@@ -68,6 +74,19 @@ def check(db: sqlite3.Connection) -> None:
     """
     if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise StoreLost("the database is damaged (quick_check)")
+
+
+def generation(db: sqlite3.Connection) -> int:
+    """The number that tells this database from all others.
+
+    Raises:
+        StoreLost: it is missing.
+        sqlite3.Error: it can't be read.
+    """
+    row = db.execute("SELECT number FROM generation").fetchone()
+    if row is None:
+        raise StoreLost("the database is damaged (generation)")
+    return int(row[0])
 
 
 def _configure(db: sqlite3.Connection) -> None:

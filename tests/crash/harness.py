@@ -4,15 +4,13 @@ The client's ledger knows which events were answered 200. After every restart ea
 counters, and no event twice: totals lie between those of the acknowledged events and those of all that were sent.
 Unanswered events are sent again; in the end totals must be those of one clean delivery.
 
-``python -m tests.crash.harness --cycles 500`` runs it for longer than the tests do.
+``python -m tests.crash`` runs it for longer than the tests do.
 """
 
-import argparse
 import asyncio
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -92,12 +90,12 @@ class Ledger:
 class Exporter:
     """An exporter that dies at a point, or when it is killed."""
 
-    def __init__(self, folder: Path, point: str, number: int) -> None:
+    def __init__(self, folder: Path, point: str, number: int, environment: dict[str, str] | None = None) -> None:
         self._log = folder / "exporter.log"
         flags = ["--web.listen-address=127.0.0.1:0", f"--storage.path={folder / 'data'}"]
         command = [sys.executable, "-m", "tests.crash.driver", point, str(number), "serve", *flags]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stderr=log)
+            self.process = subprocess.Popen(command, stderr=log, env=environment)
 
     def ready(self) -> str | None:
         """Its URL once it listens; None if it died before."""
@@ -190,22 +188,3 @@ async def run(folder: Path, cycles: int, seed: int) -> tuple[Counter[str], int]:
     deaths = Counter([await cycle(folder, rng, ledger) for _ in range(cycles)])
     await finish(folder, ledger)
     return deaths, len(ledger)
-
-
-def main() -> None:
-    """Run for as long as it takes and print the figures."""
-    parser = argparse.ArgumentParser(description="Kill the exporter again and again and check its counters.")
-    parser.add_argument("--cycles", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    total, acknowledged = Counter[str](), 0
-    for round_number in range(0, arguments.cycles, 25):
-        with tempfile.TemporaryDirectory() as folder:
-            deaths, count = asyncio.run(run(Path(folder), 25, arguments.seed + round_number))
-        total, acknowledged = total + deaths, acknowledged + count
-        sys.stdout.write(f"{total.total()} cycles, {acknowledged} events acknowledged, deaths {dict(total)}: exact\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

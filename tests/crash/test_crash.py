@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash import cuts
 from tests.crash.harness import run
 
 
@@ -13,3 +14,8 @@ async def test_kill_at_any_moment(tmp_path: Path, seed: int) -> None:
     deaths, acknowledged = await run(tmp_path, 8, seed)
     assert deaths.total() == 8
     assert acknowledged > 100
+
+
+async def test_power_cut_at_any_moment(tmp_path: Path) -> None:
+    """Whatever a disk holds after a cut, the next start finds each commit that was promised, and only whole ones."""
+    assert await cuts.run(tmp_path, 20, seed=3) > 20

@@ -2,18 +2,24 @@
 
 ``python -m tests.store.child forever DIRECTORY`` prints the number of each batch that is kept.
 ``python -m tests.store.child limited DIRECTORY`` prints what a limited file does to commits, and what lifting it does.
+``python -m tests.store.child noting DIRECTORY COMMITS DAMAGE`` notes each batch that is kept in a file beside them, and
+damages its database before the commit of that number.
 """
 
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
 
-from exporter.errors import StorageError
+from exporter.errors import StorageError, StoreLost
 from exporter.store import database
+from exporter.store.base import Batch
+from exporter.store.database import Database
 from exporter.store.sqlite import SqliteStore
-from tests.store.model import batch, numbered
+from tests.store.model import Model, batch, numbered
+from tests.support.power_cuts import NOTES
 
 
 def say(word: object) -> None:
@@ -48,7 +54,33 @@ async def limited(store: SqliteStore) -> None:
     await store.close()
 
 
+async def noting(store: SqliteStore) -> None:
+    """Commit so many batches; note each in the directory once it is kept, and no sooner."""
+    database, commits, damage = store._database, int(sys.argv[3]), int(sys.argv[4])
+    series = database.load().series
+    first = series[0].cells[0] + 1 if series else 1
+    with (database.directory.path / NOTES).open("ab", buffering=0) as notes:
+        for number in range(first, first + commits):
+            if number == damage:
+                replace(database, number - 1)
+            database.commit(numbered(number))
+            notes.write(b"%d\n" % number)
+            database.tidy()
+    database.close()
+
+
+def replace(database: Database, number: int) -> None:
+    """Damage the database, let it be noticed, and give the store everything that it lost."""
+    database._disconnect()
+    with (database.directory.path / "voice-exporter.db").open("r+b") as file:
+        file.write(b"damaged!" * 100)
+    with suppress(StoreLost):
+        database.commit(batch())
+    model = Model(*map(numbered, range(1, number + 1))).snapshot()
+    database.commit(Batch(model.series, [], [], dict(model.calls), dict(model.assistants), snapshot=True))
+
+
 if __name__ == "__main__":
     database.CHECKPOINT_ROWS = 7
-    modes = {"forever": forever, "limited": limited}
+    modes = {"forever": forever, "limited": limited, "noting": noting}
     uvloop.run(modes[sys.argv[1]](SqliteStore(Path(sys.argv[2]))))

@@ -224,6 +224,75 @@ def test_deleted_while_it_runs(directory: Path, everything: bool) -> None:
     assert same(kept(directory), Model(rebuilt).snapshot())
 
 
+def test_the_log_deleted_while_it_runs(directory: Path) -> None:
+    """A log that somebody deletes is missed after the next commit, before commits into it are lost to a kill."""
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    store.tidy()
+    (directory / (NAME + "-wal")).unlink()
+    store.commit(numbered(2))
+    store.tidy()
+    with pytest.raises(StoreLost, match="the log of the database file is gone"):
+        store.commit(numbered(3))
+    rebuilt = batch(numbered(1).series, snapshot=True)
+    store.commit(rebuilt)
+    store.tidy()
+    store._release()
+    assert same(kept(directory), Model(rebuilt).snapshot())
+
+
+def test_the_lock_deleted_while_it_runs(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without the file ``lock`` a second process is refused all the same, and the first one makes the file again."""
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    (directory / "lock").unlink()
+    with pytest.raises(StorageError, match="another process is using it"):
+        Database(directory).load()
+    store.commit(numbered(2))
+    store.tidy()
+    assert "the file lock was deleted, it is made again" in caplog.text
+    with pytest.raises(StorageError, match="another process is using it"):
+        Database(directory).load()
+    store.close()
+    assert same(kept(directory), Model(numbered(1), numbered(2)).snapshot())
+
+
+def test_another_database_in_its_place(directory: Path, tmp_path: Path) -> None:
+    """A database that is exchanged for another one while the process runs is not written to."""
+    other = filled(tmp_path / "other", Database.close)
+    store = Database(directory)
+    store.load()
+    store.commit(numbered(1))
+    store._disconnect()
+    shutil.copy(other / NAME, directory / NAME)
+    with pytest.raises(StoreLost, match="another database is in the place of the database"):
+        store.commit(numbered(2))
+    store._release()
+
+
+def test_a_lock_of_an_earlier_database(killed: Path) -> None:
+    """What the file ``lock`` says of a database that was quarantined means nothing to the one that took its place."""
+    for path in copies(killed, NAME, 1):
+        stale = path.with_name("lock").read_bytes()
+        path.write_bytes(b"garbage")
+        assert check(path)
+        path.with_name("lock").write_bytes(stale)
+        assert kept(path.parent).calls == [(77, b"goes on")]
+
+
+def test_a_log_without_its_database(killed: Path) -> None:
+    """A log whose database is gone is not taken for the log of the next one."""
+    for path in copies(killed, NAME, 1):
+        log = path.with_name(NAME + "-wal").read_bytes()
+        path.unlink()
+        path.with_name("lock").unlink()
+        found, quarantined = loaded(path.parent)
+        assert same(found, EMPTY)
+        assert (path.parent / f"{quarantined}-wal").read_bytes() == log
+
+
 def test_a_checkpoint_that_finds_damage(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Series that are damaged while the process runs are noticed when they are next written."""
     monkeypatch.setattr(database, "CHECKPOINT_ROWS", 1)

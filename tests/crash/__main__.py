@@ -1,0 +1,42 @@
+"""Kills the exporter and cuts its power for as long as it takes: ``python -m tests.crash --cycles 500 --cuts 500``."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from tests.crash import cuts, harness
+
+AT_ONCE = 25
+"""Cycles, or cuts, with one store."""
+
+
+def main() -> None:
+    """Run and print the figures."""
+    parser = argparse.ArgumentParser(prog="tests.crash", description="Kill the exporter, cut its power, check it.")
+    parser.add_argument("--cycles", type=int, default=500)
+    parser.add_argument("--cuts", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    deaths, acknowledged, commits = Counter[str](), 0, 0
+    for done in range(0, arguments.cycles, AT_ONCE):
+        with tempfile.TemporaryDirectory() as folder:
+            died, count = asyncio.run(harness.run(Path(folder), AT_ONCE, arguments.seed + done))
+        deaths, acknowledged = deaths + died, acknowledged + count
+        say(f"{deaths.total()} kills, {acknowledged} events acknowledged, deaths {dict(deaths)}: exact")
+    for done in range(0, arguments.cuts, AT_ONCE):
+        with tempfile.TemporaryDirectory() as folder:
+            commits += asyncio.run(cuts.run(Path(folder), AT_ONCE, arguments.seed + done))
+        say(f"{done + AT_ONCE} power cuts, {commits} commits: exact")
+
+
+def say(line: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
