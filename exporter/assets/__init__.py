@@ -14,6 +14,7 @@ from exporter.assets.hangs import hangs
 from exporter.assets.latency import latency
 from exporter.assets.quality import quality
 from exporter.assets.relay import relay
+from exporter.assets.routing import routing
 from exporter.assets.rule import Group
 from exporter.assets.runbooks import runbooks
 from exporter.assets.slo import slo
@@ -24,6 +25,7 @@ from exporter.yamlfile.durations import format_duration
 __all__ = ["Thresholds", "groups", "load", "render"]
 
 _TEMPLATES: Final = files("exporter.assets") / "templates"
+_KEPT: Final = ("cluster", "namespace", "team")
 
 
 def groups(t: Thresholds) -> tuple[Group, ...]:
@@ -71,7 +73,7 @@ def _files(t: Thresholds, source: Path) -> dict[str, str]:
     return {
         "thresholds.yml": source.read_text("utf-8"),
         **{file_name(group): rules_file(group, t) for group in groups(t)},
-        "alertmanager.yml": (_TEMPLATES / "alertmanager.yml").read_text("utf-8"),
+        "alertmanager.yml": routing(_KEPT),
         "prometheus.yml": Template((_TEMPLATES / "prometheus.yml").read_text("utf-8")).substitute(intervals),
         **{f"runbooks/{name}.md": text for name, text in runbooks(groups(t), t).items()},
     }

@@ -20,6 +20,13 @@ def groups() -> tuple[dict[str, Any], ...]:
     return tuple(yaml.safe_load(file.read_text())["groups"][0] for file in sorted(RULES.glob("*.rules.yml")))
 
 
+@cache
+def alertmanager() -> dict[str, Any]:
+    """The example for Alertmanager."""
+    found: dict[str, Any] = yaml.safe_load((RULES / "alertmanager.yml").read_text())
+    return found
+
+
 def alerts() -> list[dict[str, Any]]:
     """Every alert."""
     return [rule for group in groups() for rule in group["rules"] if "alert" in rule]

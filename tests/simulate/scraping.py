@@ -23,6 +23,7 @@ from exporter.simulate.traffic import MONDAY, encode
 from exporter.store.memory import MemoryStore
 from tests.rules.lint import selectors
 from tests.rules.promtool import promtool
+from tests.support.programs import RELEASES
 
 Question: TypeAlias = dict[str, Any]
 """What is asked, when, and the samples that answer it, in the words of promtool's promql_expr_test."""
@@ -68,14 +69,15 @@ class Scrapes:
         row.append(value)
 
     def tell(self, folder: Path, questions: Sequence[Question]) -> None:
-        """Ask promtool; fails with what it says where an answer is another."""
+        """Ask promtool of each release; fails with what it says where an answer is another."""
         series = [{"series": name, "values": _values(row)} for name, row in self._rows.items()]
         case = {"interval": f"{_STEP}s", "input_series": series, "promql_expr_test": questions}
         suite = {"rule_files": [*map(str, self._files)], "evaluation_interval": f"{_STEP}s", "tests": [case]}
         path = folder / "simulated.test.yml"
         path.write_text(yaml.safe_dump(suite, width=1_000_000))
-        tested = promtool("test", "rules", path)
-        assert tested.returncode == 0, tested.stdout + tested.stderr
+        for programs in RELEASES:
+            tested = promtool("test", "rules", path, programs=programs)
+            assert tested.returncode == 0, f"{programs}: {tested.stdout}{tested.stderr}"
 
 
 async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[Path]) -> Scrapes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import yaml
@@ -20,6 +20,8 @@ from tests.support.servers import eventually, free_port
 SHIPPED: Final = Path(__file__).parents[2] / "rules" / "alertmanager.yml"
 WAITS: Final = {"page": "0s", "operators": "0s", "tickets": "3s", "dead-mans-switch": "0s"}
 """How long each receiver's first notification waits, in place of minutes; tickets after pages, as shipped."""
+Alert: TypeAlias = Mapping[str, Any]
+"""What Prometheus posts of an alert: labels, annotations, when it ended."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,31 @@ class Notification:
 
 
 class Receivers:
-    """Stands for every receiver: an HTTP server that remembers what it is told, on paths named as they are."""
+    """Stands for every receiver: an HTTP server that remembers what it is told, on paths named as they are.
+
+    Attributes:
+        got: the alerts of Alertmanager's own webhook messages.
+        messages: every message as it came, and the receiver's name.
+    """
 
     def __init__(self) -> None:
         self.got: list[Notification] = []
+        self.messages: list[tuple[str, dict[str, Any]]] = []
         receivers = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 name = self.path.strip("/")
+                receivers.messages.append((name, body))
                 receivers.got += [
                     Notification(name, alert["status"], alert["labels"], alert["annotations"])
-                    for alert in body["alerts"]
+                    for alert in body.get("alerts", ())
                 ]
                 self.send_response(200)
+                self.send_header("Content-Length", "2")
                 self.end_headers()
+                self.wfile.write(b"ok")
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -75,10 +86,28 @@ class Receivers:
 
 
 class Alertmanager:
-    """An Alertmanager in a folder of its own, with the shipped routes, shorter waits, and receivers of the test."""
+    """An Alertmanager in a folder of its own, with the shipped routes, shorter waits, and receivers of the test.
 
-    def __init__(self, folder: Path, receivers: Receivers, programs: Programs = INSTALLED) -> None:
+    Args:
+        folder: for its configuration and data.
+        receivers: get its notifications.
+        programs: whose Alertmanager.
+        words: what PagerDuty and Slack would get goes to the receivers, in place of Alertmanager's own messages.
+        waits: how long first notifications wait, by receiver; by default, as shipped.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        receivers: Receivers,
+        programs: Programs = INSTALLED,
+        *,
+        words: bool = False,
+        waits: Mapping[str, str] = WAITS,
+    ) -> None:
         self._program = programs.path("prometheus-alertmanager")
+        self._words = words
+        self._waits = waits
         self._folder = folder
         self._receivers = receivers
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -109,15 +138,24 @@ class Alertmanager:
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
         for route in _routes(config["route"]):
-            route |= {"group_wait": WAITS[route["receiver"]], "group_interval": "1s"}
-        config["receivers"] = [
-            {"name": name, "webhook_configs": [{"url": f"{self._receivers.url}/{name}"}]} for name in WAITS
-        ]
+            route["group_interval"] = "1s"
+            if wait := self._waits.get(route["receiver"]):
+                route["group_wait"] = wait
+        for receiver in config["receivers"]:
+            url = f"{self._receivers.url}/{receiver['name']}"
+            if not (self._words and _worded(receiver, url)):
+                kept = receiver["name"]
+                receiver.clear()
+                receiver |= {"name": kept, "webhook_configs": [{"url": url}]}
         return config
 
     def post(self, *alerts: Mapping[str, str]) -> None:
         """Raise alerts with these labels, as Prometheus does."""
-        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        self.send(*({"labels": labels} for labels in alerts))
+
+    def send(self, *alerts: Alert) -> None:
+        """Say of alerts what Prometheus says."""
+        body = json.dumps(alerts).encode()
         request = urllib.request.Request(  # noqa: S310 - our own URL
             f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
         )
@@ -141,6 +179,17 @@ class Alertmanager:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+def _worded(receiver: dict[str, Any], url: str) -> bool:
+    """Let PagerDuty or Slack be at the URL; whether it is one of them."""
+    for config in receiver.get("pagerduty_configs", ()):
+        del config["routing_key_file"]
+        config |= {"routing_key": "invented", "url": url}
+    for config in receiver.get("slack_configs", ()):
+        del config["api_url_file"]
+        config["api_url"] = url
+    return "webhook_configs" not in receiver
 
 
 def _routes(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
