@@ -207,14 +207,34 @@ def head(path: str, *headers: str, method: str = "POST") -> bytes:
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: exporter", *headers, "", ""]).encode()
 
 
+class MakeDisk(Protocol):
+    """Makes a disk of its own size."""
+
+    def __call__(self, mebibytes: int) -> Path:
+        """The directory where it is mounted."""
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB; only root can make one."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", mount], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield mount
-    subprocess.run(["umount", "--lazy", mount], check=True)
-    shutil.rmtree(mount)
+def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """Makes small disks; only root can."""
+    mounts: list[Path] = []
+
+    def make(mebibytes: int) -> Path:
+        mount = tmp_path / f"disk-{len(mounts)}"
+        mount.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "none", str(mount)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting a small disk needs root")
+        mounts.append(mount)
+        return mount
+
+    yield make
+    for mount in mounts:
+        subprocess.run(["umount", "--lazy", mount], check=True)
+        shutil.rmtree(mount)
+
+
+@pytest.fixture
+def small_disk(make_disk: MakeDisk) -> Path:
+    """A disk of 1 MiB."""
+    return make_disk(1)

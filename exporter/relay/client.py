@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,9 @@ _MAX_FIELD: Final = 65_536
 """Bytes of one header of an answer."""
 _AT_ONCE: Final = 1 << 20
 """Bytes of a body that may go out in one piece without holding up the event loop."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""No reason phrase may have these (RFC 9112, section 4), and none could be passed on."""
+_NOT_HTTP: Final = "the application behind the relay did not answer in HTTP"
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class Client:
         self._metrics.relay_failed(platform, reason)
 
     @asynccontextmanager
-    async def exchange(self, url: str, parcel: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def exchange(self, url: str, outgoing: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request to an application and take its answer, which must be complete when the context ends.
 
         Raises:
@@ -59,44 +63,46 @@ class Client:
         """
         started = time.perf_counter()
         try:
-            async with self._send(url, parcel, seconds) as answer:
+            async with self._send(url, outgoing, seconds) as answer:
                 yield answer
         except RelayError as failure:
-            self.fail(parcel.platform, failure.reason)
-            self._metrics.relayed(parcel.platform, failure.status, started)
-            self._note(parcel.platform, failure.reason)
+            self.fail(outgoing.platform, failure.reason)
+            self._metrics.relayed(outgoing.platform, failure.status, started)
+            self._note(outgoing.platform, failure.reason)
             raise
-        self._metrics.relayed(parcel.platform, answer.status, started)
+        self._metrics.relayed(outgoing.platform, answer.status, started)
         if answer.status >= 500:
-            self.fail(parcel.platform, "server_error")
-        self._note(parcel.platform, "server_error" if answer.status >= 500 else None)
+            self.fail(outgoing.platform, "server_error")
+        self._note(outgoing.platform, "server_error" if answer.status >= 500 else None)
 
-    async def copy(self, url: str, parcel: RelayRequest, seconds: float) -> int:
+    async def copy(self, url: str, outgoing: RelayRequest, seconds: float) -> int:
         """Send a request to a further target, whose answer is of no interest but for its status.
 
         Raises:
             RelayError: it gave none within ``seconds``.
         """
         try:
-            async with self._send(url, parcel, seconds) as answer:
+            async with self._send(url, outgoing, seconds) as answer:
                 return answer.status
         except RelayError:
-            self.fail(parcel.platform, "copy_failed")
+            self.fail(outgoing.platform, "copy_failed")
             raise
 
     @asynccontextmanager
-    async def _send(self, url: str, parcel: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        body, target = parcel.body, address(url, parcel.suffix, parcel.query)
+    async def _send(self, url: str, outgoing: RelayRequest, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        body, target = outgoing.body, address(url, outgoing.suffix, outgoing.query)
         data = body if len(body) <= _AT_ONCE else BytesIO(body)
         with _failures(seconds):
             async with (
                 asyncio.timeout(seconds),
                 self._pool().request(
-                    parcel.method, target, headers=parcel.headers, data=data, allow_redirects=False
+                    outgoing.method, target, headers=outgoing.headers, data=data, allow_redirects=False
                 ) as answer,
             ):
                 if answer.status < 200:
                     raise RelayError(502, "malformed", "the application behind the relay switched protocols")
+                if _CONTROL.search(answer.reason or ""):
+                    raise RelayError(502, "malformed", _NOT_HTTP)
                 yield answer
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -137,4 +143,4 @@ def _failures(seconds: float) -> Iterator[None]:
         message = "the application behind the relay closed the connection before its answer was complete"
         raise RelayError(502, "cut", message) from None
     except aiohttp.ClientError:
-        raise RelayError(502, "malformed", "the application behind the relay did not answer in HTTP") from None
+        raise RelayError(502, "malformed", _NOT_HTTP) from None

@@ -40,7 +40,7 @@ def onward(request: web.Request, secret: Collection[str]) -> Headers:
     _append(passed, hdrs.X_FORWARDED_FOR, request.remote or "unknown")
     # Whoever ends TLS in front of the exporter knows better than it does.
     passed.setdefault(hdrs.X_FORWARDED_PROTO, request.scheme)
-    passed.setdefault(hdrs.X_FORWARDED_HOST, _clean(request.headers.get(hdrs.HOST, "")))
+    passed.setdefault(hdrs.X_FORWARDED_HOST, clean(request.headers.get(hdrs.HOST, "")))
     _append(passed, hdrs.VIA, f"{request.version.major}.{request.version.minor} {_PSEUDONYM}")
     return tuple((str(name), value) for name, value in passed.items())
 
@@ -58,11 +58,11 @@ def hops(request: web.Request) -> int:
 def _passing(headers: CIMultiDictProxy[str], further: frozenset[str]) -> Iterable[tuple[str, str]]:
     named = ",".join(headers.getall(hdrs.CONNECTION, [])).lower().split(",")
     stays = _HOP_BY_HOP | further | {name.strip() for name in named}
-    return [(name, _clean(value)) for name, value in headers.items() if name.lower() not in stays]
+    return [(name, clean(value)) for name, value in headers.items() if name.lower() not in stays]
 
 
-def _clean(value: str) -> str:
-    """The value without bytes that are not UTF-8, which aiohttp can read but not send."""
+def clean(value: str) -> str:
+    """A value without bytes that are not UTF-8, which aiohttp can read but not send."""
     return value.encode("utf-8", "ignore").decode()
 
 

@@ -1,19 +1,14 @@
-"""Mirror for further targets: each is sent once, beside everything else, whatever comes of it."""
+"""Copies for further targets: each is sent once, beside everything else, whatever comes of it."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
 
 from exporter.errors import RelayError
 from exporter.relay.client import Client
+from exporter.relay.options import RelayOptions
 from exporter.relay.request import RelayRequest
-
-MAX_COPIES: Final = 64
-"""Mirror on their way to one target; the next is dropped and counted."""
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of all bodies on their way as copies."""
 
 
 class Mirror:
@@ -21,23 +16,26 @@ class Mirror:
 
     Args:
         client: what sends them.
+        options: how many there may be at once.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, options: RelayOptions) -> None:
         self._client = client
+        self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: Counter[str] = Counter()
+        self._in_flight: Counter[str] = Counter()
         self._held = 0
 
-    def send(self, parcels: Mapping[str, RelayRequest], seconds: float) -> None:
-        """Begin to send each parcel to its target."""
-        for url, parcel in parcels.items():
-            if self._under_way[url] >= MAX_COPIES or self._held + len(parcel.body) > MAX_BYTES:
-                self._client.fail(parcel.platform, "copy_failed")
+    def send(self, copies: Mapping[str, RelayRequest], seconds: float) -> None:
+        """Begin to send each copy to its target."""
+        options = self._options
+        for url, copy in copies.items():
+            if self._in_flight[url] >= options.copies or self._held + len(copy.body) > options.copied_bytes:
+                self._client.fail(copy.platform, "copy_failed")
                 continue
-            self._under_way[url] += 1
-            self._held += len(parcel.body)
-            task = asyncio.create_task(self._send(url, parcel, seconds))
+            self._in_flight[url] += 1
+            self._held += len(copy.body)
+            task = asyncio.create_task(self._send(url, copy, seconds))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -49,10 +47,10 @@ class Mirror:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send(self, url: str, parcel: RelayRequest, seconds: float) -> None:
+    async def _send(self, url: str, copy: RelayRequest, seconds: float) -> None:
         try:
             with suppress(RelayError):
-                await self._client.copy(url, parcel, seconds)
+                await self._client.copy(url, copy, seconds)
         finally:
-            self._under_way[url] -= 1
-            self._held -= len(parcel.body)
+            self._in_flight[url] -= 1
+            self._held -= len(copy.body)

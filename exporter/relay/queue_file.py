@@ -1,70 +1,89 @@
-"""The file behind the queue: one table, synchronous, for one thread.
+"""The file behind the queue, synchronous, for one thread: what waits in one table, bodies in another.
 
-The rollback journal is emptied by each transaction and freed pages are overwritten, so that nothing of a body stays in
-the directory once its row is gone.
+On a full disk the queue must still empty itself, for that is what makes room. So opening it writes nothing, an attempt
+touches one small row, and a body lies in parts that are deleted one by one, each with less journal than is held in
+reserve. Freed pages are overwritten and given back to the file system by the transaction that frees them.
 """
 
+import logging
 import sqlite3
 import zlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
-from exporter.errors import QueueFull, StorageError, StoreLost
+from exporter.errors import StorageError, StoreLost
+from exporter.logs import log
+from exporter.relay import journal_reserve
 from exporter.relay.request import RelayRequest
-from exporter.store import files
-from exporter.store.sqlite_errors import translated
+from exporter.relay.schedule import Waiting
+from exporter.store import files, sqlite_file
+from exporter.store.sqlite_errors import is_full, translated
 
-MAX_EVENTS: Final = 10_000
-MAX_BYTES: Final = 256 * 1024 * 1024
-"""Of all bodies that wait."""
+PART_BYTES: Final = 65_536
+"""Of a body in one row."""
+_PARTS_AT_ONCE: Final = (16, 1)
+"""How many parts a transaction deletes; and where it has no room for that."""
 
-Destination: TypeAlias = tuple[str, str]
-"""Platform and target: what waits for one application does not hold up what waits for another."""
+LAYOUT: Final = sqlite_file.Layout(
+    name="the relay's queue",
+    stamp=0x56525100,
+    unstamped=1,
+    at_creation=("auto_vacuum = FULL",),
+    journal_mode="persist",
+    pragmas=(
+        "secure_delete = ON",
+        f"journal_size_limit = {journal_reserve.RESERVE_BYTES}",
+        "synchronous = FULL",
+        "temp_store = MEMORY",
+    ),
+    migrations=(
+        """
+        CREATE TABLE parcels (
+            id INTEGER PRIMARY KEY,
+            platform TEXT NOT NULL,
+            target TEXT NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due REAL DEFAULT 0,
+            size INTEGER NOT NULL,
+            parcel BLOB NOT NULL
+        );
+        """,
+        """
+        CREATE TABLE events (
+            id INTEGER PRIMARY KEY,
+            platform TEXT NOT NULL,
+            target TEXT NOT NULL,
+            attempts INTEGER NOT NULL,
+            size INTEGER NOT NULL
+        );
+        CREATE TABLE requests (event INTEGER NOT NULL, part BLOB NOT NULL);
+        CREATE INDEX parts ON requests (event);
+        INSERT INTO events SELECT id, platform, target, attempts, size FROM parcels;
+        INSERT INTO requests SELECT id, parcel FROM parcels ORDER BY id;
+        DROP TABLE parcels;
+        """,
+    ),
+)
 
-_VERSION: Final = 1
-_SCHEMA: Final = f"""
-PRAGMA auto_vacuum = FULL;
-BEGIN IMMEDIATE;
-CREATE TABLE parcels (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    platform TEXT NOT NULL,
-    target TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL DEFAULT 0,
-    size INTEGER NOT NULL,
-    parcel BLOB NOT NULL
-);
-CREATE INDEX destinations ON parcels (platform, target, due);
-PRAGMA user_version = {_VERSION};
-COMMIT;
+_DELETE_PARTS: Final = """
+    DELETE FROM requests WHERE rowid IN (
+        SELECT rowid FROM requests
+        WHERE event = :event AND NOT EXISTS (SELECT 1 FROM events WHERE id = :event)
+        ORDER BY rowid DESC LIMIT :parts
+    )
 """
+
+Work: TypeAlias = Callable[["QueueFile"], Any]
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(RelayRequest).decode
-
-
-class Queued(NamedTuple):
-    """An event that was claimed.
-
-    Attributes:
-        id: its number.
-        target: the URL of a further target; empty for the application that answers.
-        attempts: how often it was claimed, this time included.
-        parcel: the request.
-    """
-
-    id: int
-    target: str
-    attempts: int
-    parcel: RelayRequest
-
-    @property
-    def destination(self) -> Destination:
-        """Whom it waits for."""
-        return self.parcel.platform, self.target
 
 
 class QueueFile:
@@ -72,147 +91,189 @@ class QueueFile:
 
     Args:
         path: of the file, made when it is first needed; None keeps all in memory.
-
-    Attributes:
-        waiting: events by platform.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._journal = files.journal_of(path) if path else None
         self._db: sqlite3.Connection | None = None
-        self._bytes = 0
-        self.waiting: Counter[str] = Counter()
+        self._next = 1
+        self._doubtful: set[int] = set()
+        self._forgotten: set[int] = set()
 
     @property
     def exists(self) -> bool:
         """Whether there is a file."""
         return self._path is not None and self._path.exists()
 
-    def run(self, works: Sequence[Callable[["QueueFile"], Any]]) -> list[Any]:
-        """Do it all in one transaction: what each gives, or why it had no room.
+    def load(self) -> list[Waiting]:
+        """Check the file, and give what an earlier process left in it.
+
+        Raises:
+            StorageError: it can't be read.
+            StoreLost: what waited is gone: the damaged file was quarantined.
+        """
+        waiting = self._guarded(self._load)
+        self._tidy()
+        return waiting
+
+    def run(self, works: Sequence[Work]) -> list[Any]:
+        """Do it all in one transaction; where that is more than the disk has room for, each in one of its own.
+
+        Returns:
+            What each gives, or the `StorageError` why it was not done.
 
         Raises:
             StorageError: nothing was done.
             StoreLost: nothing was done, and what waited is gone: the damaged file was quarantined.
         """
         try:
-            with translated():
-                self._open().execute("BEGIN IMMEDIATE")
-                given = [self._attempt(work) for work in works]
-                self._open().execute("COMMIT")
-                return given
+            given = self._guarded(lambda: self._transact(works))
         except StorageError as error:
-            self.close()
-            if isinstance(error, StoreLost) and self._path:
-                with translated():
-                    files.quarantine(self._path)
-            raise
+            if len(works) == 1 or not is_full(error.__cause__):
+                raise
+            given = [self._alone(work) for work in works]
+        self._tidy()
+        return given
 
-    def put(self, parcels: Mapping[str, RelayRequest]) -> None:
-        """Add parcels, by target.
+    def put(self, requests: Mapping[str, RelayRequest]) -> list[Waiting]:
+        """Add requests, by target; not without the room that it takes to delete them."""
+        db = self._open()
+        if self._journal:
+            journal_reserve.hold(self._journal)
+        events = []
+        for target, request in requests.items():
+            waiting = Waiting(self._next, request.platform, target, 0, len(request.body))
+            self._next += 1
+            # Where a commit fails, nobody can tell whether it is kept; reported is that it is not.
+            self._doubtful.add(waiting.id)
+            db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", astuple(waiting))
+            rows = ((waiting.id, part) for part in _parts(request))
+            db.executemany("INSERT INTO requests VALUES (?, ?)", rows)
+            events.append(waiting)
+        return events
 
-        Raises:
-            QueueFull: there is no room for all of them.
-        """
-        size = sum(len(parcel.body) for parcel in parcels.values())
-        if self.waiting.total() + len(parcels) > MAX_EVENTS or self._bytes + size > MAX_BYTES:
-            raise QueueFull("too many events wait for the application")
-        for target, parcel in parcels.items():
-            row = (parcel.platform, target, len(parcel.body), _sealed(parcel))
-            self._open().execute("INSERT INTO parcels (platform, target, size, parcel) VALUES (?, ?, ?, ?)", row)
-            self._count(parcel, 1)
+    def begin(self, events: Sequence[Waiting]) -> list[RelayRequest]:
+        """Count an attempt to deliver each of these events, and give their requests."""
+        db, numbers = self._open(), [(waiting.id,) for waiting in events]
+        db.executemany("UPDATE events SET attempts = attempts + 1 WHERE id = ?", numbers)
+        return [_read(db, waiting.id) for waiting in events]
 
-    def claim(self, now: float, slots: Callable[[Destination], int]) -> tuple[list[Queued], float | None]:
-        """Take what is due, oldest first, for each destination so many, and say when the next will be."""
-        db, claimed = self._open(), []
-        for destination in db.execute(
-            "SELECT DISTINCT platform, target FROM parcels WHERE due <= ?", (now,)
-        ).fetchall():
-            rows = db.execute(
-                "SELECT id, target, attempts + 1, parcel FROM parcels"
-                " WHERE platform = ? AND target = ? AND due <= ? ORDER BY id LIMIT ?",
-                (*destination, now, slots(destination)),
-            )
-            claimed += [Queued(number, target, attempts, _opened(blob)) for number, target, attempts, blob in rows]
-        for queued in claimed:
-            db.execute("UPDATE parcels SET due = NULL, attempts = attempts + 1 WHERE id = ?", (queued.id,))
-        [due] = db.execute("SELECT min(due) FROM parcels WHERE due > ?", (now,)).fetchone()
-        return claimed, due
-
-    def remove(self, queued: Queued) -> None:
-        """Forget an event."""
-        if self._open().execute("DELETE FROM parcels WHERE id = ?", (queued.id,)).rowcount:
-            self._count(queued.parcel, -1)
-
-    def postpone(self, queued: Queued, due: float) -> None:
-        """Let an event be due again."""
-        self._open().execute("UPDATE parcels SET due = ? WHERE id = ?", (due, queued.id))
+    def remove(self, event: int) -> None:
+        """Forget an event, and the last part of its body; the rest goes once it is forgotten."""
+        db = self._open()
+        db.execute("DELETE FROM events WHERE id = ?", (event,))
+        db.execute(_DELETE_PARTS, {"event": event, "parts": 1})
+        self._forgotten.add(event)
 
     def close(self) -> None:
-        """Close the file; it is opened again when it is needed."""
+        """Close the file, which rolls back; it is opened again when it is needed."""
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def _attempt(self, work: Callable[["QueueFile"], Any]) -> Any:  # noqa: ANN401 - whatever the work gives
-        try:
-            return work(self)
-        except QueueFull as full:
-            return full
+    def _load(self) -> list[Waiting]:
+        db = self._open()
+        sqlite_file.check(db)
+        waiting = [Waiting(*row) for row in db.execute("SELECT * FROM events ORDER BY id")]
+        bodies = {event for (event,) in db.execute("SELECT DISTINCT event FROM requests")}
+        self._forgotten = bodies - {each.id for each in waiting}
+        self._next = max(self._next, *(number + 1 for number in bodies), *(each.id + 1 for each in waiting), 1)
+        if self._journal:
+            with suppress(OSError):
+                journal_reserve.hold(self._journal)
+        return waiting
 
-    def _count(self, parcel: RelayRequest, sign: int) -> None:
-        self.waiting[parcel.platform] += sign
-        self._bytes += sign * len(parcel.body)
+    def _transact(self, works: Sequence[Work]) -> list[Any]:
+        db = self._open()
+        db.execute("BEGIN IMMEDIATE")
+        for event in self._doubtful:
+            self.remove(event)
+        given = [work(self) for work in works]
+        db.execute("COMMIT")
+        self._doubtful.clear()
+        return given
+
+    def _alone(self, work: Work) -> Any:  # noqa: ANN401 - whatever the work gives
+        try:
+            return self._guarded(lambda: self._transact([work]))[0]
+        except StoreLost:
+            raise
+        except StorageError as error:
+            return error
+
+    def _tidy(self) -> None:
+        """Delete the bodies of forgotten events; what fails is left for the next time."""
+        try:
+            self._guarded(self._delete_bodies)
+        except StoreLost:
+            raise
+        except StorageError as error:
+            log(_log, logging.WARNING, "the relay's queue can't delete a body", reason=str(error))
+
+    def _delete_bodies(self) -> None:
+        for event in [*self._forgotten]:
+            while self._delete_parts(event):
+                pass
+            self._forgotten.discard(event)
+        if self._journal:
+            journal_reserve.wipe(self._journal)
+
+    def _delete_parts(self, event: int) -> bool:
+        """Delete parts of a body; whether there were any."""
+        for parts in _PARTS_AT_ONCE:
+            try:
+                return self._open().execute(_DELETE_PARTS, {"event": event, "parts": parts}).rowcount > 0
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                full = error
+        raise full
+
+    def _guarded(self, work: Callable[[], _T]) -> _T:
+        try:
+            with translated():
+                return work()
+        except StoreLost:
+            self.close()
+            if self._path:
+                with translated():
+                    files.quarantine(self._path)
+            raise
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        """Nothing of a transaction stays; memory is all there is, so it must not be closed for that."""
+        if self._path:
+            self.close()
+        elif self._db is not None and self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             if self._path and not self._path.exists():
                 files.create(self._path)
-            self._db = _connect(self._path)
-            self._recall(self._db)
+            self._db = sqlite_file.connect(self._path, LAYOUT)
+        elif self._path and not self._path.exists():
+            raise StoreLost("the relay's queue is gone")
         return self._db
 
-    def _recall(self, db: sqlite3.Connection) -> None:
-        """Learn what waits; whatever was claimed is due again."""
-        db.execute("UPDATE parcels SET due = 0")
-        totals = db.execute("SELECT platform, count(*), sum(size) FROM parcels GROUP BY platform").fetchall()
-        self.waiting = Counter(dict.fromkeys(self.waiting, 0))
-        self.waiting.update({platform: events for platform, events, _ in totals})
-        self._bytes = sum(size for _, _, size in totals)
+
+def _parts(request: RelayRequest) -> Iterator[bytes]:
+    """The request as bytes in parts, with a checksum before them: SQLite has none of its own."""
+    packed = _encode(request)
+    sealed = zlib.crc32(packed).to_bytes(4) + packed
+    return (sealed[begin : begin + PART_BYTES] for begin in range(0, len(sealed), PART_BYTES))
 
 
-def _sealed(parcel: RelayRequest) -> bytes:
-    """The parcel as bytes, with a checksum before them: SQLite has none of its own."""
-    packed = _encode(parcel)
-    return zlib.crc32(packed).to_bytes(4) + packed
-
-
-def _opened(blob: bytes) -> RelayRequest:
+def _read(db: sqlite3.Connection, event: int) -> RelayRequest:
+    rows = db.execute("SELECT part FROM requests WHERE event = ? ORDER BY rowid", (event,))
+    sealed = b"".join(part for (part,) in rows)
     try:
-        if zlib.crc32(blob[4:]).to_bytes(4) == blob[:4]:
-            return _decode(blob[4:])
+        if zlib.crc32(sealed[4:]).to_bytes(4) == sealed[:4]:
+            return _decode(sealed[4:])
     except msgspec.MsgspecError:
         pass
     raise StoreLost("the relay's queue holds an event that can't be read")
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    db = sqlite3.connect(path or ":memory:", timeout=1.5, isolation_level=None, check_same_thread=False)
-    try:
-        for pragma in ("secure_delete = ON", "journal_mode = TRUNCATE", "synchronous = FULL"):
-            db.execute(f"PRAGMA {pragma}")
-        _check(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _check(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise StoreLost("the relay's queue is damaged (quick_check)")
-    [version] = db.execute("PRAGMA user_version").fetchone()
-    if version not in {0, _VERSION}:
-        raise StorageError(f"the relay's queue has schema version {version}, this release knows {_VERSION}")
-    if not version:
-        db.executescript(_SCHEMA)

@@ -4,8 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final
 
 from aiohttp import web
 from msgspec.structs import replace
@@ -19,17 +17,13 @@ from exporter.recording.ingest import Ingest, understand
 from exporter.relay import headers
 from exporter.relay.client import Client
 from exporter.relay.mirror import Mirror
+from exporter.relay.options import RelayOptions
 from exporter.relay.queue import RelayQueue
-from exporter.relay.queue_file import Destination
 from exporter.relay.request import RelayRequest
-from exporter.relay.response import pass_back
+from exporter.relay.response import Exchange, pass_back
 from exporter.relay.retry_worker import Endpoint, RetryWorker
 from exporter.relay.routes import Arrival, Route
-
-COUNT_SECONDS: Final = 1.0
-"""Time for an event to become durable before the queue is passed by."""
-STOP_SECONDS: Final = 5.0
-"""Time for what is in flight in the background at a stop."""
+from exporter.relay.schedule import Destination
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +33,16 @@ class Relay:
 
     Args:
         ingest: counts the events.
-        directory: of the queue's file; None keeps the queue in memory.
+        options: what is not in the configuration.
     """
 
-    def __init__(self, ingest: Ingest, directory: Path | None) -> None:
+    def __init__(self, ingest: Ingest, options: RelayOptions) -> None:
         self._ingest = ingest
+        self._options = options
         self._client = Client(ingest.metrics)
-        self._mirror = Mirror(self._client)
-        self._queue = RelayQueue(directory / "relay-queue.db" if directory else None)
-        self._retry_worker = RetryWorker(self._queue, self._client, ingest.metrics, self._find)
+        self._mirror = Mirror(self._client, options)
+        self._queue = RelayQueue(options)
+        self._retry_worker = RetryWorker(self._queue, self._client, ingest.metrics, self._find, options)
         self._counting: set[asyncio.Task[bool]] = set()
         self._routes: dict[str, Route] = {}
 
@@ -76,9 +71,10 @@ class Relay:
 
     async def stop(self) -> None:
         """Finish what is in flight, for so long; what is in the queue stays there for the next start."""
-        await asyncio.gather(self._retry_worker.stop(STOP_SECONDS), self._mirror.stop(STOP_SECONDS))
+        seconds = self._options.stop_seconds
+        await asyncio.gather(self._retry_worker.stop(seconds), self._mirror.stop(seconds))
         if self._counting:
-            await asyncio.wait(self._counting, timeout=STOP_SECONDS)
+            await asyncio.wait(self._counting, timeout=seconds)
         await self._client.close()
         await self._queue.close()
 
@@ -92,28 +88,44 @@ class Relay:
         Raises:
             RelayError: the application gave no answer.
         """
-        if headers.hops(request) >= headers.MAX_HOPS:
-            self._client.fail(arrival.platform, "connect")
-            raise RelayError(502, "connect", "the relay leads back to the exporter")
+        self._stop_loop(request, arrival.platform)
         event = self._understand(arrival)
-        parcel, copies = route.parcels(request, arrival, event)
-        counting = None
-        if event and route.may_wait(event):
-            if await self._keep(event, arrival.received, {"": parcel, **copies}):
+        outgoing, copies = route.requests(request, arrival, event)
+        if event and route.may_acknowledge(event):
+            if await self._keep(event, arrival.received, {"": outgoing, **copies}):
                 return None
-        elif event and not event.tools:
-            counting = self._count(event, arrival.received)
+            counting = None
+        else:
+            counting = self._count(event, arrival.received) if event and not event.tools else None
         self._mirror.send(copies, route.settings.timeout)
-        seconds, began = route.seconds(event, arrival.began), time.perf_counter()
+        exchange = self._client.exchange(route.settings.url, outgoing, route.seconds(event, arrival.began))
+        if event and event.tools:
+            return await self._call_tools(request, exchange, event, arrival.received)
+        awaited = None if event and event.needs_answer else counting
+        return await pass_back(request, exchange, lambda: self._until_durable(awaited))
+
+    def _stop_loop(self, request: web.Request, platform: str) -> None:
+        if headers.hops(request) >= headers.MAX_HOPS:
+            self._client.fail(platform, "connect")
+            raise RelayError(502, "connect", "the relay leads back to the exporter")
+
+    async def _call_tools(
+        self, request: web.Request, exchange: Exchange, event: Event, received: float
+    ) -> web.StreamResponse:
+        """Pass tool calls on; how long the application takes for them belongs to the event, which counts afterwards."""
+        began = time.perf_counter()
         try:
-            exchange = self._client.exchange(route.settings.url, parcel, seconds)
-            relayed = await pass_back(request, exchange, None if event is None or event.needs_answer else counting)
-            if event and event.tools and relayed.complete and 200 <= relayed.status < 300:
+            relayed = await pass_back(request, exchange, lambda: self._until_durable(None))
+            if relayed.complete and 200 <= relayed.status < 300:
                 event = _answered(event, time.perf_counter() - began)
             return relayed
         finally:
-            if event and event.tools:
-                self._count(event, arrival.received)
+            self._count(event, received)
+
+    async def _until_durable(self, counting: asyncio.Task[bool] | None) -> None:
+        """Wait until an event is durable; where storage hangs, no longer than the limit."""
+        if counting:
+            await asyncio.wait({counting}, timeout=self._options.durable_seconds)
 
     def _understand(self, arrival: Arrival) -> Event | None:
         """What the body says; None where that is nothing to us, which is no reason to keep it from the application."""
@@ -145,14 +157,14 @@ class Relay:
             return False
         return True
 
-    async def _keep(self, event: Event, received: float, parcels: Mapping[str, RelayRequest]) -> bool:
+    async def _keep(self, event: Event, received: float, requests: Mapping[str, RelayRequest]) -> bool:
         """Count an event and queue it; where either fails it is better off with the application's own answer."""
         counting = self._count(event, received)
-        await asyncio.wait({counting}, timeout=COUNT_SECONDS)
+        await self._until_durable(counting)
         if not counting.done() or not counting.result():
             return False
         try:
-            await self._queue.put(parcels)
+            await self._queue.put(requests)
         except StorageError as error:
             self._client.fail(event.platform, "queue_failed")
             log(_log, logging.ERROR, "the relay's queue took no event", platform=event.platform, reason=str(error))

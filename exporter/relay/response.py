@@ -1,10 +1,10 @@
 """The application's answer on its way to the platform: as it came, as it comes."""
 
-import asyncio
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -15,8 +15,9 @@ from exporter.relay import headers
 
 WHOLE_BYTES: Final = 65_536
 """An answer that states a length up to this is read whole before its head goes out: half of it is a 502 then."""
-COUNT_SECONDS: Final = 1.0
-"""What needs no answer is answered once its event is durable; where storage hangs, after no more than this."""
+
+Exchange: TypeAlias = AbstractAsyncContextManager[aiohttp.ClientResponse]
+"""A request to an application, whose answer must be complete when the context ends."""
 
 
 class Relayed(web.StreamResponse):
@@ -28,7 +29,8 @@ class Relayed(web.StreamResponse):
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         passed = CIMultiDict(headers.back(answer.headers))
-        super().__init__(status=answer.status, reason=answer.reason, headers=passed)
+        reason = answer.reason and headers.clean(answer.reason)
+        super().__init__(status=answer.status, reason=reason, headers=passed)
         self.complete = False
         self._own = [name for name in (hdrs.CONTENT_TYPE, hdrs.SERVER) if name not in passed]
 
@@ -67,15 +69,15 @@ class Relayed(web.StreamResponse):
 
 async def pass_back(
     request: web.Request,
-    exchange: AbstractAsyncContextManager[aiohttp.ClientResponse],
-    counting: asyncio.Task[bool] | None,
+    exchange: Exchange,
+    durable: Callable[[], Awaitable[None]],
 ) -> Relayed:
     """Send the platform what the application answers; a half answer ends with its connection.
 
     Args:
         request: the platform's.
         exchange: the application's answer.
-        counting: what the answer waits for.
+        durable: what the answer waits for.
 
     Raises:
         RelayError: the application gave no answer, and the platform has seen nothing yet.
@@ -83,12 +85,12 @@ async def pass_back(
     relayed = None
     try:
         async with exchange as answer:
-            await _wait(counting)
+            await durable()
             relayed = Relayed(answer)
             await relayed.stream(request, answer)
     except RelayError:
         if relayed is None or not relayed.prepared:
-            await _wait(counting)
+            await durable()
             raise
         _reset(request)
     return relayed
@@ -100,8 +102,3 @@ def _reset(request: web.Request) -> None:
         sock = request.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
-
-
-async def _wait(counting: asyncio.Task[bool] | None) -> None:
-    if counting:
-        await asyncio.wait({counting}, timeout=COUNT_SECONDS)

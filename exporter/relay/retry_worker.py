@@ -1,7 +1,7 @@
 """Forwards what the queue holds: at once, and again with growing pauses while an application fails.
 
 An event is sent again only if the attempt before failed, or if nobody knows the outcome of it because the exporter was
-killed or its storage failed meanwhile. That attempt counts too, so `MAX_ATTEMPTS` is never passed.
+killed meanwhile. That attempt counts too, so the limit of attempts is never passed.
 """
 
 import asyncio
@@ -16,17 +16,9 @@ from exporter.errors import RelayError, StorageError
 from exporter.logs import cause, log
 from exporter.recording.self_metrics import SelfMetrics
 from exporter.relay.client import Client
-from exporter.relay.queue import RelayQueue
-from exporter.relay.queue_file import Destination, Queued
-
-MAX_ATTEMPTS: Final = 20
-"""With the pauses between them about two hours."""
-MAX_PAUSE: Final = 600.0
-"""Seconds; the first pause is 1, each next one twice as long."""
-SLOTS: Final = 16
-"""Requests at once to one application."""
-STORAGE_PAUSE: Final = 5.0
-"""Seconds until a file that can't be read is tried again."""
+from exporter.relay.options import RelayOptions
+from exporter.relay.queue import Queued, RelayQueue
+from exporter.relay.schedule import Destination
 
 _AGAIN: Final = frozenset({408, 425, 429})
 """Answers below 500 that ask for another attempt."""
@@ -45,15 +37,22 @@ class RetryWorker:
         client: what sends it.
         metrics: takes what is counted.
         find: where a destination leads now; None where it is not configured any more.
+        options: how much it tries.
     """
 
     def __init__(
-        self, queue: RelayQueue, client: Client, metrics: SelfMetrics, find: Callable[[Destination], Endpoint | None]
+        self,
+        queue: RelayQueue,
+        client: Client,
+        metrics: SelfMetrics,
+        find: Callable[[Destination], Endpoint | None],
+        options: RelayOptions,
     ) -> None:
         self._queue = queue
         self._client = client
         self._metrics = metrics
         self._find = find
+        self._options = options
         self._wake = asyncio.Event()
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
@@ -93,41 +92,53 @@ class RetryWorker:
         """Begin with what is due; the seconds until there is more, None where nothing waits."""
         now = time.time()
         try:
-            claimed, due = await self._queue.claim(now, lambda destination: SLOTS - self._busy[destination])
+            claimed, due = await self._queue.claim(now, self._slots)
         except StorageError as error:
             log(_log, logging.ERROR, "the relay's queue can't be read", reason=str(error))
-            return STORAGE_PAUSE
+            return self._options.storage_pause
         for queued in claimed:
-            # A file that failed is opened anew, and then what is in flight is due once more.
-            if queued.id not in self._tasks:
-                self._busy[queued.destination] += 1
-                self._tasks[queued.id] = asyncio.create_task(self._deliver(queued))
+            self._busy[queued.destination] += 1
+            self._tasks[queued.id] = asyncio.create_task(self._deliver(queued))
         self._show()
         return None if due is None else max(0.0, due - now)
+
+    def _slots(self, destination: Destination) -> int:
+        return self._options.slots - self._busy[destination]
 
     async def _deliver(self, queued: Queued) -> None:
         try:
             problem = await self._send(queued)
             if problem is None:
-                await self._queue.remove(queued)
-            elif queued.attempts >= MAX_ATTEMPTS or not problem[1]:
+                await self._remove(queued)
+            elif queued.attempts >= self._options.attempts or not problem[1]:
                 await self._give_up(queued, problem[0])
             else:
-                await self._queue.postpone(queued, time.time() + min(MAX_PAUSE, 2.0 ** (queued.attempts - 1)))
-        except StorageError as error:
-            log(_log, logging.ERROR, "the relay's queue can't be written", reason=str(error))
+                pause = min(self._options.longest_pause, 2.0 ** (queued.attempts - 1))
+                self._queue.postpone(queued, time.time() + pause)
         finally:
             del self._tasks[queued.id]
             self._busy[queued.destination] -= 1
             self._show()
             self._wake.set()
 
+    async def _remove(self, queued: Queued) -> None:
+        """Forget an event, however long storage refuses to: it must not be sent again meanwhile."""
+        failed = False
+        while True:
+            try:
+                return await self._queue.remove(queued)
+            except StorageError as error:
+                if not failed:
+                    log(_log, logging.ERROR, "the relay's queue can't be written", reason=str(error))
+                failed = True
+            await asyncio.sleep(self._options.storage_pause)
+
     async def _send(self, queued: Queued) -> tuple[str, bool] | None:
         """Make an attempt: None where the event is delivered, else why not, and whether another may help."""
         destination = self._find(queued.destination)
         if destination is None:
             return "not configured any more", True
-        if queued.attempts > MAX_ATTEMPTS:
+        if queued.attempts > self._options.attempts:
             return "killed during the last attempt", False
         try:
             status = await self._exchange(queued, *destination)
@@ -141,22 +152,22 @@ class RetryWorker:
 
     async def _exchange(self, queued: Queued, url: str, seconds: float) -> int:
         if queued.target:
-            return await self._client.copy(url, queued.parcel, seconds)
-        async with self._client.exchange(url, queued.parcel, seconds) as answer:
+            return await self._client.copy(url, queued.request, seconds)
+        async with self._client.exchange(url, queued.request, seconds) as answer:
             async for _ in answer.content.iter_any():
                 pass
         return answer.status
 
     async def _give_up(self, queued: Queued, reason: str) -> None:
-        await self._queue.remove(queued)
-        parcel = queued.parcel
-        self._client.fail(parcel.platform, "given_up")
+        await self._remove(queued)
+        platform = queued.request.platform
+        self._client.fail(platform, "given_up")
         log(
             _log,
             logging.ERROR,
             "an acknowledged event was not delivered",
-            platform=parcel.platform,
-            event=parcel.event,
+            platform=platform,
+            event=queued.request.event,
             attempts=queued.attempts,
             reason=reason,
         )

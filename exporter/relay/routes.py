@@ -45,11 +45,11 @@ class Route:
 
     def __init__(self, name: str, platform: Platform, settings: Relay) -> None:
         self.settings = settings
-        carriers = {*SECRET_HEADERS[name], *(header for auth in platform.auth for header in auth.headers)}
+        secret_headers = {*SECRET_HEADERS[name], *(header for auth in platform.auth for header in auth.headers)}
         bearer = any(auth.type == "bearer" for auth in platform.auth)
-        self._secret = frozenset(carriers | ({"authorization"} if bearer else set()))
+        self._secret = frozenset(secret_headers | ({"authorization"} if bearer else set()))
 
-    def parcels(
+    def requests(
         self, request: web.Request, arrival: Arrival, event: Event | None
     ) -> tuple[RelayRequest, dict[str, RelayRequest]]:
         """The request for the application that answers, and the copies by URL. No copy has the webhook's secret."""
@@ -67,7 +67,7 @@ class Route:
         wanting = (target.url for target in targets if not target.events or copy.event in target.events)
         return replace(copy, headers=everything), dict.fromkeys(wanting, copy)
 
-    def may_wait(self, event: Event) -> bool:
+    def may_acknowledge(self, event: Event) -> bool:
         """Whether the platform is content with our word that the event arrived.
 
         Of a type that is not known nobody can say that it needs no answer.

@@ -23,6 +23,7 @@ from exporter.http.listeners import Listener
 from exporter.logs import log
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
+from exporter.relay import RelayOptions
 from exporter.service import open_access
 from exporter.service.app import is_webhook, web_app, webhook_app
 from exporter.service.pages import Pages
@@ -108,7 +109,7 @@ class _Exporter:
         self._tls = web_config.ssl_context()
         self._activity = RecentActivity()
         self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
-        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, options.storage)
+        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, RelayOptions(options.storage))
         self._connections = ConnectionLimit(settings.limits.max_connections)
         self._guard = AccessControl(web_config, is_webhook)
         self._reloader = Reloader(

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from exporter.errors import StorageError, StoreLost
-from exporter.store import journal, schema, tables
+from exporter.store import journal, sqlite_file, tables
 from exporter.store.base import Batch, Snapshot
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_batch
@@ -110,7 +110,7 @@ class Database:
     @translated()
     def _read(self) -> Snapshot:
         db = self._db = self.directory.open()
-        schema.check(db)
+        sqlite_file.check(db)
         self._recall(db)
         snapshot = tables.read(db, self._changes)
         self._lost = ""

@@ -47,8 +47,13 @@ def log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def journal_of(path: Path) -> Path:
+    """The rollback journal of a database that has no write-ahead log."""
+    return path.with_name(path.name + "-journal")
+
+
 def quarantine(path: Path) -> str | None:
-    """Rename a database and its write-ahead log; the new name, or None where there was nothing to rename.
+    """Rename a database and its log or journal; the new name, or None where there was nothing to rename.
 
     Raises:
         OSError: it can't be renamed.
@@ -59,7 +64,7 @@ def quarantine(path: Path) -> str | None:
     new = next(new for new in map(path.with_name, names) if not new.exists())
     # The log goes last, a power cut in between included: a database without its log would pass for an older state, and
     # a log without its database is never read.
-    renamed = [_rename(path, new), _rename(log_of(path), log_of(new))]
+    renamed = [_rename(path, new), _rename(log_of(path), log_of(new)), _rename(journal_of(path), journal_of(new))]
     Path(f"{path}-shm").unlink(missing_ok=True)
     return new.name if any(renamed) else None
 

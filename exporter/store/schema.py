@@ -1,4 +1,4 @@
-"""The database file: how it is opened, what its tables are, and how an older one becomes a current one.
+"""The database file: what its tables are, and how it is opened.
 
 Four tables, each row of them with a checksum over its numbers and its blob:
 
@@ -15,10 +15,8 @@ The only text in it is metric names and label values.
 import sqlite3
 from pathlib import Path
 
-from exporter.errors import StorageError, StoreLost
-
-BUSY_SECONDS = 1.5
-"""How long another process may hold the database before that is an error."""
+from exporter.errors import StoreLost
+from exporter.store import sqlite_file
 
 MIGRATIONS = (
     """
@@ -39,11 +37,8 @@ MIGRATIONS = (
 )
 """Step N makes version N + 1 of version N."""
 
-_STAMP = 0x564F5800
 _WAL_LIMIT = 16 << 20
 _CACHE_KIB = 8 << 10
-_MAGIC = b"SQLite format 3\0"
-_HEADER = 100
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -54,26 +49,25 @@ def connect(path: Path) -> sqlite3.Connection:
         StoreLost: it is damaged.
         sqlite3.Error: whatever else is wrong with it.
     """
-    _check_header(path)
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    try:
-        _configure(db)
-        _migrate(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def check(db: sqlite3.Connection) -> None:
-    """Look at every page.
-
-    Raises:
-        StoreLost: the structure of the database is damaged.
-        sqlite3.Error: it can't be read.
-    """
-    if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise StoreLost("the database is damaged (quick_check)")
+    return sqlite_file.connect(
+        path,
+        sqlite_file.Layout(
+            name="the database",
+            stamp=0x564F5800,
+            migrations=MIGRATIONS,
+            journal_mode="wal",
+            pragmas=(
+                "synchronous = FULL",
+                # Only explicit checkpoints, so that none falls into a commit.
+                "wal_autocheckpoint = 0",
+                f"journal_size_limit = {_WAL_LIMIT}",
+                "cell_size_check = ON",
+                f"cache_size = -{_CACHE_KIB}",
+                # Nothing in the file is worth hiding, and wiping freed pages would double the writes.
+                "secure_delete = OFF",
+            ),
+        ),
+    )
 
 
 def generation(db: sqlite3.Connection) -> int:
@@ -87,48 +81,3 @@ def generation(db: sqlite3.Connection) -> int:
     if row is None:
         raise StoreLost("the database is damaged (generation)")
     return int(row[0])
-
-
-def _configure(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-        raise StorageError("the file system can't hold SQLite's write-ahead log: choose a directory on a local disk")
-    db.execute("PRAGMA synchronous = FULL")
-    # Only explicit checkpoints, so that none falls into a commit.
-    db.execute("PRAGMA wal_autocheckpoint = 0")
-    db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
-    db.execute("PRAGMA cell_size_check = ON")
-    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    # Nothing in the file is worth hiding, and wiping freed pages would double the writes.
-    db.execute("PRAGMA secure_delete = OFF")
-
-
-def _check_header(path: Path) -> None:
-    """Look at what SQLite would believe: a changed format number only makes a database read-only or ignores its log."""
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
-    if header and (len(header) < _HEADER or not header.startswith(_MAGIC) or header[18:20] not in {b"\1\1", b"\2\2"}):
-        raise StoreLost("the database is damaged (header)")
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    version = _version(db)
-    if version > len(MIGRATIONS):
-        raise StorageError(
-            f"the database has schema version {version}, this release knows {len(MIGRATIONS)}: "
-            "start the release that wrote it, or choose another directory"
-        )
-    for done, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        stamp = f"PRAGMA user_version = {done}; PRAGMA application_id = {_STAMP + done};"
-        db.executescript(f"BEGIN IMMEDIATE; {script} {stamp} COMMIT;")
-
-
-def _version(db: sqlite3.Connection) -> int:
-    """The schema version, which stands twice in the file: a changed bit must not pass for a newer release."""
-    [version] = db.execute("PRAGMA user_version").fetchone()
-    [stamp] = db.execute("PRAGMA application_id").fetchone()
-    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not version and not stamp and not tables:
-        return 0
-    if version < 1 or stamp != _STAMP + version:
-        raise StoreLost("the database is damaged (version)")
-    return int(version)

@@ -37,6 +37,13 @@ def storage_error(error: sqlite3.Error | OSError | MemoryError) -> StorageError:
     return StorageError(f"{reason} ({name})")
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether a write may have failed for want of space; a quota that is reached is an I/O error to SQLite."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+    return isinstance(error, OSError)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what SQLite and the system raise into what the store promises to raise."""

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import hdrs, web
@@ -18,7 +17,7 @@ from exporter.platforms import PLATFORMS
 from exporter.recording.ingest import Ingest, countable, defect
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
-from exporter.relay import Arrival, Relay, is_suffix
+from exporter.relay import DEFAULT_OPTIONS, Arrival, Relay, RelayOptions, is_suffix
 from exporter.webhooks.authenticator import Authenticator
 from exporter.webhooks.credentials import Credentials
 
@@ -61,7 +60,7 @@ class Webhooks:
         recorder: keeps the events.
         activity: what the landing page shows.
         closed: platforms whose webhook rejects all requests.
-        storage: directory for what a relay has to keep; None keeps it in memory.
+        relay: what of the relays is not in the configuration.
     """
 
     def __init__(
@@ -70,10 +69,10 @@ class Webhooks:
         recorder: Recorder,
         activity: RecentActivity,
         closed: Collection[str] = (),
-        storage: Path | None = None,
+        relay: RelayOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.ingest = Ingest(recorder, activity)
-        self._relay = Relay(self.ingest, storage)
+        self._relay = Relay(self.ingest, relay)
         self._gate = Admission()
         self.names = tuple(PLATFORMS)
         self.configure(config, closed)

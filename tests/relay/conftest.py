@@ -11,6 +11,7 @@ import pytest
 
 from exporter.config import Auth, Config, Limits, Platform, Relay
 from exporter.errors import RelayFailure
+from exporter.relay import RelayOptions
 from exporter.store.base import Store
 from tests.conftest import Serve
 from tests.support.service import Service, running
@@ -54,18 +55,20 @@ Exporter = Callable[..., Awaitable[Front]]
 
 @pytest.fixture
 async def exporter(serve: Serve, tmp_path: Path) -> AsyncIterator[Exporter]:
-    """Starts exporters in front of an application; what they keep is in the test's folder."""
+    """Starts exporters that lose no time between attempts; what they keep is in the test's folder."""
     async with AsyncExitStack() as stack:
 
-        async def start(settings: Config, store: Store | None = None) -> Front:
-            service = await stack.enter_async_context(running(settings, store, storage=tmp_path / "data"))
+        async def start(settings: Config, store: Store | None = None, **limits: float) -> Front:
+            settled: dict[str, Any] = {"longest_pause": 0.01, **limits}
+            options = RelayOptions(tmp_path / "data", **settled)
+            service = await stack.enter_async_context(running(settings, store, relay=options))
             return Front(f"{await serve(service.app)}/webhook/vapi", service)
 
         yield start
 
 
 def failures(front: Front) -> dict[str, float]:
-    """ReportedFailures so far by reason, where there were any."""
+    """Failures so far by reason, where there were any."""
     name = "voice_exporter_relay_errors_total"
     found = {reason: front.service.sample(name, platform="vapi", reason=reason) for reason in get_args(RelayFailure)}
     return {reason: count for reason, count in found.items() if count}

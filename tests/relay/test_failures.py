@@ -11,8 +11,9 @@ from aiohttp import web
 
 from exporter.errors import StorageError
 from exporter.relay import relay
-from exporter.relay import response as answers
 from exporter.relay.client import Client
+from exporter.relay.request import RelayRequest
+from exporter.relay.response import Exchange
 from exporter.store.base import Batch
 from exporter.store.memory import MemoryStore
 from tests.conftest import Connect, head
@@ -69,6 +70,9 @@ CUT = {
     "in the body": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "cut"),
     "another protocol": (b"220 mail.example ESMTP\r\n", "malformed"),
     "nonsense in the head": (b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n1234567890", "malformed"),
+    "a zero byte in the reason": (b"HTTP/1.1 200 O\0K\r\nContent-Length: 2\r\n\r\nok", "malformed"),
+    "a control character in the reason": (b"HTTP/1.1 200 O\x1bK\r\nContent-Length: 2\r\n\r\nok", "malformed"),
+    "a zero byte in a header": (b"HTTP/1.1 200 OK\r\nX-Tag: a\0b\r\nContent-Length: 2\r\n\r\nok", "malformed"),
     "another protocol on request": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "malformed"),
 }
 
@@ -140,13 +144,13 @@ async def test_an_answer_that_never_ends(exporter: Exporter) -> None:
 async def test_the_platforms_own_limit_is_kept(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long relay.timeout is, an assistant-request gets its 504 before the platform gives up; others wait."""
     given: list[float] = []
-    send = Client._send
+    exchange = Client.exchange
 
-    def noting(client: Client, url: str, parcel: object, seconds: float) -> object:
+    def noting(client: Client, url: str, outgoing: RelayRequest, seconds: float) -> Exchange:
         given.append(seconds)
-        return send(client, url, parcel, seconds)  # type: ignore[arg-type]  # as it was called
+        return exchange(client, url, outgoing, seconds)
 
-    monkeypatch.setattr(Client, "_send", noting)
+    monkeypatch.setattr(Client, "exchange", noting)
     async with application() as behind:
         front = await exporter(config(behind.url, timeout=18.0))
         for kind in ("assistant-request", "knowledge-base-request", "tool-calls", "hang"):
@@ -290,15 +294,11 @@ async def test_failing_storage_costs_no_call(exporter: Exporter, body: bytes, ac
 
 
 @pytest.mark.parametrize("ack", ["application", "exporter"])
-async def test_hanging_storage_holds_nothing_up_for_long(
-    exporter: Exporter, monkeypatch: pytest.MonkeyPatch, ack: str
-) -> None:
+async def test_hanging_storage_holds_nothing_up_for_long(exporter: Exporter, ack: str) -> None:
     """A disk that does not answer delays an event's answer by a second at most, and a call's not at all."""
-    monkeypatch.setattr(answers, "COUNT_SECONDS", 0.05)
-    monkeypatch.setattr(relay, "COUNT_SECONDS", 0.05)
     store = Broken()
     async with application() as behind:
-        front = await exporter(config(behind.url, ack=ack), store)
+        front = await exporter(config(behind.url, ack=ack), store, durable_seconds=0.05)
         store.hanging = True
         assert json.loads((await post(front.url, HANG, KEY)).body) == {"assistantId": "ada-example"}
         assert (await post(front.url, REQUEST, KEY)).status == 200
@@ -308,15 +308,15 @@ async def test_hanging_storage_holds_nothing_up_for_long(
         await counted(front, "voice_hangs_total", 1)
 
 
-async def test_a_defect_of_ours_costs_no_call(
+async def test_a_bug_of_ours_costs_no_call(
     exporter: Exporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever goes wrong while a body is understood, the application gets it, and the log shows no content."""
 
-    def defective(_platform: str, _body: bytes) -> object:
+    def failing(_platform: str, _body: bytes) -> object:
         raise RuntimeError("Ada Example")
 
-    monkeypatch.setattr(relay, "understand", defective)
+    monkeypatch.setattr(relay, "understand", failing)
     async with application() as behind:
         front = await exporter(config(behind.url))
         assert (await post(front.url, HANG, KEY)).status == 200

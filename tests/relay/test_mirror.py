@@ -7,7 +7,6 @@ import pytest
 from aiohttp import web
 
 from exporter.config import Target
-from exporter.relay import mirror
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post
 from tests.relay.conftest import KEY, Exporter, codes, config, counted, failures
@@ -68,12 +67,9 @@ async def test_no_copy_has_the_secret(exporter: Exporter) -> None:
         assert "X-Vapi-Secret" not in further.seen[0].headers
 
 
-@pytest.mark.parametrize(("name", "limit"), [("MAX_COPIES", 2), ("MAX_BYTES", 2 * len(HANG))])
-async def test_copies_under_way_are_limited(
-    exporter: Exporter, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
-) -> None:
+@pytest.mark.parametrize(("name", "limit"), [("copies", 2), ("copied_bytes", 2 * len(HANG))])
+async def test_copies_in_flight_are_limited(exporter: Exporter, name: str, limit: int) -> None:
     """A target that does not keep up loses copies, and takes no more memory; later it gets them again."""
-    monkeypatch.setattr(mirror, name, limit)
     release = asyncio.Event()
 
     async def slow(request: web.Request) -> web.StreamResponse:
@@ -81,7 +77,7 @@ async def test_copies_under_way_are_limited(
         return await fine(request)
 
     async with application() as behind, application(slow) as further:
-        front = await exporter(config(behind.url, targets=(Target(further.url),)))
+        front = await exporter(config(behind.url, targets=(Target(further.url),)), **{name: limit})
         for _ in range(5):
             assert (await post(front.url, HANG, KEY)).status == 200
         assert failures(front) == {"copy_failed": 3}

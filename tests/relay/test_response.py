@@ -13,7 +13,7 @@ from exporter.platforms.vapi import VAPI
 from exporter.relay.response import WHOLE_BYTES
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import Answer, Answering, application, fine, post, talking
-from tests.relay.conftest import KEY, Exporter, config
+from tests.relay.conftest import KEY, Exporter, config, failures
 
 REQUEST = json.dumps(message("assistant-request")).encode()
 HANG = json.dumps(message("hang")).encode()
@@ -104,10 +104,10 @@ async def test_every_status_comes_back(exporter: Exporter, status: int) -> None:
     async def answering(_: web.Request) -> web.StreamResponse:
         body = b"" if status in {204, 304} else b"its own words"
         headers = {"Location": "http://elsewhere.example/", "WWW-Authenticate": "Basic"}
-        return web.Response(status=status, reason="Its Own RelayFailure", body=body, headers=headers)
+        return web.Response(status=status, reason="Its Own Failure", body=body, headers=headers)
 
     answer = await same(exporter, answering)
-    assert (answer.status, answer.reason) == (status, "Its Own RelayFailure")
+    assert (answer.status, answer.reason) == (status, "Its Own Failure")
 
 
 async def test_headers_come_back_as_they_are(exporter: Exporter) -> None:
@@ -238,3 +238,18 @@ async def test_an_informational_event_is_counted_when_it_is_answered(exporter: E
         assert front.service.sample("voice_exporter_relay_seconds_count", platform="vapi", code="200") == 2
         assert front.service.sample("voice_exporter_last_event_timestamp_seconds", event="hang") > 0
         assert len(behind.seen) == 2
+
+
+async def test_a_reason_that_is_no_text(exporter: Exporter) -> None:
+    """Bytes that are not UTF-8 are left out of the reason phrase; the answer goes back."""
+
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 F\xffine\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+
+    async with talking(talk) as url:
+        front = await exporter(config(url))
+        answer = await post(front.url, HANG, KEY)
+        assert (answer.status, answer.reason, answer.body) == (200, "Fine", b"ok")
+        assert failures(front) == {}

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from exporter.config import Config, Target
-from exporter.relay import queue_file, retry_worker
+from exporter.relay import DEFAULT_OPTIONS, RelayOptions
 from exporter.relay.client import Client
 from exporter.relay.queue import RelayQueue
 from exporter.relay.request import RelayRequest
@@ -20,13 +20,8 @@ from tests.support.servers import free_port
 
 HANG = json.dumps(message("hang")).encode()
 OK = b'{"status":"ok"}\n'
+SLOTS = DEFAULT_OPTIONS.slots
 GIVEN_UP = "an acknowledged event was not delivered"
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the pauses between attempts short."""
-    monkeypatch.setattr(retry_worker, "MAX_PAUSE", 0.01)
 
 
 def hang(number: int) -> bytes:
@@ -128,40 +123,35 @@ async def test_what_the_application_rejects_is_given_up(
     assert fields == {"platform": "vapi", "event": "hang", "attempts": 1, "reason": f"answered {status}"}
 
 
-async def test_attempts_are_bounded(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_attempts_are_bounded(exporter: Exporter) -> None:
     """After so many failures an event is given up."""
-    monkeypatch.setattr(retry_worker, "MAX_ATTEMPTS", 3)
 
     async def answering(_: web.Request) -> web.StreamResponse:
         return web.Response(status=500)
 
     async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
+        front = await exporter(config(behind.url, ack="exporter"), attempts=3)
         await post(front.url, HANG, KEY)
         await counted(front, "voice_exporter_relay_waiting_events", 0)
         assert len(behind.seen) == 3
         assert failures(front) == {"server_error": 3, "given_up": 1}
 
 
-async def test_a_kill_during_the_last_attempt_ends_it(
-    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_kill_during_the_last_attempt_ends_it(exporter: Exporter, tmp_path: Path) -> None:
     """An attempt of which nobody knows what came counts: there is none beyond the last."""
-    monkeypatch.setattr(retry_worker, "MAX_ATTEMPTS", 1)
-    left = RelayQueue(tmp_path / "data" / "relay-queue.db")
+    left = RelayQueue(RelayOptions(tmp_path / "data"))
     await left.put({"": RelayRequest("vapi", "hang", "POST", "", "", (), HANG)})
     await left.claim(1.0, lambda _: 1)
     await left.close()
     async with application() as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
+        front = await exporter(config(behind.url, ack="exporter"), attempts=1)
         await counted(front, "voice_exporter_relay_errors_total", 1, reason="given_up")
         await counted(front, "voice_exporter_relay_waiting_events", 0)
         assert behind.seen == []
 
 
-async def test_a_full_queue_passes_events_on_at_once(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_passes_events_on_at_once(exporter: Exporter) -> None:
     """Where no more fits, the platform gets the application's own answer, and a counter says so."""
-    monkeypatch.setattr(queue_file, "MAX_EVENTS", 2)
     release = asyncio.Event()
 
     async def answering(request: web.Request) -> web.StreamResponse:
@@ -170,7 +160,7 @@ async def test_a_full_queue_passes_events_on_at_once(exporter: Exporter, monkeyp
         return await fine(request)
 
     async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
+        front = await exporter(config(behind.url, ack="exporter"), queued_events=2)
         for number in range(2):
             assert (await post(front.url, hang(number), KEY)).body == OK
         await behind.wait_for(2)
@@ -193,11 +183,8 @@ async def test_a_queue_that_fails_passes_events_on_at_once(exporter: Exporter, t
         assert len(behind.seen) == 1
 
 
-async def test_what_is_under_way_is_not_sent_again_when_the_file_fails(
-    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that was opened anew offers what is in flight once more; it is not begun twice."""
-    monkeypatch.setattr(retry_worker, "STORAGE_PAUSE", 0.01)
+async def test_what_is_in_flight_is_not_sent_again_when_the_file_fails(exporter: Exporter, tmp_path: Path) -> None:
+    """An event that is delivered while the file can't be written is forgotten later, and not sent twice."""
     release = asyncio.Event()
 
     async def answering(request: web.Request) -> web.StreamResponse:
@@ -205,33 +192,33 @@ async def test_what_is_under_way_is_not_sent_again_when_the_file_fails(
         return await fine(request)
 
     async with application(answering) as behind:
-        front = await exporter(config(behind.url, ack="exporter"))
+        front = await exporter(config(behind.url, ack="exporter"), storage_pause=0.01)
         await post(front.url, hang(0), KEY)
         await behind.wait_for(1)
         blocker = sqlite3.connect(tmp_path / "data" / "relay-queue.db", isolation_level=None)
         blocker.execute("BEGIN EXCLUSIVE")
         refused = asyncio.create_task(post(front.url, hang(1), KEY))
         await behind.wait_for(2)
+        release.set()
+        assert json.loads((await refused).body) == {"assistantId": "ada-example"}
+        assert front.service.sample("voice_exporter_relay_waiting_events") == 1
         blocker.execute("ROLLBACK")
         blocker.close()
         assert (await post(front.url, hang(2), KEY)).body == OK
-        await behind.wait_for(3)
-        release.set()
         await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert json.loads((await refused).body) == {"assistantId": "ada-example"}
         assert sorted(seen.body for seen in behind.seen) == sorted(map(hang, range(3)))
 
 
-async def test_a_defect_of_ours_leaves_no_event_stuck(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_of_ours_leaves_no_event_stuck(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in an attempt, there is another one."""
-    send, failing = Client.exchange, iter([True])
+    send, bugs = Client.exchange, iter([True])
 
-    def defective(client: Client, url: str, parcel: RelayRequest, seconds: float) -> object:
-        if next(failing, False):
+    def failing(client: Client, url: str, outgoing: RelayRequest, seconds: float) -> object:
+        if next(bugs, False):
             raise RuntimeError
-        return send(client, url, parcel, seconds)
+        return send(client, url, outgoing, seconds)
 
-    monkeypatch.setattr(Client, "exchange", defective)
+    monkeypatch.setattr(Client, "exchange", failing)
     async with application() as behind:
         front = await exporter(config(behind.url, ack="exporter"))
         assert (await post(front.url, HANG, KEY)).body == OK
@@ -249,12 +236,12 @@ async def test_only_so_many_at_once(exporter: Exporter) -> None:
 
     async with application(answering) as behind:
         front = await exporter(config(behind.url, ack="exporter"))
-        for number in range(retry_worker.SLOTS + 5):
+        for number in range(SLOTS + 5):
             assert (await post(front.url, hang(number), KEY)).body == OK
-        assert len(await behind.wait_for(retry_worker.SLOTS)) == retry_worker.SLOTS
+        assert len(await behind.wait_for(SLOTS)) == SLOTS
         release.set()
         await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(behind.seen) == retry_worker.SLOTS + 5
+        assert len(behind.seen) == SLOTS + 5
 
 
 async def test_a_slow_target_holds_up_no_other(exporter: Exporter) -> None:
@@ -267,13 +254,13 @@ async def test_a_slow_target_holds_up_no_other(exporter: Exporter) -> None:
 
     async with application() as behind, application(answering) as slow:
         front = await exporter(config(behind.url, ack="exporter", targets=(Target(slow.url),)))
-        for number in range(retry_worker.SLOTS * 2):
+        for number in range(SLOTS * 2):
             await post(front.url, hang(number), KEY)
-        await behind.wait_for(retry_worker.SLOTS * 2)
-        assert len(slow.seen) == retry_worker.SLOTS
+        await behind.wait_for(SLOTS * 2)
+        assert len(slow.seen) == SLOTS
         release.set()
         await counted(front, "voice_exporter_relay_waiting_events", 0)
-        assert len(slow.seen) == retry_worker.SLOTS * 2
+        assert len(slow.seen) == SLOTS * 2
 
 
 async def test_copies_are_queued_with_the_event(exporter: Exporter) -> None:
@@ -301,12 +288,9 @@ async def test_a_reload_leads_what_waits_to_the_new_address(exporter: Exporter) 
         assert seen.body == HANG
 
 
-async def test_without_a_relay_what_waits_is_given_up_in_the_end(
-    exporter: Exporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_relay_what_waits_is_given_up_in_the_end(exporter: Exporter) -> None:
     """Where the relay is gone from the configuration, events wait as if it failed, and no longer."""
-    monkeypatch.setattr(retry_worker, "MAX_ATTEMPTS", 2)
-    front = await exporter(config(f"http://127.0.0.1:{free_port()}/hook", ack="exporter"))
+    front = await exporter(config(f"http://127.0.0.1:{free_port()}/hook", ack="exporter"), attempts=2)
     await post(front.url, HANG, KEY)
     front.service.webhooks.configure(Config())
     await counted(front, "voice_exporter_relay_waiting_events", 0)

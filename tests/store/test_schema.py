@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StorageError
-from exporter.store import schema
+from exporter.store import schema, sqlite_file
 from exporter.store.database import Database
 from tests.store.model import Model, batch, kept, numbered, same
 
@@ -50,7 +50,7 @@ def test_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_migration_that_fails(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that fails leaves the old version as it was."""
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
     reader = sqlite3.connect(old, isolation_level=None)
     reader.execute("PRAGMA journal_mode = WAL")
     reader.execute("BEGIN IMMEDIATE")

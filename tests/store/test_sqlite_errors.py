@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StorageError, StoreLost
-from exporter.store import database, journal, schema
+from exporter.store import database, journal, sqlite_file
 from exporter.store.database import Database
 from tests.store.model import Model, batch, kept, numbered, same
 
@@ -102,7 +102,7 @@ def test_limited_files(directory: Path) -> None:
 
 def test_locked_by_another_process(store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that somebody else is writing fails a commit after a bounded wait, and only as long as that."""
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
     store._disconnect()
     other = sqlite3.connect(directory / "voice-exporter.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

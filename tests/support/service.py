@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,6 +9,7 @@ from exporter.config import Config
 from exporter.metrics import exposition
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
+from exporter.relay import DEFAULT_OPTIONS, RelayOptions
 from exporter.service.app import web_app
 from exporter.service.pages import Pages
 from exporter.store.base import Store
@@ -21,12 +21,18 @@ class Service:
     """An application and what it stands on."""
 
     def __init__(
-        self, config: Config, recorder: Recorder, closed: Collection[str], storage: Path | None, *, lifecycle: bool
+        self,
+        config: Config,
+        recorder: Recorder,
+        closed: Collection[str],
+        relay: RelayOptions,
+        *,
+        lifecycle: bool,
     ) -> None:
         self.recorder = recorder
         self.activity = RecentActivity()
         self.fault: str | None = None
-        self.webhooks = Webhooks(config, recorder, self.activity, closed, storage)
+        self.webhooks = Webhooks(config, recorder, self.activity, closed, relay)
         self.pages = Pages(
             recorder=recorder,
             activity=self.activity,
@@ -64,7 +70,7 @@ async def running(
     config: Config | None = None,
     store: Store | None = None,
     closed: Collection[str] = (),
-    storage: Path | None = None,
+    relay: RelayOptions = DEFAULT_OPTIONS,
     *,
     lifecycle: bool = False,
 ) -> AsyncIterator[Service]:
@@ -73,7 +79,7 @@ async def running(
     recorder = Recorder(config, store or MemoryStore())
     recorder.load()
     await recorder.start()
-    service = Service(config, recorder, closed, storage, lifecycle=lifecycle)
+    service = Service(config, recorder, closed, relay, lifecycle=lifecycle)
     await service.webhooks.start()
     try:
         yield service
