@@ -9,7 +9,8 @@ import pytest
 
 from exporter import __version__
 from exporter.cli import COMMANDS, main
-from exporter.commands import serve
+from exporter.commands import DOCS, serve
+from exporter.config.load import SECRET_VARIABLE
 from exporter.simulate import SCENARIOS
 
 
@@ -191,6 +192,14 @@ def test_an_address_that_is_no_url_is_bad_usage(capsys: pytest.CaptureFixture[st
 
     assert code == 2
     assert err == "voice-exporter: 'exporter:10060' is no http:// or https:// URL of an exporter\n"
+
+
+def test_the_help_of_serve_leads_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the environment variables, and where the documentation is."""
+    code, out, _ = outcome(capsys, "serve", "--help")
+    assert code == 0
+    assert SECRET_VARIABLE in out
+    assert DOCS in out
 
 
 def test_the_help_says_what_each_scenario_raises(capsys: pytest.CaptureFixture[str]) -> None:

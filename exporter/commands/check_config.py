@@ -11,7 +11,7 @@ from exporter.errors import ConfigError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=Path, help="configuration file, YAML")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -25,9 +25,13 @@ _COMPLAINTS: Final = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="JSON, a JSON array or JSON lines; - for stdin")
-    parser.add_argument("--config.file", dest="config", metavar="FILE", type=Path, help="the configuration, YAML")
-    parser.add_argument("--platform", choices=sorted(PLATFORMS), help="of all bodies; told by their fields without it")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="recorded bodies: JSON, a JSON array or JSON lines; - for stdin"
+    )
+    parser.add_argument("--config.file", dest="config", metavar="FILE", type=Path, help="configuration file, YAML")
+    parser.add_argument(
+        "--platform", choices=sorted(PLATFORMS), help="platform of all bodies; recognised by their fields unless given"
+    )
     parser.add_argument("--openmetrics", action="store_true", help="write time-stamped samples, for backfilling")
     parser.add_argument(
         "--step", type=_step, default=60, metavar="DURATION", help="time between samples of --openmetrics, default 1m"

@@ -6,47 +6,84 @@ from pathlib import Path
 from typing import Final
 
 from exporter import logs
-from exporter.commands import FAILURE, MISUSE
+from exporter.commands import DOCS, FAILURE, MISUSE
+from exporter.config.load import SECRET_VARIABLE
 from exporter.errors import AddressError, CommandError, ConfigError, OpenAccessError, StorageError
 from exporter.service import server
 
+_ENVIRONMENT: Final = f"""\
+environment:
+  {SECRET_VARIABLE}
+                        webhook secret of every platform, beside those of the configuration
+  NOTIFY_SOCKET, LISTEN_FDS
+                        set by systemd: readiness, and sockets that it passes on"""
 _TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/)(/[A-Za-z0-9._~-]+)+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags, named as the Prometheus ecosystem names them."""
     flag = parser.add_argument
-    flag("--config.file", dest="config", metavar="FILE", type=Path, help="the configuration, YAML")
+    flag(
+        "--config.file",
+        dest="config",
+        metavar="FILE",
+        type=Path,
+        help="configuration file, YAML; see docs/configuration.md",
+    )
     flag(
         "--web.listen-address",
         dest="web",
         metavar="ADDRESS",
-        help="default 127.0.0.1:10060 while no webhook secret is configured, else :10060",
+        help="address to listen on; default :10060, or 127.0.0.1:10060 while no webhook secret is configured",
     )
-    flag("--web.config.file", dest="web_config", metavar="FILE", type=Path, help="TLS, and basic auth but for webhooks")
+    flag(
+        "--web.config.file",
+        dest="web_config",
+        metavar="FILE",
+        type=Path,
+        help="TLS, and basic auth for everything but webhooks, in exporter-toolkit's format",
+    )
     flag(
         "--web.telemetry-path",
         dest="telemetry_path",
         metavar="PATH",
         type=_telemetry_path,
         default="/metrics",
-        help="default %(default)s",
+        help="path of the metrics, default %(default)s",
     )
-    flag("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="let POST /-/reload reload")
+    flag(
+        "--web.enable-lifecycle",
+        dest="lifecycle",
+        action="store_true",
+        help="enable POST /-/reload, which reloads the configuration",
+    )
     flag(
         "--webhook.listen-address",
         dest="webhook",
         metavar="ADDRESS",
-        help="a second listener that takes the webhook paths over from the first",
+        help="second listener, which then serves the webhooks instead of the first",
     )
-    flag("--storage.path", dest="storage", metavar="DIR", default="./data", help="default %(default)s; '': memory only")
-    flag("--log.level", dest="log_level", default="info", choices=tuple(logs.LEVELS), help="default %(default)s")
+    flag(
+        "--storage.path",
+        dest="storage",
+        metavar="DIR",
+        default="./data",
+        help="directory of the database, default %(default)s; '' keeps everything in memory",
+    )
+    flag(
+        "--log.level",
+        dest="log_level",
+        default="info",
+        choices=tuple(logs.LEVELS),
+        help="lowest level logged, default %(default)s",
+    )
     flag("--log.format", dest="log_format", default="logfmt", choices=tuple(logs.FORMATS), help="default %(default)s")
+    parser.epilog = f"{_ENVIRONMENT}\n\nDocumentation: {DOCS}"
 
 
 def _telemetry_path(path: str) -> str:
     if not _TELEMETRY_PATH.fullmatch(path):
-        raise argparse.ArgumentTypeError(f"{path!r} is no path of its own; write one like /metrics")
+        raise argparse.ArgumentTypeError(f"{path!r} is not a path of its own; write one such as /metrics")
     return path
 
 

@@ -17,13 +17,13 @@ SECRET_VARIABLE: Final = "VOICE_EXPORTER_WEBHOOK_SECRET"  # noqa: S105 - the nam
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     flag = parser.add_argument
-    flag("--url", default="http://127.0.0.1:10060", help="the exporter, default %(default)s")
-    flag("--calls-per-minute", metavar="N", type=float, default=6.0, help="new calls, default %(default)s")
+    flag("--url", default="http://127.0.0.1:10060", help="URL of the exporter, default %(default)s")
+    flag("--calls-per-minute", metavar="N", type=float, default=6.0, help="new calls a minute, default %(default)s")
     flag(
         "--duration",
         metavar="DURATION",
         type=_duration,
-        help="new calls for so long, such as 10m; open ones finish; without it, until interrupted",
+        help="how long new calls begin, such as 10m; open calls finish; default until interrupted",
     )
     flag("--scenario", default="normal", choices=tuple(SCENARIOS), help="what goes wrong, default %(default)s")
     flag(
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=float,
         default=1.0,
-        help="people talk so many times faster, default %(default)s",
+        help="speed-up of the conversations, default %(default)s",
     )
     flag("--seed", metavar="N", type=int, default=1, help="the same seed gives the same calls, default %(default)s")
     parser.epilog = (
-        f"The webhook secret, where there is one, is taken from {SECRET_VARIABLE}.\n\n"
-        f"scenarios, and within how long the shipped rules raise their alerts at the default rate:\n{_scenarios()}"
+        f"{SECRET_VARIABLE} is the webhook secret, if the exporter has one.\n\n"
+        f"scenarios, the alerts of the shipped rules, and the time until they fire at the default rate:\n{_scenarios()}"
     )
 
 

@@ -148,7 +148,7 @@ class Labels:
 
     assistant_id: Annotated[
         Flag,
-        Doc("Whether assistants are told apart; false collapses them into one.", "false", restart_only=True),
+        Doc("Whether assistants are distinguished; false collapses them into one.", "false", restart_only=True),
     ] = True
     max_values: Annotated[
         Mapping[str, int],
