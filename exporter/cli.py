@@ -30,6 +30,24 @@ class _Parser(argparse.ArgumentParser):
         self.exit(MISUSE, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
+class _Once(argparse.Action):
+    """Takes a flag's value; given again, one of the two would be dropped without a word."""
+
+    _given = False
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if self._given:
+            parser.error(f"argument {option_string}: is given twice: keep one")
+        self._given = bool(option_string)
+        setattr(namespace, self.dest, values)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 fine, 1 a failure at run time, 2 bad usage or configuration."""
     chooser = _chooser()
@@ -44,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.register("action", None, _Once)
     _add_version(parser)
     command.add_arguments(parser)
     try:

@@ -10,7 +10,7 @@ import pytest
 from exporter import __version__
 from exporter.cli import COMMANDS, main
 from exporter.commands import DOCS, serve
-from exporter.config.load import SECRET_VARIABLE
+from exporter.config.secret import SECRET_VARIABLE
 from exporter.simulate import SCENARIOS
 
 
@@ -192,6 +192,16 @@ def test_an_address_that_is_no_url_is_bad_usage(capsys: pytest.CaptureFixture[st
 
     assert code == 2
     assert err == "voice-exporter: 'exporter:10060' is no http:// or https:// URL of an exporter\n"
+
+
+@pytest.mark.parametrize("flag", ["--config.file", "--storage.path", "--web.config.file"])
+def test_a_flag_that_takes_one_value_is_given_once(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    """Of two values one would be dropped in silence."""
+    code, _, err = outcome(capsys, "serve", flag, "a", f"{flag}=b")
+    assert code == 2
+    assert err == (
+        f"voice-exporter serve: argument {flag}: is given twice: keep one; see voice-exporter serve --help\n"
+    )
 
 
 def test_the_help_of_serve_leads_on(capsys: pytest.CaptureFixture[str]) -> None:

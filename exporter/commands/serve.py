@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter import logs
 from exporter.commands import DOCS, FAILURE, MISUSE
-from exporter.config.load import SECRET_VARIABLE
+from exporter.config.secret import SECRET_VARIABLE
 from exporter.errors import AddressError, CommandError, ConfigError, OpenAccessError, StorageError
 from exporter.service import server
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flag(
         "--web.listen-address",
+        action="store",
         dest="web",
         metavar="ADDRESS",
         help="address to listen on; default :10060, or 127.0.0.1:10060 while no webhook secret is configured",
@@ -83,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _telemetry_path(path: str) -> str:
     if not _TELEMETRY_PATH.fullmatch(path):
-        raise argparse.ArgumentTypeError(f"{path!r} is not a path of its own; write one such as /metrics")
+        raise argparse.ArgumentTypeError(f"{path!r} is no path of its own; write one like /metrics")
     return path
 
 

@@ -4,14 +4,12 @@ import argparse
 import asyncio
 import os
 import sys
-from typing import Final
 
 from exporter.commands import MISUSE
+from exporter.config.secret import SECRET_VARIABLE
 from exporter.errors import CommandError
 from exporter.simulate import SCENARIOS, simulate
 from exporter.yamlfile.durations import parse_duration
-
-SECRET_VARIABLE: Final = "VOICE_EXPORTER_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable, the one `serve` reads too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

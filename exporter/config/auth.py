@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from exporter.config import kinds
+from exporter.config.secret import SECRET
 from exporter.config.signing import decode_secret
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import Doc
@@ -16,7 +17,7 @@ Encoding = Literal["hex", "base64"]
 TimestampUnit = Literal["auto", "s", "ms"]
 
 Flag = Annotated[bool, BOOLEAN]
-Secrets = Annotated[tuple[bytes, ...], listed(kinds.SECRET, "secrets")]
+Secrets = Annotated[tuple[bytes, ...], listed(SECRET, "secrets")]
 Paths = Annotated[tuple[Path, ...], listed(kinds.PATH, "paths")]
 _Header = Annotated[str, kinds.HEADER]
 

@@ -35,18 +35,6 @@ LABELS: Final = ("assistant_id", "provider", "model", "error_code", "tool")
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _EVENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_UNCARRIED: Final = re.compile(rb"^\s|\s$|[\x00-\x1f\x7f]|^$")
-
-
-def secret_of(data: bytes) -> bytes:
-    """The secret, if a header can carry it.
-
-    Raises:
-        ValueError: it is empty, has spaces around it, or holds a control character.
-    """
-    if _UNCARRIED.search(data):
-        raise ValueError
-    return data
 
 
 def utc() -> ZoneInfo:
@@ -161,10 +149,6 @@ def auth(keys: tuple[Key, ...]) -> Kind:
 
 
 AUTH_TYPE: Final = choice("none", "header", "bearer", "hmac", "standard")
-SECRET: Final = kind(
-    "a secret: text in quotes, not empty, without spaces around it or control characters",
-    lambda value: secret_of(text(value).encode()),
-)
 HEADER: Final = kind("the name of a header", _header)
 EVENT: Final = kind("the platform's name of an event", _event)
 PATH: Final = kind("the path of a file", _path)

@@ -1,22 +1,19 @@
 """Reads the configuration: a YAML file, the files that it names, and the environment."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-from exporter.config.kinds import HISTOGRAMS, secret_of
+from exporter.config.kinds import HISTOGRAMS
 from exporter.config.platform import platform
+from exporter.config.secret import from_environment
 from exporter.config.settings import MAX_VALUES, SECRET_HEADERS, Config, Platform, Relay, Webhooks
-from exporter.errors import ConfigError, Fault
+from exporter.errors import ConfigError
 from exporter.yamlfile.fields import build, keys
 from exporter.yamlfile.schema import Found, Key, check
 from exporter.yamlfile.tree import Node, read_tree
-
-SECRET_VARIABLE: Final = "VOICE_EXPORTER_WEBHOOK_SECRET"  # noqa: S105 - the name of the variable, not a secret
-"""Environment variable with one secret for every platform."""
 
 
 def load(path: Path | None) -> Config:
@@ -27,7 +24,7 @@ def load(path: Path | None) -> Config:
     """
     found = check(read_tree(path) if path else Node("", "", 1, None), _keys(*SECRET_HEADERS))
     _raise_faults(found)
-    shared, base = _from_environment(), path.parent if path else Path()
+    shared, base = from_environment(), path.parent if path else Path()
     platforms = {name: platform(found, name, base, shared) for name in SECRET_HEADERS}
     _raise_faults(found)
     loaded = build(Config, found.values)
@@ -84,17 +81,6 @@ def reference() -> str:
 def _raise_faults(found: Found) -> None:
     if found.faults:
         raise ConfigError(*sorted(found.faults, key=lambda fault: fault.line or 0))
-
-
-def _from_environment() -> tuple[bytes, ...]:
-    value = os.environ.get(SECRET_VARIABLE)
-    if value is None:
-        return ()
-    try:
-        return (secret_of(os.fsencode(value)),)
-    except ValueError:
-        message = "is empty, or has spaces around it or a control character: unset it, or set it to the secret"
-        raise ConfigError(Fault("environment", SECRET_VARIABLE, None, message)) from None
 
 
 def _help(key: Key) -> str:

@@ -124,7 +124,7 @@ class _Walk:
             self.found.faults += error.faults
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
+def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     """The message for a name that is none of those known."""
     close = get_close_matches(name, known, 1)
-    return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; there are {', '.join(known)}"
+    return f"unknown {what}; did you mean {close[0]}?" if close else f"unknown {what}; there are {', '.join(known)}"

@@ -114,14 +114,23 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
     return Fault(file, "", mark.line + 1 if mark else None, f"is not valid YAML: {' '.join(problem.split())}; {remedy}")
 
 
+_NUMBERS: Final = {
+    "int": r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)",
+    "float": r"[-+]?(([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(e[-+]?[0-9]+)?|[0-9]+e[-+]?[0-9]+|\.inf)|\.nan",
+}
+"""Numbers as people write them today. YAML 1.1 reads 010 as 8, 1:30 as 90, and 1e3 as text."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads numbers as people write them."""
+    """Reads whatever does not look like a number as text, which no key that takes a number accepts."""
 
 
-# YAML 1.1 as PyYAML reads it wants a dot in 1.0e+3; without this, 1e3 would be text.
-_Loader.add_implicit_resolver(
-    _TAG + "float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
-)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.removeprefix(_TAG) not in _NUMBERS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _name, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})$", re.IGNORECASE), list("-+.0123456789"))
 
 
 class _Builder:

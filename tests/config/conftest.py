@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.config.load import SECRET_VARIABLE
+from exporter.config.secret import SECRET_VARIABLE
 
 
 @pytest.fixture(autouse=True)

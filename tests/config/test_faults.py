@@ -36,7 +36,7 @@ def test_all_faults_are_told_at_once_in_order_of_lines(tmp_path: Path) -> None:
     text = """
         calls: {max_retries: 0, retention: 5}
         webhooks:
-          vapi: {secrets: ["", 5, ok], auth: {type: x}, relay: {url: 5}}
+          vapi: {secrets: ["", 5, good], auth: {type: x}, relay: {url: 5}}
         labls: {}
         timezone: Nowhere
     """

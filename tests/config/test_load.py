@@ -125,7 +125,7 @@ def test_a_header_of_ones_own_replaces_the_default(
     tmp_path: Path, platform: str, written: str, read: tuple[str, ...]
 ) -> None:
     """The configured header is read instead of the platform's; Interactly's two spellings go together."""
-    path = write(tmp_path, f"webhooks: {{{platform}: {{secrets: [a], {written}}}}}")
+    path = write(tmp_path, f"webhooks: {{{platform}: {{secrets: [s3cr3t], {written}}}}}")
     assert config.load(path).webhooks.platforms[platform].auth[0].headers == read
 
 
@@ -141,7 +141,11 @@ def test_auth_has_a_short_form(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1e3", 1000.0), ("1.5E+1", 15.0), ("2e-1", 0.2), ("5", 5.0), ("null", None)]
+    ("text", "value"),
+    [
+        *(("1e3", 1000.0), ("1.5E+1", 15.0), ("2e-1", 0.2), ("5", 5.0), (".5", 0.5), ("5.", 5.0), ("0x10", 16.0)),
+        *(("1_000.5", 1000.5), ("+2", 2.0), ("null", None)),
+    ],
 )
 def test_numbers_are_read_as_people_write_them(tmp_path: Path, text: str, value: float | None) -> None:
     """Whole numbers do where fractions may stand, and so does an exponent without a dot."""

@@ -6,8 +6,8 @@ import yaml
 
 from exporter import config
 from exporter.config import Config
+from exporter.config.authentication import AUTH_TYPES
 from exporter.config.load import reference_keys
-from exporter.config.platform import AUTH_TYPES
 from exporter.yamlfile.durations import parse_duration
 from exporter.yamlfile.schema import Key
 from tests.config.files import write
@@ -63,6 +63,10 @@ def build(*entries: tuple[str, str]) -> str:
 def needs(path: str) -> list[tuple[str, str]]:
     """What has to stand beside a key of Vapi's for it to mean anything."""
     option = path.rpartition(".")[2]
+    if ".auth.secret" in path and "base64" not in path:
+        return []
+    if option == "id_header":
+        return [*needs(f"{VAPI}.auth.payload_format"), (f"{VAPI}.auth.payload_format", '"{svix-id}.{body}"')]
     if ".auth." in path and option != "type":
         return [(f"{VAPI}.secrets", "[c2VjcmV0]"), (f"{VAPI}.auth.type", AUTH_TYPES[option][0])]
     if ".relay." in path and option != "url":

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.config.load import SECRET_VARIABLE
+from exporter.config.secret import SECRET_VARIABLE
 from exporter.errors import ConfigError
 from tests.config.files import CANARY, faults, valid, write
 
@@ -60,16 +60,45 @@ def test_the_environments_secret_is_enough_for_a_type(tmp_path: Path, monkeypatc
     assert config.load(write(tmp_path, "webhooks: {vapi: {auth: bearer}}")).webhooks.platforms["vapi"].secrets
 
 
-@pytest.mark.parametrize("value", ["", " ", "s3cr3t\n", " s3cr3t", "s3cr3t\tx"])
-def test_a_useless_secret_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """An empty variable is a slip of whoever set it, not a wish for no secret."""
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("", "is empty: write the secret there, or remove it"),
+        *((value, "has spaces or line breaks around it: remove them") for value in (" ", "s3cr3t\n", " s3cr3t")),
+        ("s3cr3t\tx", "has several lines or a control character, which no header can carry: keep one line of text"),
+        ("s3c", "is shorter than 4 bytes: make one with openssl rand -hex 32"),
+        ('"s3cr3t"', "has quotes around it, which would be part of it: remove them"),
+        *(
+            (
+                value,
+                "is a placeholder, and nothing fills it in: write the secret itself, or name its file in secret_files",
+            )
+            for value in ("${SECRET}", "$(cat secret)", "{{ .Values.secret }}", "<your secret>")
+        ),
+    ],
+)
+def test_a_slip_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, fault: str) -> None:
+    """What a shell, a template or an editor made of a secret is no secret; an empty one is no wish for none."""
     monkeypatch.setenv(SECRET_VARIABLE, value)
     with pytest.raises(ConfigError) as raised:
         config.load(None)
-    assert str(raised.value) == (
-        "environment: VOICE_EXPORTER_WEBHOOK_SECRET: is empty, or has spaces around it or a control character:"
-        " unset it, or set it to the secret"
-    )
+    assert str(raised.value) == f"environment: VOICE_EXPORTER_WEBHOOK_SECRET: {fault}"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Editors of Windows write one in silence, and a shell passes it on from a file."""
+    (tmp_path / "secret").write_text("s3cr3t-from-a-file\r\n", encoding="utf-8-sig")
+    monkeypatch.setenv(SECRET_VARIABLE, "\ufeffs3cr3t-of-all")
+    path = write(tmp_path, "webhooks: {vapi: {secret_files: [secret]}}")
+    assert config.load(path).webhooks.platforms["vapi"].secrets == (b"s3cr3t-from-a-file", b"s3cr3t-of-all")
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_secret_file_in_utf_16_is_refused(tmp_path: Path, order: str) -> None:
+    """PowerShell's redirection writes it; no sender does."""
+    (tmp_path / "secret").write_text("\ufeffs3cr3t", encoding=order)
+    path = write(tmp_path, "webhooks: {vapi: {secret_files: [secret]}}")
+    assert faults(path) == ("1: webhooks.vapi.secret_files[0]: the file's secret is UTF-16: save the file as UTF-8")
 
 
 @pytest.mark.parametrize("name", ["contract", "everything", "aliases"])

@@ -241,18 +241,18 @@ async def reloaded(running: Running, done: Callable[[str], bool]) -> str:
 async def test_secrets_are_rotated_without_a_restart(start_exporter: StartExporter, tmp_path: Path) -> None:
     """SIGHUP takes a new secret, and the one that went is refused from then on."""
     config = tmp_path / "voice.yml"
-    config.write_text("webhooks: {interactly: {secrets: [old]}}")
+    config.write_text("webhooks: {interactly: {secrets: [autumn]}}")
     running = start_exporter(f"--config.file={config}")
-    assert (await post(running.url, HANG, x_interactly_secret="old"))[0] == 200
+    assert (await post(running.url, HANG, x_interactly_secret="autumn"))[0] == 200
     assert value(await metrics(running.url), "voice_exporter_config_last_reload_successful") == 1
-    config.write_text("webhooks: {interactly: {secrets: [new]}}")
+    config.write_text("webhooks: {interactly: {secrets: [winter]}}")
 
     scrape = await reloaded(running, lambda log: 'msg="configuration reloaded"' in log)
 
     assert value(scrape, "voice_exporter_config_last_reload_successful") == 1
-    assert (await post(running.url, HANG, x_interactly_secret="old"))[0] == 401
-    assert (await post(running.url, HANG, x_interactly_secret="new"))[0] == 200
-    assert "old" not in running.log
+    assert (await post(running.url, HANG, x_interactly_secret="autumn"))[0] == 401
+    assert (await post(running.url, HANG, x_interactly_secret="winter"))[0] == 200
+    assert "autumn" not in running.log
     assert running.stop() == 0
 
 
@@ -269,24 +269,24 @@ async def test_a_reload_that_cannot_be_leaves_everything_as_it_was(
 ) -> None:
     """A fault, or what takes effect at a restart only: metric, log, and the old secret still in force."""
     config = tmp_path / "voice.yml"
-    config.write_text("webhooks: {interactly: {secrets: [old]}}")
+    config.write_text("webhooks: {interactly: {secrets: [autumn]}}")
     running = start_exporter(f"--config.file={config}")
     success = value(await metrics(running.url), "voice_exporter_config_last_reload_success_timestamp_seconds")
-    config.write_text(f"webhooks: {{interactly: {{secrets: [new]}}}}\n{changed}\n")
+    config.write_text(f"webhooks: {{interactly: {{secrets: [winter]}}}}\n{changed}\n")
 
     scrape = await reloaded(running, lambda log: 'msg="configuration not reloaded"' in log)
 
     assert key in running.log
     assert value(scrape, "voice_exporter_config_last_reload_successful") == 0
     assert value(scrape, "voice_exporter_config_last_reload_success_timestamp_seconds") == success
-    assert (await post(running.url, HANG, x_interactly_secret="old"))[0] == 200
-    assert (await post(running.url, HANG, x_interactly_secret="new"))[0] == 401
+    assert (await post(running.url, HANG, x_interactly_secret="autumn"))[0] == 200
+    assert (await post(running.url, HANG, x_interactly_secret="winter"))[0] == 401
 
 
 async def test_a_reload_cannot_open_a_public_webhook(start_exporter: StartExporter, tmp_path: Path) -> None:
     """Secrets that vanish from the file do not open the door."""
     config = tmp_path / "voice.yml"
-    config.write_text("webhooks: {interactly: {secrets: [old]}}")
+    config.write_text("webhooks: {interactly: {secrets: [autumn]}}")
     running = start_exporter("--web.listen-address=0.0.0.0:0", f"--config.file={config}")
     config.write_text("")
 
