@@ -22,7 +22,7 @@ class Layout(NamedTuple):
         migrations: step N makes version N + 1 of version N.
         journal_mode: as SQLite names it.
         pragmas: how the file is opened.
-        unstamped: the last version that was written without an application id.
+        unstamped: the last version that may be without an application id.
         at_creation: pragmas of a new file; in an old one some of them write.
     """
 
@@ -107,6 +107,7 @@ def _version(db: sqlite3.Connection, layout: Layout) -> int:
     [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not version and not stamp and not tables:
         return 0
-    if version < 1 or stamp != (layout.stamp + version if version > layout.unstamped else 0):
+    stamped = stamp == layout.stamp + version or (not stamp and version <= layout.unstamped)
+    if version < 1 or not stamped:
         raise StoreLost(f"{layout.name} is damaged (version)")
     return int(version)
