@@ -67,7 +67,13 @@ class Auth:
     encoding: Annotated[
         Encoding, choice("hex", "base64"), Doc("Type hmac: how the signature is written.", "base64")
     ] = "hex"
-    prefix: Annotated[str, TEXT, Doc("Type hmac: what stands before the signature.", '"sha256="')] = ""
+    prefix: Annotated[
+        str,
+        TEXT,
+        Doc(
+            "Type hmac: what stands before the signature.", '"hmac "', "the algorithm or a version and `=`, or nothing"
+        ),
+    ] = ""
     secret_is_base64: Annotated[Flag, Doc("Type hmac: the key is the decoded secret.", "true")] = False
     tolerance: Annotated[
         float,
@@ -77,7 +83,10 @@ class Auth:
     timestamp_unit: Annotated[
         TimestampUnit,
         choice("auto", "s", "ms"),
-        Doc("Types hmac and standard: seconds or milliseconds; `auto` goes by size.", "ms"),
+        Doc(
+            "Types hmac and standard: seconds or milliseconds of a number; `auto` goes by size. ISO 8601 is read, too.",
+            "ms",
+        ),
     ] = "auto"
     secrets: Annotated[
         Secrets,

@@ -6,14 +6,19 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.config import Auth
+from exporter.config.auth import TimestampUnit
 from exporter.config.signing import STANDARD_TEMPLATE, compile_template
 from exporter.webhooks.credentials import Credentials, any_equal, as_bytes
 
 MILLISECONDS_FROM = 1e11
 """A timestamp this large is milliseconds under ``timestamp_unit: auto``: as seconds it would be the year 5138."""
+
+USUAL_PREFIX = rb"(?:(?i:%s|v[0-9]{1,2})=)?"
+"""What senders write before a digest where no prefix is configured: its algorithm, a version, or nothing."""
 
 _NUMBER = re.compile(rb"[0-9]{1,16}(\.[0-9]{1,9})?")
 
@@ -90,12 +95,8 @@ class Signature:
     def _fresh(self, timestamp: bytes | None, now: float) -> bool:
         if timestamp is None:
             return True
-        if not _NUMBER.fullmatch(timestamp):
-            return False
-        seconds, unit = float(timestamp), self._auth.timestamp_unit
-        if unit == "ms" or (unit == "auto" and seconds >= MILLISECONDS_FROM):
-            seconds /= 1000
-        return not self._auth.tolerance or abs(now - seconds) <= self._auth.tolerance
+        seconds = _seconds(timestamp, self._auth.timestamp_unit)
+        return seconds is not None and (not self._auth.tolerance or abs(now - seconds) <= self._auth.tolerance)
 
     def _urls(self, url: str) -> list[bytes]:
         """The URL as it came to us, and as the sender knows it if a proxy ended TLS."""
@@ -110,14 +111,27 @@ class Signature:
         return self._scheme.encode(hmac.digest(key, payload, self._scheme.algorithm))
 
 
+def _seconds(timestamp: bytes, unit: TimestampUnit) -> float | None:
+    """Unix time of a timestamp in seconds, milliseconds or ISO 8601; without an offset that is UTC."""
+    if _NUMBER.fullmatch(timestamp):
+        number = float(timestamp)
+        return number / 1000 if unit == "ms" or (unit == "auto" and number >= MILLISECONDS_FROM) else number
+    try:
+        moment = datetime.fromisoformat(timestamp.decode("ascii"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _hmac_scheme(auth: Auth, keys: Sequence[bytes]) -> _Scheme:
     names = _Names(auth.signature_header, auth.timestamp_header, auth.id_header)
     template = compile_template(auth.payload_format)
-    prefix = auth.prefix.encode()
+    prefix = re.compile(re.escape(auth.prefix.encode()) if auth.prefix else USUAL_PREFIX % auth.algorithm.encode())
     fold: Callable[[bytes], bytes] = bytes.lower if auth.encoding == "hex" else bytes
 
     def split(value: bytes) -> list[bytes]:
-        return [fold(value.removeprefix(prefix))] if value.startswith(prefix) else []
+        found = prefix.match(value)
+        return [fold(value[found.end() :])] if found else []
 
     return _Scheme(
         keys=keys,

@@ -129,13 +129,40 @@ def test_base64_secret() -> None:
         ("inf", "auto", False),
         ("9" * 5000, "auto", False),
         ("", "auto", False),
-        ("2023-11-14T22:13:20Z", "auto", False),
+        ("2023-11-14T22:13:20Z", "auto", True),
+        ("2023-11-14T22:13:20.123Z", "ms", True),
+        ("2023-11-14T23:13:20+01:00", "s", True),
+        ("2023-11-14T22:13:20", "auto", True),
+        ("2023-11-14T22:18:21Z", "auto", False),
+        ("2023-11-14T22:13:20+01:00", "auto", False),
+        ("2023-11-14T25:13:20Z", "auto", False),
+        ("yesterday", "auto", False),
     ],
 )
 def test_timestamp(timestamp: str, unit: TimestampUnit, right: bool) -> None:
-    """A signed timestamp, in seconds or milliseconds, counts up to the tolerance before and after now."""
+    """A signed timestamp, in seconds, milliseconds or ISO 8601, counts up to the tolerance before and after now."""
     check = checker(replace(HMAC, timestamp_unit=unit), SECRET)
     assert allowed(check, signed(timestamp.encode() + b"." + BODY, timestamp=timestamp)) is right
+
+
+@pytest.mark.parametrize("prefix", ["", "sha256=", "SHA256=", "v1=", "v0="])
+def test_a_usual_prefix_needs_no_configuration(prefix: str) -> None:
+    """Many senders write the algorithm or a version before the digest; with both encodings that is no part of it."""
+    digest = openssl(SECRET, BODY)
+    bare = replace(HMAC, payload_format="{body}")
+    assert allowed(checker(bare, SECRET), {"X-Signature": prefix + digest.hex()})
+    encoded = base64.b64encode(digest).decode()
+    assert allowed(checker(replace(bare, encoding="base64"), SECRET), {"X-Signature": prefix + encoded})
+
+
+@pytest.mark.parametrize("prefix", ["sha512=", "sha256:", "v=", "v123=", "sha256=sha256=", "=", "hmac "])
+def test_another_prefix_is_no_digest(prefix: str) -> None:
+    """What names another algorithm, or is no usual prefix, is wrong unless it is configured."""
+    digest = openssl(SECRET, BODY).hex()
+    bare = replace(HMAC, payload_format="{body}")
+    assert not allowed(checker(bare, SECRET), {"X-Signature": prefix + digest})
+    assert allowed(checker(replace(bare, prefix=prefix), SECRET), {"X-Signature": prefix + digest})
+    assert not allowed(checker(replace(bare, prefix=prefix), SECRET), {"X-Signature": digest})
 
 
 def test_tolerance_zero_takes_any_time() -> None:
