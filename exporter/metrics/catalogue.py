@@ -2,6 +2,7 @@
 
 Numbers come from the platforms' documentation where it gives any: the bounds contain each bound of Interactly's own
 distributions (end-of-call-report, ``metrics.callStats``) and the thresholds of 3 and 5 seconds (hang and error pages).
+The others lie where the values are: queues take milliseconds, cached speech tens of them, turns half a second.
 """
 
 from typing import Final
@@ -13,7 +14,8 @@ METRICS: Final[dict[str, Metric]] = {}
 
 PA: Final = ("platform", "assistant_id")
 
-LLM_BOUNDS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+LLM_BOUNDS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0)
+TTS_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 5.0, 10.0, 15.0, 30.0)
 SPEECH_BOUNDS = (0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 5.0, 10.0)
 RESPONSE_BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0)
 DURATION_BOUNDS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
@@ -21,6 +23,9 @@ COST_BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 CONFIDENCE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MESSAGES_BOUNDS = tuple(float(bound) for bound in range(4, 100, 5))
 WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+QUEUE_BOUNDS = (0.001, 0.0025, 0.005, *WAIT_BOUNDS)
+TURN_BOUNDS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+PLAYER_BOUNDS = (*WAIT_BOUNDS, 10.0, 15.0, 30.0)
 RECOVERY_BOUNDS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 TOOL_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0)
 SELF_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -101,7 +106,7 @@ RESPONSE = _histogram(
     "What the caller waits: end of the user's speech to the first part of the reply.",
 )
 TURN_DETECTION = _histogram(
-    "voice_turn_detection_seconds", PA, WAIT_BOUNDS, "End-of-utterance detection: silence to decided turn."
+    "voice_turn_detection_seconds", PA, TURN_BOUNDS, "End-of-utterance detection: silence to decided turn."
 )
 
 # --- Stages of a reply ---
@@ -112,18 +117,18 @@ LLM_RESPONSE = _histogram(
     "LLM latency of the first part of each reply." + _SPREAD,
 )
 LLM_QUEUE = _histogram(
-    "voice_llm_queue_seconds", (*PA, "provider", "model"), WAIT_BOUNDS, "Wait before the LLM was asked."
+    "voice_llm_queue_seconds", (*PA, "provider", "model"), QUEUE_BOUNDS, "Wait before the LLM was asked."
 )
 TTS_GENERATION = _histogram(
     "voice_tts_generation_seconds",
     (*PA, "provider", "cached"),
-    SPEECH_BOUNDS,
+    TTS_BOUNDS,
     "Speech generation of a message; cached speech is a population of its own."
     + _SPREAD
     + " The cacheRequests lowest of a report are the cached ones.",
 )
 TTS_QUEUE = _histogram(
-    "voice_tts_queue_seconds", (*PA, "provider"), WAIT_BOUNDS, "Wait before speech generation began."
+    "voice_tts_queue_seconds", (*PA, "provider"), QUEUE_BOUNDS, "Wait before speech generation began."
 )
 TTS_AUDIO = _counter("voice_tts_audio_seconds_total", (*PA, "provider"), "Speech generated, in seconds of audio.", NANO)
 STT_CONFIDENCE = _histogram(
@@ -144,7 +149,7 @@ STT_AUDIO = _counter(
 PLAYER_WAIT = _histogram(
     "voice_player_wait_seconds",
     PA,
-    WAIT_BOUNDS,
+    PLAYER_BOUNDS,
     "Wait before playback; overlaps speech generation, so never add the two.",
 )
 AUDIO_DELAY = _histogram("voice_audio_delay_seconds", PA, WAIT_BOUNDS, "Delay of the caller's audio in a turn.")

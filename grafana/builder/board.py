@@ -1,6 +1,6 @@
 """What all dashboards share: variables, links between them, alerts as annotations, the time range."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from grafana_foundation_sdk.builders.dashboard import (
@@ -14,8 +14,9 @@ from grafana_foundation_sdk.builders.dashboard import (
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
+from exporter.assets.promql import indent
 from exporter.metrics import catalogue as m
-from grafana.builder.firing import ACTED_ON, alerts
+from grafana.builder.firing import onsets
 from grafana.builder.panels import DATASOURCE
 from grafana.builder.places import plain, text
 
@@ -33,10 +34,11 @@ Panel = Builder[models.Panel]
 
 
 class Section(NamedTuple):
-    """A row of the dashboard with its panels."""
+    """A row of the dashboard with its panels; collapsed, they ask for nothing until somebody opens it."""
 
     title: str
     panels: Sequence[Panel]
+    collapsed: bool = False
 
 
 def board(uid: str, title: str, description: str, sections: Sequence[Section]) -> dict[str, object]:
@@ -45,8 +47,11 @@ def board(uid: str, title: str, description: str, sections: Sequence[Section]) -
     made.timezone("browser").time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
     made.variables(_variables()).links(_links()).annotation(_firing())
     for section in sections:
-        made.with_row(Row(section.title))
-        for panel in section.panels:
+        row = Row(section.title).collapsed(section.collapsed)
+        for panel in section.panels if section.collapsed else ():
+            row.with_panel(panel)
+        made.with_row(row)
+        for panel in () if section.collapsed else section.panels:
             made.with_panel(panel)
     return _finished(made.build())
 
@@ -66,7 +71,7 @@ def drill_down(uid: str, **row: str) -> str:
 
 
 def _finished(made: models.Dashboard) -> dict[str, object]:
-    for number, panel in enumerate(made.panels or [], start=1):
+    for number, panel in enumerate(_with_nested(made.panels or []), start=1):
         panel.id_val = number
     finished: Any = plain(made)
     del finished["style"]  # dark or light is the reader's choice
@@ -78,6 +83,7 @@ def _finished(made: models.Dashboard) -> dict[str, object]:
         "titleFormat": "{{alertname}}",
         "textFormat": "{{severity}} {{platform}} {{provider}}",
         "tagKeys": "severity,platform",
+        "useValueForTime": True,
         "step": "60s",
     }
     return dict(finished)
@@ -94,7 +100,7 @@ def _variables() -> list[Builder[models.VariableModel]]:
         _variable("instance", f"label_values({scraped}, instance)"),
         _variable("platform", f"label_values({calls}, platform)"),
         _variable("assistant", f"query_result({assistants})").regex(_NAMED),
-        _variable("provider", f"label_values({requests}, provider)"),
+        _variable("provider", f"label_values({requests}, provider)").label("Provider of services"),
     ]
 
 
@@ -123,6 +129,15 @@ def _links() -> list[Builder[models.DashboardLink]]:
 
 
 def _firing() -> AnnotationQuery:
-    firing = f"max by (alertname, severity, platform, provider) ({alerts(ACTED_ON)})"
-    query = AnnotationQuery().name("Alerts").datasource(DATASOURCE).expr(firing)
-    return query.enable(enable=True).icon_color("dark-red")
+    """A thin line where an alert began, when asked for: many alerts at once would hide what they are about."""
+    by = "alertname, severity, platform, assistant_id, provider"
+    query = AnnotationQuery().name("Alerts").datasource(DATASOURCE)
+    query.expr(f"1000 * max by ({by}) (\n{indent(onsets())}\n)")
+    return query.enable(enable=False).icon_color("rgba(196, 22, 42, 0.6)")
+
+
+def _with_nested(panels: Iterable[models.Panel | models.RowPanel]) -> Iterator[models.Panel | models.RowPanel]:
+    for panel in panels:
+        yield panel
+        if isinstance(panel, models.RowPanel):
+            yield from panel.panels

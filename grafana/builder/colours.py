@@ -1,6 +1,7 @@
 """Colours that say the same everywhere, chosen to stay apart for the colour-blind and on dark and light ground.
 
-States go from blue over orange to dark red: apart in lightness, not only in hue. What colour alone tells apart uses
+States go from blue over orange to dark red: apart in lightness, not only in hue; grey is no state, nothing was
+measured. What colour alone tells apart uses
 Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), without its yellow, which vanishes on white.
 """
 
@@ -20,6 +21,7 @@ WARNING: Final = "orange"
 CRITICAL: Final = "dark-red"
 PLAIN: Final = "text"
 CLEAR: Final = "transparent"
+UNMEASURED: Final = "#6E7079"
 
 BLUE: Final = "#0072B2"
 SKY: Final = "#56B4E9"

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from grafana_foundation_sdk.builders import stat
+from grafana_foundation_sdk.builders import common, stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import EXPORTER, Section, board
-from grafana.builder.panels import judged, now, tile
-from grafana.builder.places import RANGE, Number, text
-from grafana.builder.process import UP, process, relay
+from grafana.builder.panels import counted, judged, now, tile, unmeasured, worded
+from grafana.builder.places import RANGE, Number
+from grafana.builder.presence import each, last_events
+from grafana.builder.process import process, relay
 from grafana.builder.promises import promises
 from grafana.builder.query import select, total
 
@@ -31,25 +32,8 @@ def exporter() -> dict[str, object]:
 
 
 def _tiles() -> Sequence[stat.Panel]:
-    return [_up(), _silence(), _kept(), _refused(), _reloaded(), _version()]
-
-
-def _up() -> stat.Panel:
-    seen = f"count_over_time({select(m.BUILD_INFO)}[$__range])"
-    text_ = "Whether Prometheus reaches the exporters that it reached at some point of the time range."
-    panel = tile("Up", text_, now(f"{select(UP)}\nand on (job, instance)\n{seen}", "{{instance}}"))
-    return _yes_no(panel).no_value("never seen")
-
-
-def _silence() -> stat.Panel:
-    limit = text("exporter.no_events.after", "duration")
-    panel = tile(
-        "Since the last event",
-        f"Time since the last valid event of each platform. While calls are active, {limit} is too long.",
-        now(f"time() - max by (platform) ({select(m.LAST_EVENT)})", "{{platform}}"),
-    )
-    judged(panel, c.above(Number("exporter.no_events.after")))
-    return panel.unit("s").text_mode(BigValueTextMode.VALUE_AND_NAME).no_value("no event yet")
+    tiles = (each(), last_events(), _kept(), _refused(), _reloaded(), _version())
+    return [panel.span(8).height(5) for panel in tiles]
 
 
 def _kept() -> stat.Panel:
@@ -61,7 +45,7 @@ def _kept() -> stat.Panel:
         now(total(m.STORAGE_ERRORS, (), RANGE), "storage errors"),
         now(total(m.STORAGE_SET_ASIDE, (), RANGE), "databases quarantined"),
     )
-    return judged(panel, c.above(critical=1))
+    return judged(counted(panel), c.above(critical=1))
 
 
 def _refused() -> stat.Panel:
@@ -71,32 +55,25 @@ def _refused() -> stat.Panel:
         "In the time range, for what they are. A webhook that faces the internet gets some from untrusted clients.",
         now(total(m.WEBHOOKS, (), RANGE, outcome=outcomes)),
     )
-    return judged(panel, c.above(Number("exporter.rejecting.count")))
+    return judged(counted(panel), c.above(Number("exporter.rejecting.count")))
 
 
 def _reloaded() -> stat.Panel:
     panel = tile(
         "Configuration",
-        "Whether its last reload succeeded, and when one last did; if it did not, a restart would fail.",
+        "Whether its last reload succeeded, and how long ago one last did, hours:minutes:seconds; if it did not, a"
+        " restart would fail.",
         now(select(m.RELOAD_SUCCESSFUL), "{{instance}} loaded"),
-        now(f"1000 * {select(m.RELOAD_TIME)}", "{{instance}}"),
+        now(f"time() - {select(m.RELOAD_TIME)}", "{{instance}} ago"),
     )
-    age = {"unit": "dateTimeFromNow", "mappings": [], "thresholds": {"mode": "absolute", "steps": _PLAIN}}
+    judged(panel, [(None, c.CRITICAL), (1, c.GOOD)]).mappings([unmeasured("none"), worded(_YES_NO)])
+    age = {"unit": "dtdhms", "mappings": [], "thresholds": {"mode": "absolute", "steps": _PLAIN}}
     properties = [DynamicConfigValue(id_val=name, value=value) for name, value in age.items()]
-    return _yes_no(panel).override_by_query("B", properties)
+    return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).override_by_query("B", properties)
 
 
 def _version() -> stat.Panel:
     by = "sum by (version, python_version)"
     text_ = "Versions that run, and on which Python."
     panel = tile("Version", text_, now(f"{by} ({select(m.BUILD_INFO)})", "{{version}}, Python {{python_version}}"))
-    return panel.text_mode(BigValueTextMode.NAME)
-
-
-def _yes_no(panel: stat.Panel) -> stat.Panel:
-    results = {
-        value: ValueMappingResult(text=word, color=colour, index=index)
-        for index, (value, (word, colour)) in enumerate(_YES_NO.items())
-    }
-    judged(panel, [(None, c.CRITICAL), (1, c.GOOD)])
-    return panel.mappings([ValueMap(options=results)]).text_mode(BigValueTextMode.VALUE_AND_NAME)
+    return panel.text_mode(BigValueTextMode.NAME).text(common.VizTextDisplayOptions().value_size(18))

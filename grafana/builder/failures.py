@@ -10,36 +10,44 @@ from exporter.assets.promql import indent, ratio
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import bars, coloured, columns, judged, marked, now, query, series, stacked, tile
+from grafana.builder.panels import (
+    bars,
+    coloured,
+    columns,
+    compared,
+    counted,
+    judged,
+    marked,
+    now,
+    query,
+    series,
+    stacked,
+    tile,
+)
 from grafana.builder.places import RANGE, Number, text, window
 from grafana.builder.query import ASSISTANT, increase, named, rate, select, total
 from grafana.builder.signals import LLM_ERRORS, PROVIDER_ERRORS, STT_ERRORS
-from grafana.builder.tables import Column, Table, ranking
+from grafana.builder.tables import SIX_ROWS, Column, Table, count, ranking
 from grafana.builder.trends import by_assistant, by_provider
 
 _COMPONENTS: Final = {"llm": c.BLUE, "stt": c.AMBER, "tts": c.GREEN, "transport": c.PINK, "platform": c.GREY}
-_CODES: Final = {
-    "severity": "Severity",
-    "component": "Component",
-    "provider": "Provider",
-    "error_code": "Error",
-    "retryable": "Retryable",
-    "platform": "Platform",
-}
+_CODES: Final = {"severity": "Severity", "error_code": "Error", "provider": "Provider", "component": "Component"}
+_CODE_DETAILS: Final = {"retryable": "Retryable", "platform": "Platform"}
 
 
 def errors() -> Sequence[Section]:
     """Errors: which, how many, when."""
     rates = [*map(by_assistant, (LLM_ERRORS, STT_ERRORS)), by_provider(PROVIDER_ERRORS), _components()]
+    when = [_spikes(), _over_time(), _hours(), _escalations(), _assistants()]
     return [
         Section("Errors", [*_tiles(), *rates, _codes()]),
-        Section("When errors come", [_spikes(), _over_time(), _hours(), _escalations(), _assistants()]),
+        Section("When errors come", when, collapsed=True),
     ]
 
 
 def basis() -> Section:
     """What the numbers of the board rest on."""
-    return Section("What these numbers rest on", [_unsubscribed(), _unknown(), _reported()])
+    return Section("What these numbers rest on", [_unsubscribed(), _unknown(), _reported()], collapsed=True)
 
 
 def _tiles() -> Sequence[stat.Panel]:
@@ -57,7 +65,7 @@ def _tiles() -> Sequence[stat.Panel]:
             now(total(m.ESCALATIONS, (), RANGE)),
         ),
     ]
-    return [panel.span(8).height(4) for panel in tiles]
+    return [counted(panel).span(8) for panel in tiles]
 
 
 def _components() -> timeseries.Panel:
@@ -67,7 +75,7 @@ def _components() -> timeseries.Panel:
         f"{signal.meaning} Of all assistants and providers together.",
         query(signal.value(("component",)), "{{component}}"),
     )
-    return coloured(panel, _COMPONENTS).unit(signal.unit).no_value(signal.empty)
+    return compared(coloured(panel, _COMPONENTS).unit(signal.unit).no_value(signal.empty))
 
 
 def _codes() -> Table:
@@ -75,38 +83,40 @@ def _codes() -> Table:
         "Errors by code, most frequent first",
         "Errors in the time range. critical pages at once; high cannot be retried.",
         _CODES,
-        Column("Errors", f"{total(m.ERRORS, tuple(_CODES), RANGE)}\n> 0", "short", (), 0),
+        _CODE_DETAILS,
+        count("Errors", f"{total(m.ERRORS, (*_CODES, *_CODE_DETAILS), RANGE)}\n> 0"),
     )
 
 
 def _spikes() -> timeseries.Panel:
     span, back = window("error_spike.window"), window("error_spike.lookback")
     number = text("error_spike.deviations", "number")
-    count = f"{total(m.ERRORS, ('platform',), span)}\nor\n0 * {increase(m.CALLS_STARTED, ('platform',), span)}"
-    past = f"(\n{indent(count)}\n)[{back.range}:{span.range}] offset {span.range}"
+    within = f"{total(m.ERRORS, ('platform',), span)}\nor\n0 * {increase(m.CALLS_STARTED, ('platform',), span)}"
+    past = f"(\n{indent(within)}\n)[{back.range}:{span.range}] offset {span.range}"
     limit = f"avg_over_time({past})\n+\n{number} * stddev_over_time({past})"
     panel = series(
         f"Errors within {span.range} against the spike limit",
         f"The dashed limit is the mean and {number} standard deviations of the windows of the {back.range} before.",
-        query(count, "{{platform}}"),
+        query(within, "{{platform}}"),
         query(limit, "{{platform}} limit"),
     )
     dashed = DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]})
     panel.override_by_regexp(".* limit", [dashed])
     colours = {name: colour for platform, colour in c.PLATFORMS.items() for name in (platform, f"{platform} limit")}
-    return coloured(panel, colours).span(24)
+    return coloured(counted(panel), colours).span(24)
 
 
 def _over_time() -> timeseries.Panel:
     span = PROVIDER_ERRORS.window
     text = "By the service that failed."
-    panel = series(f"Errors within {span.range}", text, query(total(m.ERRORS, ("component",), span), "{{component}}"))
-    return coloured(stacked(panel), _COMPONENTS)
+    amounts = query(f"{total(m.ERRORS, ('component',), span)}\n> 0", "{{component}}")
+    panel = series(f"Errors within {span.range}", text, amounts)
+    return coloured(stacked(counted(panel)), _COMPONENTS)
 
 
 def _hours() -> barchart.Panel:
     text = "Errors in the time range by the hour of day in the exporter's time zone."
-    return columns("Errors by hour of day", text, total(m.ERRORS_BY_HOUR, ("hour",), RANGE), "hour").span(12)
+    return counted(columns("Errors by hour of day", text, total(m.ERRORS_BY_HOUR, ("hour",), RANGE), "hour")).span(12)
 
 
 def _escalations() -> timeseries.Panel:
@@ -114,27 +124,32 @@ def _escalations() -> timeseries.Panel:
     panel = series(
         f"Escalations within {span.range}",
         "Errors that cannot be retried, or whose retries were exhausted; once a call and type of error.",
-        query(total(m.ESCALATIONS, ("cause",), span), "{{cause}}"),
+        query(f"{total(m.ESCALATIONS, ('cause',), span)}\n> 0", "{{cause}}"),
     )
-    return coloured(stacked(panel), {"not_retryable": c.RED, "retries_exhausted": c.AMBER})
+    return coloured(stacked(counted(panel)), {"not_retryable": c.RED, "retries_exhausted": c.AMBER})
 
 
 def _assistants() -> bargauge.Panel:
-    expr = f"sort_desc(topk(10, {named(total(m.ERRORS, ASSISTANT, RANGE))}))"
-    return bars(
-        "Errors by assistant", "The ten with most errors in the time range.", now(expr, "{{assistant_name}}")
-    ).span(12)
+    expr = f"sort_desc(topk(10, {named(total(m.ERRORS, ASSISTANT, RANGE), outlive=True)}))"
+    text = "The ten with most errors in the time range."
+    panel = bars("Errors by assistant", text, now(expr, "{{assistant_name}}"), name="assistant_name")
+    return counted(panel).span(12)
 
 
 def _unsubscribed() -> Table:
     by = (*ASSISTANT, "event")
     expr = f"max by ({', '.join(by)}) ({select(m.EVENT_SUBSCRIBED, event='hang|error')}) == 0"
-    return ranking(
-        "Assistants that do not send hang or error events",
-        "Their own configuration leaves these events out: no hangs and no errors here says nothing about them.",
-        {"assistant_name": "Assistant", "platform": "Platform", "event": "Event"},
-        Column("Sent", named(expr), "bool_yes_no"),
-    ).span(12)
+    return (
+        ranking(
+            "Assistants that do not send hang or error events",
+            "Their own configuration leaves these events out: no hangs and no errors here says nothing about them.",
+            {"assistant_name": "Assistant", "event": "Event"},
+            {"platform": "Platform"},
+            Column("Sent", named(expr, outlive=True), "bool_yes_no", width=70),
+        )
+        .span(12)
+        .height(SIX_ROWS)
+    )
 
 
 def _unknown() -> timeseries.Panel:

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from exporter.assets.promql import indent
 from grafana.builder import colours as c
-from grafana.builder.panels import judged, now, tile
+from grafana.builder.panels import counted, judged, now, tile
 from grafana.builder.places import text
 from grafana.builder.query import named
 from grafana.builder.tables import Column, Table, linked, ranking
@@ -17,6 +17,24 @@ ACTED_ON: Final = "critical|high|warning"
 
 _SCOPE: Final = 'alertname=~"Voice.+", alertname!="VoiceWatchdog", job=~"$job|"'
 _CHOSEN: Final = 'platform=~"$platform|", assistant_id=~"$assistant|", provider=~"$provider|"'
+_NAMES: Final = {"severity": "Severity", "alertname": "Alert", "assistant_name": "Assistant"}
+_DETAILS: Final = {
+    "provider": "Provider",
+    "component": "Component",
+    "platform": "Platform",
+    "model": "Model",
+    "error_code": "Error",
+    "cause": "Cause",
+    "reason": "Reason",
+    "outcome": "Outcome",
+    "event": "Event",
+    "label": "Label",
+    "window": "Window",
+    "instance": "Instance",
+}
+_BY: Final = ("severity", "alertname", "assistant_id", *_DETAILS)
+"""What tells alerts apart, for their number as for their list."""
+
 _SEVERITIES: Final = {"critical": c.CRITICAL, "high": c.WARNING, "warning": "light-orange"}
 
 
@@ -26,43 +44,41 @@ def alerts(severity: str, series: str = "ALERTS") -> str:
     return f'{series}{{{_SCOPE}, {_CHOSEN}, severity=~"{severity}"{state}}}'
 
 
+def onsets() -> str:
+    """When those alerts that fire began to hold, in Unix time."""
+    return f"{alerts(ACTED_ON, 'ALERTS_FOR_STATE')}\nand ignoring (alertstate)\n{alerts(ACTED_ON)}"
+
+
 def count() -> stat.Panel:
     """How many alerts fire."""
 
     def of(severity: str) -> str:
-        return f'count({alerts(severity)})\nor\n0 * count(ALERTS{{alertname="VoiceWatchdog", alertstate="firing"}})'
+        fire = f"max by ({', '.join(_BY)}) ({alerts(severity)})"
+        return f'count({fire})\nor\n0 * count(ALERTS{{alertname="VoiceWatchdog", alertstate="firing"}})'
 
     panel = tile(
         "Firing alerts",
         "Alerts that fire now. Without a number, Prometheus has not loaded the exporter's rules.",
         now(of("critical"), "critical"),
-        now(of("high|warning"), "high and warning"),
+        now(of("high|warning"), "high, warning"),
+        empty="no rules",
     )
-    judged(panel, c.above(warning=1)).no_value("no rules")
+    judged(counted(panel), c.above(warning=1))
     critical = c.thresholds(c.above(critical=1)).build()
     return panel.override_by_name("critical", [DynamicConfigValue(id_val="thresholds", value=critical)])
 
 
 def listing() -> Table:
     """Which alerts fire, since when, with their runbooks."""
-    labels = {
-        "severity": "Severity",
-        "alertname": "Alert",
-        "platform": "Platform",
-        "assistant_name": "Assistant",
-        "component": "Component",
-        "provider": "Provider",
-        "model": "Model",
-        "error_code": "Error",
-    }
-    by = (*(label for label in labels if label != "assistant_name"), "assistant_id")
-    since = f"{alerts(ACTED_ON, 'ALERTS_FOR_STATE')} * 1000\nand ignoring (alertstate)\n{alerts(ACTED_ON)}"
-    fires = f"max by ({', '.join(by)}) (\n{indent(since)}\n)"
+    fires = f"time()\n- max by ({', '.join(_BY)}) (\n{indent(onsets())}\n)"
+    known = f"{named(fires, outlive=True)}\nor ignoring (assistant_name)\n(\n{indent(fires)}\n)"
     panel = ranking(
         "Firing alerts",
-        "Empty is good, where the rules are loaded. The name of an alert leads to its runbook.",
-        labels,
-        Column("Since", f"{named(fires)}\nor ignoring (assistant_name)\n(\n{indent(fires)}\n)", "dateTimeFromNow"),
+        "How long each alert has held, hours:minutes:seconds. Empty is good, where the rules are loaded. The name of an"
+        " alert leads to its runbook.",
+        _NAMES,
+        _DETAILS,
+        Column("Firing for", known, "dtdhms", width=100),
     )
     linked(panel, "Alert", "Runbook", f"{text('links.runbook_base_url', 'url')}/${{__value.raw}}.md")
     panel.override_by_name("Severity", _colours())
@@ -75,5 +91,4 @@ def _colours() -> list[DynamicConfigValue]:
     return [
         DynamicConfigValue(id_val="mappings", value=[{"type": "value", "options": mapping}]),
         DynamicConfigValue(id_val="custom.displayMode", value="color-background-solid"),
-        DynamicConfigValue(id_val="custom.width", value=90),
     ]

@@ -10,14 +10,16 @@ from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder import firing
 from grafana.builder.board import HANGS_ERRORS, LATENCY, OVERVIEW, Section, board, drill_down
-from grafana.builder.panels import coloured, judged, now, query, series, stacked, tile
-from grafana.builder.places import RANGE, Number, window
-from grafana.builder.query import ASSISTANT, mean, named, quantile, rate, select, total
+from grafana.builder.panels import coloured, counted, judged, now, query, series, stacked, tile
+from grafana.builder.places import RANGE, Number
+from grafana.builder.presence import presence
+from grafana.builder.query import ASSISTANT, named, quantile, rate, select, total
 from grafana.builder.signals import HANG_RATE, PROVIDER, PROVIDER_ERRORS, RESPONSE_TIME, SIGNALS, Signal, pressure
-from grafana.builder.tables import Column, Table, linked, ranking
+from grafana.builder.tables import SIX_ROWS, Column, Table, count, linked, ranking
 from grafana.builder.trends import by_assistant, by_provider
 from grafana.builder.value import value
 
+_ACTIVE: Final = "Calls that began and have neither ended nor fallen silent for so long that they expired."
 _MODEL: Final = ("provider", "model")
 
 
@@ -28,33 +30,44 @@ def overview() -> dict[str, object]:
         "Voice / Overview",
         "Is anyone suffering now, where, since when, and what next.",
         [
-            Section("Is anyone suffering now?", [firing.count(), *map(_tile, SIGNALS), _provider_tile()]),
-            Section("Where, and what next?", [firing.listing(), _assistants(), _providers(), _models()]),
             Section(
-                "Since when?", [*map(by_assistant, SIGNALS), by_provider(PROVIDER_ERRORS), _calls(), _ends(), _active()]
+                "Is anyone suffering now?",
+                [presence(), firing.count(), *map(_tile, SIGNALS), _provider_tile(), _active_tile()],
             ),
+            Section("Where, and what next?", [firing.listing(), _assistants()]),
+            Section("Since when?", [*map(by_assistant, SIGNALS)]),
+            Section(
+                "Providers and models", [by_provider(PROVIDER_ERRORS).span(24), _providers(), _models()], collapsed=True
+            ),
+            Section("Calls", [panel.span(8) for panel in (_calls(), _ends(), _active())], collapsed=True),
             value(),
         ],
     )
 
 
 def _tile(signal: Signal) -> stat.Panel:
-    worst = f"topk(1, {named(signal.judged(ASSISTANT))})"
+    worst = f"topk(1, {named(signal.judged(ASSISTANT), outlive=True)})"
     text = (
         f"{signal.meaning} Of everything chosen, and of the assistant where it is worst among those with enough"
         " traffic to judge."
     )
     queries = now(signal.value(()), "all"), now(worst, "{{assistant_name}}")
-    panel = judged(tile(signal.name, text, *queries), signal.steps).unit(signal.unit).no_value(signal.empty)
+    panel = judged(tile(signal.name, text, *queries, empty=signal.empty), signal.steps).unit(signal.unit)
     return panel.data_links([_onward(LATENCY if signal is RESPONSE_TIME else HANGS_ERRORS)])
 
 
 def _provider_tile() -> stat.Panel:
     signal = PROVIDER_ERRORS
     text = f"{signal.meaning} Of the provider that fails most, among those with enough requests to judge."
-    panel = tile(signal.name, text, now(f"topk(1, {signal.judged(PROVIDER)})", "{{provider}} {{component}}"))
-    judged(panel, signal.steps).unit(signal.unit).no_value("too few requests")
+    worst = now(f"topk(1, {signal.judged(PROVIDER)})", "{{provider}} {{component}}")
+    panel = tile(signal.name, text, worst, empty="too few requests")
+    judged(panel, signal.steps).unit(signal.unit)
     return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).data_links([_onward(HANGS_ERRORS)])
+
+
+def _active_tile() -> stat.Panel:
+    active = now(f"sum({select(m.CALLS_ACTIVE)})", "calls")
+    return counted(tile("Active calls", _ACTIVE, active, empty="no calls"))
 
 
 def _onward(uid: str) -> DashboardLink:
@@ -63,30 +76,21 @@ def _onward(uid: str) -> DashboardLink:
 
 
 def _assistants() -> Table:
-    cost, confidence = window("call_cost.window"), window("stt_confidence.window")
     panel = ranking(
         "Assistants, worst first",
         "The first number is each assistant's worst signal, in its threshold: from 1 on an alert fires, given enough"
         " traffic. A name leads to the assistant's hangs and errors.",
-        {"assistant_name": "Assistant", "platform": "Platform"},
-        Column("Worst / threshold", named(pressure()), "short", c.above(critical=1, base=c.CLEAR), 2),
-        Column("Calls", named(total(m.CALLS_STARTED, ASSISTANT, HANG_RATE.window)), "short", (), 0),
-        *(Column(signal.title, named(signal.value(ASSISTANT)), signal.unit, _clear(signal)) for signal in SIGNALS),
-        Column(
-            "STT confidence",
-            named(mean(m.STT_CONFIDENCE, ASSISTANT, confidence)),
-            "percentunit",
-            c.below(Number("stt_confidence.warning"), c.CLEAR),
-            0,
-        ),
-        Column(
-            "Cost per call",
-            named(mean(m.COST_PER_CALL, ASSISTANT, cost)),
-            "currencyUSD",
-            c.above(Number("call_cost.warning"), base=c.CLEAR),
-        ),
+        {"assistant_name": "Assistant"},
+        {"platform": "Platform"},
+        Column("Worst / threshold", _kept(pressure()), "short", c.above(critical=1, base=c.CLEAR), 2, 130),
+        count("Calls", _kept(total(m.CALLS_STARTED, ASSISTANT, HANG_RATE.window))),
+        *(Column(signal.title, _kept(signal.value(ASSISTANT)), signal.unit, _clear(signal)) for signal in SIGNALS),
     )
     return linked(panel, "Assistant", "Hangs and errors", drill_down(HANGS_ERRORS, assistant="assistant_id"))
+
+
+def _kept(expr: str) -> str:
+    return named(expr, outlive=True)
 
 
 def _clear(signal: Signal) -> c.Steps:
@@ -105,11 +109,12 @@ def _providers() -> Table:
         "Errors of each provider's services, and how long they take: replies of an LLM, transcription behind the end"
         " of speech, generation of speech (cached included). A name leads to latency.",
         {"provider": "Provider", "component": "Component"},
+        {},
         Column("Error rate", signal.value(PROVIDER), signal.unit, _clear(signal)),
-        Column("Requests", signal.traffic(PROVIDER), "short", (), 0),
+        count("Requests", signal.traffic(PROVIDER), 90),
         Column("Latency p95", "\nor\n".join(latencies), "s"),
     )
-    return linked(panel.span(12), "Provider", "Latency", drill_down(LATENCY, provider="provider"))
+    return linked(panel.span(12).height(SIX_ROWS), "Provider", "Latency", drill_down(LATENCY, provider="provider"))
 
 
 def _models() -> Table:
@@ -118,12 +123,13 @@ def _models() -> Table:
     panel = ranking(
         "Models, worst first",
         "LLM latency and hangs of each model over the time range. A name leads to latency.",
-        {"model": "Model", "provider": "Provider"},
+        {"model": "Model"},
+        {"provider": "Provider"},
         Column("Latency p95", p95, "s", steps),
-        Column("Hangs", total(m.HANGS, _MODEL, RANGE), "short", (), 0),
-        Column("Replies", total(m.LLM_RESPONSE, _MODEL, RANGE, "_count"), "short", (), 0),
+        count("Hangs", total(m.HANGS, _MODEL, RANGE)),
+        count("Replies", total(m.LLM_RESPONSE, _MODEL, RANGE, "_count")),
     )
-    return linked(panel.span(12), "Model", "Latency", drill_down(LATENCY, provider="provider"))
+    return linked(panel.span(12).height(SIX_ROWS), "Model", "Latency", drill_down(LATENCY, provider="provider"))
 
 
 def _calls() -> timeseries.Panel:
@@ -140,7 +146,7 @@ def _ends() -> timeseries.Panel:
     panel = series(
         "How calls end, per minute",
         "By outcome. unreached: nobody answered, or voicemail did; neither ok nor an error.",
-        query(f"60 * {rate(m.CALLS_ENDED, ('outcome',))}", "{{outcome}}"),
+        query(f"60 * {rate(m.CALLS_ENDED, ('outcome',))} > 0", "{{outcome}}"),
     )
     return coloured(stacked(panel), colours)
 
@@ -148,7 +154,7 @@ def _ends() -> timeseries.Panel:
 def _active() -> timeseries.Panel:
     panel = series(
         "Active calls",
-        "Calls that began and have neither ended nor fallen silent for so long that they expired.",
+        _ACTIVE,
         query(f"sum by (platform) ({select(m.CALLS_ACTIVE)})", "{{platform}}"),
     )
-    return coloured(stacked(panel), c.PLATFORMS)
+    return coloured(stacked(counted(panel)), c.PLATFORMS)

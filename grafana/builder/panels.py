@@ -6,12 +6,22 @@ from typing import Final, TypeVar
 from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import FieldColor
 from grafana_foundation_sdk.models import common as options
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
+    DataSourceRef,
+    DataTransformerConfig,
+    DynamicConfigValue,
+    SpecialValueMap,
+    SpecialValueMatch,
+    ValueMap,
+    ValueMappingResult,
+)
 from grafana_foundation_sdk.models.dashboard import FieldColorModeId as ColorMode
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat as Format
 
-from grafana.builder.colours import BLUE, CLEAR, PLAIN, Steps, thresholds
+from grafana.builder.colours import BLUE, CLEAR, PLAIN, UNMEASURED, Steps, thresholds
+from grafana.builder.places import text as place
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -21,12 +31,17 @@ AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel, heatma
 
 def query(expr: str, legend: str = "", *, exemplar: bool = False) -> Query:
     """A query over the time range."""
-    return Query().expr(expr).legend_format(legend).range().exemplar(exemplar)
+    return _query(expr, legend).range().exemplar(exemplar)
 
 
 def now(expr: str, legend: str = "", form: Format = Format.TIME_SERIES) -> Query:
     """A query at the end of the time range."""
-    return Query().expr(expr).legend_format(legend).instant().format(form)
+    return _query(expr, legend).instant().format(form)
+
+
+def _query(expr: str, legend: str) -> Query:
+    """A query that knows the scrape interval: not every data source was told, and $__rate_interval rests on it."""
+    return Query().expr(expr).legend_format(legend).interval(place("scrape_interval", "duration"))
 
 
 def frame(panel: AnyPanel, title: str, text: str, queries: Sequence[Query]) -> AnyPanel:
@@ -36,8 +51,15 @@ def frame(panel: AnyPanel, title: str, text: str, queries: Sequence[Query]) -> A
     return panel.title(title).description(text).datasource(DATASOURCE).targets([*queries]).no_value("none")
 
 
-def tile(title: str, text: str, *queries: Query) -> stat.Panel:
-    """A number to see from afar; with more queries than one, each with its legend."""
+def tile(title: str, text: str, *queries: Query, empty: str = "none") -> stat.Panel:
+    """A number to see from afar; with more queries than one, each with its legend.
+
+    Args:
+        title: of the panel; of 17 letters at most, to be read at 800 pixels.
+        text: what the number means.
+        queries: each gives one number.
+        empty: what it says, on neutral ground, when nothing was measured.
+    """
     mode = options.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else options.BigValueTextMode.AUTO
     return (
         frame(stat.Panel(), title, text, queries)
@@ -50,9 +72,32 @@ def tile(title: str, text: str, *queries: Query) -> stat.Panel:
         .justify_mode(options.BigValueJustifyMode.AUTO)
         .orientation(options.VizOrientation.HORIZONTAL)
         .reduce_options(_last())
-        .span(4)
-        .height(5)
+        .text(common.VizTextDisplayOptions().title_size(14).value_size(28))
+        .no_value(empty)
+        .mappings([unmeasured(empty)])
+        .span(6)
+        .height(4)
     )
+
+
+def unmeasured(words: str) -> SpecialValueMap:
+    """What stands for a number that is not there: words, in a colour that is no state."""
+    result = ValueMappingResult(text=words, color=UNMEASURED, index=0)
+    return SpecialValueMap(DashboardSpecialValueMapOptions(SpecialValueMatch.NULL_AND_NAN, result))
+
+
+def worded(words: Mapping[str, tuple[str, str]]) -> ValueMap:
+    """Words and colours for numbers that stand for states."""
+    results = {
+        value: ValueMappingResult(text=word, color=colour, index=index)
+        for index, (value, (word, colour)) in enumerate(words.items(), start=1)
+    }
+    return ValueMap(options=results)
+
+
+def counted(panel: AnyPanel) -> AnyPanel:
+    """The panel with whole numbers: increase() extrapolates, but nothing happens 1.02 times."""
+    return panel.unit("none").decimals(0)
 
 
 def judged(panel: stat.Panel, steps: Steps) -> stat.Panel:
@@ -105,9 +150,9 @@ def fixed(colour: str) -> list[DynamicConfigValue]:
     return [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
 
 
-def density(title: str, text: str, expr: str, unit: str = "s", *, exemplar: bool = True) -> heatmap.Panel:
-    """How values spread over time, from a histogram's buckets by le; exemplars of calls carry the call id."""
-    buckets = query(expr, "{{le}}", exemplar=exemplar).format(Format.HEATMAP)
+def density(title: str, text: str, expr: str, unit: str = "s") -> heatmap.Panel:
+    """How values spread over time, from a histogram's buckets by le; without exemplars, which would cover it."""
+    buckets = query(expr, "{{le}}").format(Format.HEATMAP)
     return (
         frame(heatmap.Panel(), title, text, [buckets])
         .calculate(calculate=False)
@@ -116,16 +161,22 @@ def density(title: str, text: str, expr: str, unit: str = "s", *, exemplar: bool
         .cell_values(heatmap.CellValues().unit("short"))
         .show_tooltip()
         .hide_legend()
-        .exemplars_color("rgba(204,121,167,0.9)")
         .cell_gap(1)
         .span(12)
         .height(8)
     )
 
 
-def bars(title: str, text: str, *queries: Query) -> bargauge.Panel:
-    """Amounts side by side, in the order in which the queries give them."""
-    return (
+def bars(title: str, text: str, *queries: Query, name: str = "") -> bargauge.Panel:
+    """Amounts side by side, in the order in which the queries give them.
+
+    Args:
+        title: of the panel.
+        text: what the amounts mean.
+        queries: what gives them.
+        name: the label that names a bar; without it a bar that stands alone has no name.
+    """
+    panel = (
         frame(bargauge.Panel(), title, text, queries)
         .unit("short")
         .min(0)
@@ -139,6 +190,7 @@ def bars(title: str, text: str, *queries: Query) -> bargauge.Panel:
         .span(8)
         .height(8)
     )
+    return panel.display_name(f"${{__field.labels.{name}}}") if name else panel
 
 
 def columns(title: str, text: str, expr: str, label: str) -> barchart.Panel:
@@ -160,6 +212,12 @@ def columns(title: str, text: str, expr: str, label: str) -> barchart.Panel:
         .span(8)
         .height(8)
     )
+
+
+def compared(panel: timeseries.Panel) -> timeseries.Panel:
+    """The series with a legend that ranks them, for more of them than eyes can follow."""
+    legend = _legend(visible=True).display_mode(options.LegendDisplayMode.TABLE).calcs(["max", "lastNotNull"])
+    return panel.legend(legend.sort_by("Max").sort_desc(sort_desc=True)).height(10)
 
 
 def _legend(*, visible: bool) -> common.VizLegendOptions:

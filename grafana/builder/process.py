@@ -9,9 +9,9 @@ from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import marked, query, series
+from grafana.builder.panels import counted, marked, query, series
 from grafana.builder.places import Number
-from grafana.builder.query import RATE, quantile, rate, select
+from grafana.builder.query import RATE, TREND, quantile, rate, select
 
 UP: Final = Metric("up", "gauge", (), "Written by Prometheus for each target.")
 SCRAPE: Final = Metric("scrape_duration_seconds", "gauge", (), "Written by Prometheus for each target.")
@@ -28,7 +28,7 @@ def of_exporters(vector: str) -> str:
 def relay() -> Section:
     """The relay to the webhook of an application."""
     panel = series(
-        "Relay p95, by status code",
+        f"Relay p95, {TREND.range}, by status code",
         "From the request to the relay target until its answer is complete.",
         query(quantile("0.95", m.RELAY_SECONDS, ("platform", "code")), "{{platform}} {{code}}"),
     )
@@ -51,7 +51,8 @@ def relay() -> Section:
         "Events that were acknowledged and wait to be forwarded.",
         query(f"sum by (platform) ({select(m.RELAY_WAITING)})", "{{platform}}"),
     )
-    return Section("Relay", [item.span(6).no_value("no relay") for item in (panel, share, failed, waiting)])
+    panels = [item.span(6).no_value("no relay") for item in (panel, share, failed, counted(waiting))]
+    return Section("Relay", panels, collapsed=True)
 
 
 def process() -> Section:
@@ -62,8 +63,9 @@ def process() -> Section:
         [
             _gauge("Processors", "Processor seconds a second; 1 is a whole processor.", cpu),
             _gauge("Memory", "Resident memory.", of_exporters(select(_MEMORY))).unit("bytes"),
-            _gauge("Open files", "ConnectionLimit included.", of_exporters(select(_FILES))),
+            counted(_gauge("Open files", "Connections included.", of_exporters(select(_FILES)))),
         ],
+        collapsed=True,
     )
 
 

@@ -9,11 +9,11 @@ from exporter.assets.promql import indent
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import bars, coloured, density, marked, now, query, series, stacked
+from grafana.builder.panels import bars, coloured, compared, counted, density, marked, now, query, series, stacked
 from grafana.builder.places import RANGE, Number, window
 from grafana.builder.process import SCRAPE, of_exporters
-from grafana.builder.query import buckets, quantile, rate, select, total
-from grafana.builder.tables import Column, Table, ranking
+from grafana.builder.query import TREND, buckets, quantile, rate, select, total
+from grafana.builder.tables import SIX_ROWS, Table, count, ranking
 
 _OUTCOMES: Final = {
     "counted": c.BLUE,
@@ -33,10 +33,10 @@ def promises() -> Sequence[Section]:
     return [
         Section("1. Each event counts exactly once", [_outcomes(), _missed()]),
         Section("2. An event answered 200 is on disk", [_commits(), _storage()]),
-        Section("3. Nothing private gets out, no stranger gets in", [_labels(), _refusals()]),
-        Section("4. Everything is bounded", [_series(), _overflows(), _calls(), _limits()]),
-        Section("5. What was not measured is not shown", [_rejected(), _delay()]),
-        Section("6. A scrape never makes a webhook wait", [_webhooks(), _scrapes()]),
+        Section("3. Nothing private gets out, no stranger gets in", [_labels(), _refusals()], collapsed=True),
+        Section("4. Everything is bounded", [_series(), _overflows().height(10), _calls(), _limits()], collapsed=True),
+        Section("5. What was not measured is not shown", [_rejected(), _delay()], collapsed=True),
+        Section("6. A scrape never makes a webhook wait", [_webhooks(), _scrapes()], collapsed=True),
     ]
 
 
@@ -44,7 +44,7 @@ def _outcomes() -> timeseries.Panel:
     panel = series(
         "Webhook requests per minute, by outcome",
         "duplicate: all that it says was known already. ignored: of a kind that is not counted.",
-        query(f"60 * {rate(m.WEBHOOKS, ('outcome',))}", "{{outcome}}"),
+        query(f"60 * {rate(m.WEBHOOKS, ('outcome',))} > 0", "{{outcome}}"),
     )
     return coloured(stacked(panel), _OUTCOMES).no_value("no requests")
 
@@ -56,12 +56,12 @@ def _missed() -> timeseries.Panel:
         "What end-of-call reports show to have happened and no event had brought by then.",
         query(total(m.MISSED_EVENTS, ("platform", "event"), span), "{{platform}} {{event}}"),
     )
-    return marked(panel, [(Number("exporter.missed.count"), c.WARNING)])
+    return counted(marked(panel, [(Number("exporter.missed.count"), c.WARNING)]))
 
 
 def _commits() -> timeseries.Panel:
     panel = series(
-        "Commits",
+        f"Commits, {TREND.range}",
         "How long storage takes to commit: each answer waits for its commit.",
         query(quantile("0.5", m.STORAGE_COMMIT, ()), "p50"),
         query(quantile("0.99", m.STORAGE_COMMIT, ()), "p99"),
@@ -77,7 +77,7 @@ def _storage() -> timeseries.Panel:
         query(total(m.STORAGE_ERRORS, ("instance",), span), "{{instance}} storage errors"),
         query(total(m.WEBHOOKS, ("instance",), span, outcome="unavailable"), "{{instance}} refused"),
     )
-    return marked(panel, [(1, c.CRITICAL)])
+    return counted(marked(panel, [(1, c.CRITICAL)]))
 
 
 def _labels() -> bargauge.Panel:
@@ -86,17 +86,25 @@ def _labels() -> bargauge.Panel:
         "The only words of a payload that leave the exporter: ids and names of assistants, vendors, models, error"
         " codes, tools. Names, numbers and texts of callers are never decoded.",
         now(f"sort_desc(max by (label) ({select(m.LABEL_VALUES)}))", "{{label}}"),
+        name="label",
     ).span(12)
 
 
 def _refusals() -> Table:
-    return ranking(
-        "Refused requests, most frequent first",
-        "In the time range. unauthorized: a wrong or missing secret. unanswerable: the platform asked for an answer and"
-        " no relay is configured, so calls break.",
-        {"outcome": "Outcome", "event": "Event", "platform": "Platform"},
-        Column("Requests", f"{total(m.WEBHOOKS, ('outcome', 'event', 'platform'), RANGE, outcome=_REFUSED)} > 0"),
-    ).span(12)
+    return (
+        ranking(
+            "Refused requests, most frequent first",
+            "In the time range. unauthorized: a wrong or missing secret. unanswerable: the platform asked for an answer"
+            " and no relay is configured, so calls break.",
+            {"outcome": "Outcome", "event": "Event", "platform": "Platform"},
+            {},
+            count(
+                "Requests", f"{total(m.WEBHOOKS, ('outcome', 'event', 'platform'), RANGE, outcome=_REFUSED)} > 0", 90
+            ),
+        )
+        .span(12)
+        .height(SIX_ROWS)
+    )
 
 
 def _series() -> timeseries.Panel:
@@ -106,7 +114,7 @@ def _series() -> timeseries.Panel:
         query(f"topk(10, sum by (metric) ({select(m.SERIES)}))", "{{metric}}"),
         query(f"sum({select(m.SERIES)})", "all"),
     )
-    return coloured(panel, {"all": c.PLAIN})
+    return compared(coloured(counted(panel), {"all": c.PLAIN}))
 
 
 def _overflows() -> timeseries.Panel:
@@ -116,7 +124,7 @@ def _overflows() -> timeseries.Panel:
         "A label, or the set of all series, was full.",
         query(total(m.LABEL_OVERFLOWS, ("label",), span), "{{label}}"),
     )
-    return marked(panel, [(1, c.WARNING)])
+    return counted(marked(panel, [(1, c.WARNING)]))
 
 
 def _calls() -> timeseries.Panel:
@@ -142,17 +150,22 @@ def _limits() -> timeseries.Panel:
 
 def _rejected() -> Table:
     by = ("platform", "field", "reason")
-    return ranking(
-        "Values left out, most frequent first",
-        "Values that cannot be, such as negative latencies, in the time range; the rest of their event counted.",
-        {"field": "Field", "reason": "Reason", "platform": "Platform"},
-        Column("Values", f"{total(m.REJECTED_VALUES, by, RANGE)} > 0", "short", (), 0),
-    ).span(12)
+    return (
+        ranking(
+            "Values left out, most frequent first",
+            "Values that cannot be, such as negative latencies, in the time range; the rest of their event counted.",
+            {"field": "Field", "reason": "Reason", "platform": "Platform"},
+            {},
+            count("Values", f"{total(m.REJECTED_VALUES, by, RANGE)} > 0"),
+        )
+        .span(12)
+        .height(SIX_ROWS)
+    )
 
 
 def _delay() -> timeseries.Panel:
     panel = series(
-        "Delay of events",
+        f"Delay of events, {TREND.range}",
         "Receipt minus the event's own time: late events count late.",
         query(quantile("0.5", m.EVENT_DELAY, ("platform",)), "{{platform}} p50"),
         query(quantile("0.95", m.EVENT_DELAY, ("platform",)), "{{platform}} p95"),
@@ -162,12 +175,12 @@ def _delay() -> timeseries.Panel:
 
 def _webhooks() -> heatmap.Panel:
     text = "From request to answer, the commit included."
-    return density("Spread of webhook requests", text, buckets(m.WEBHOOK_SECONDS), exemplar=False)
+    return density("Spread of webhook requests", text, buckets(m.WEBHOOK_SECONDS))
 
 
 def _scrapes() -> timeseries.Panel:
     panel = series(
-        "Webhook requests beside scrapes",
+        f"Webhook requests beside scrapes, {TREND.range}",
         "The 99th percentile from a webhook request to its answer, and how long scrapes take: the one should not follow"
         " the other.",
         query(quantile("0.99", m.WEBHOOK_SECONDS, ()), "webhook p99"),

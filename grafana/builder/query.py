@@ -5,10 +5,18 @@ from typing import Final
 from exporter.assets.promql import Labels, indent, sum_by
 from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
-from grafana.builder.places import Window
+from grafana.builder.places import Window, window
 
 ASSISTANT: Final[Labels] = ("platform", "assistant_id")
 RATE: Final = "$__rate_interval"
+TREND: Final = window("response_time.window")
+"""What percentiles and means look back on: few calls a minute make noise of less."""
+LATELY: Final = Window("1d", "86400")
+"""How long an exporter that is gone, and what it said last, is remembered."""
+
+_NAMES: Final = "10m"
+_NAMES_NOW: Final = "1h"
+"""How long the names of assistants outlive the exporter; tables look back as far as the longest of the signals."""
 
 _VARIABLES: Final = {
     "job": "$job",
@@ -48,13 +56,15 @@ def growth(metric: Metric, window: Window, sample: str = "", **labels: str) -> s
     """The rise of each series within a window, as the alert rules count it: one born inside it counts as a whole.
 
     Without that, the first hang and the first error of a kind would never be seen: increase() takes the first value
-    of a series for its start. A series that comes back after a pause has an old created timestamp.
+    of a series for its start. A series that comes back after a pause has an old created timestamp. Rounded, because
+    increase() extrapolates to the window's edges.
     """
     counted, created = select(metric, sample, **labels), select(metric, "_created", **labels)
     match = "and ignoring (le)" if sample == "_bucket" else "and"
-    return (
-        f"  {counted}\n    {match} ({created} > time() - {window.seconds})\nor\n  increase({counted}[{window.range}])"
-    )
+    risen = f"increase({counted}[{window.range}])"
+    if metric.scale == 1 or sample in {"_count", "_bucket"}:
+        risen = f"round({risen})"
+    return f"  {counted}\n    {match} ({created} > time() - {window.seconds})\nor\n  {risen}"
 
 
 def total(metric: Metric, by: Labels, window: Window, sample: str = "", **labels: str) -> str:
@@ -62,20 +72,30 @@ def total(metric: Metric, by: Labels, window: Window, sample: str = "", **labels
     return sum_by(by, growth(metric, window, sample, **labels))
 
 
-def mean(metric: Metric, by: Labels, window: Window | None = None, **labels: str) -> str:
-    """The mean of a histogram by labels; absent where nothing was observed. Without a window, between two points."""
-    amount, count = (
-        increase(metric, by, window, sample, **labels) if window else rate(metric, by, sample, **labels)
-        for sample in ("_sum", "_count")
-    )
+def mean(metric: Metric, by: Labels, window: Window = TREND, **labels: str) -> str:
+    """The mean of a histogram by labels; absent where nothing was observed."""
+    amount, count = (increase(metric, by, window, sample, **labels) for sample in ("_sum", "_count"))
     return f"{amount}\n/\n({count} > 0)"
 
 
-def quantile(q: str, metric: Metric, by: Labels, window: Window | None = None, **labels: str) -> str:
-    """A quantile of a histogram by labels. Without a window, between two points."""
-    keys = (*by, "le")
-    buckets = increase(metric, keys, window, "_bucket", **labels) if window else rate(metric, keys, "_bucket", **labels)
-    return f"histogram_quantile({q}, {buckets})"
+def quantile(q: str, metric: Metric, by: Labels, window: Window = TREND, **labels: str) -> str:
+    """A quantile of a histogram by labels."""
+    return f"histogram_quantile({q}, {increase(metric, (*by, 'le'), window, '_bucket', **labels)})"
+
+
+def plateau(metric: Metric) -> str:
+    """What it means when a percentile does not rise above the last bound of a histogram."""
+    return f"A line that stays at {metric.bounds[-1]:g} s means that or more: no bound lies above."
+
+
+def told_apart(metric: Metric, window: Window = TREND, **labels: str) -> str:
+    """Where values fall into more than one bucket of a histogram.
+
+    Where all are in one, its quantiles are arithmetic: so many hundredths of the way from one bound to the next.
+    """
+    below = increase(metric, ("le",), window, "_bucket", **labels)
+    count = increase(metric, (), window, "_count", **labels)
+    return f"count(\n  ({below} > 0)\n  < on () group_left ()\n  0.999 * {count}\n)"
 
 
 def buckets(metric: Metric) -> str:
@@ -83,8 +103,15 @@ def buckets(metric: Metric) -> str:
     return f"sum by (le) (increase({select(metric, '_bucket')}[{RATE}]))"
 
 
-def named(expr: str) -> str:
-    """The same with the names of assistants: one name each, however many exporters know it."""
+def named(expr: str, *, outlive: bool = False) -> str:
+    """The same with the names of assistants: one name each, however many exporters know it.
+
+    Args:
+        expr: by assistant.
+        outlive: keep names for as long as tables show what an exporter that is gone had counted.
+    """
     keys = ", ".join(ASSISTANT)
     info = select(m.ASSISTANT_INFO)
-    return f"(\n{indent(expr)}\n)\n* on ({keys}) group_left (assistant_name)\ntopk by ({keys}) (1, {info})"
+    lately = f"last_over_time({info}[{_NAMES_NOW if outlive else _NAMES}])"
+    latest = f"topk by ({keys}) (\n  1,\n    2 * {info}\n  or\n    {lately}\n) ^ 0"
+    return f"(\n{indent(expr)}\n)\n* on ({keys}) group_left (assistant_name)\n{latest}"

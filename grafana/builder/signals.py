@@ -96,7 +96,7 @@ def _hang_rate() -> Signal:
 def _response_time() -> Signal:
     span = window("response_time.window")
     return Signal(
-        title=f"Response time {QUANTILE}",
+        title=f"Response {QUANTILE}",
         meaning="What callers wait: from the end of their speech to the first part of the reply.",
         window=span,
         unit="s",
@@ -117,7 +117,7 @@ def _error_rate(title: str, component: str, steps: Steps, limit: str) -> Signal:
 
     return Signal(
         title=title,
-        meaning="Failed requests, of all requests to the service.",
+        meaning="Error rate: failed requests, of all requests to the service.",
         window=span,
         unit="percentunit",
         steps=steps,
@@ -132,7 +132,7 @@ def _error_rate(title: str, component: str, steps: Steps, limit: str) -> Signal:
 def _service(component: str) -> Signal:
     key = f"error_rate.{component}"
     steps = above(Number(f"{key}.warning"), Number(f"{key}.critical"))
-    return _error_rate(f"{component.upper()} error rate", component, steps, f"{key}.warning")
+    return _error_rate(f"{component.upper()} errors", component, steps, f"{key}.warning")
 
 
 HANG_RATE: Final = _hang_rate()
@@ -143,7 +143,5 @@ SIGNALS: Final = (HANG_RATE, RESPONSE_TIME, LLM_ERRORS, STT_ERRORS)
 """What is watched of each assistant."""
 
 _PROVIDER_LIMIT: Final = "error_rate.provider.warning"
-PROVIDER_ERRORS: Final = _error_rate(
-    "Provider error rate", "llm|stt|tts", above(Number(_PROVIDER_LIMIT)), _PROVIDER_LIMIT
-)
+PROVIDER_ERRORS: Final = _error_rate("Provider errors", "llm|stt|tts", above(Number(_PROVIDER_LIMIT)), _PROVIDER_LIMIT)
 """What is watched of each provider."""

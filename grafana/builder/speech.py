@@ -9,9 +9,10 @@ from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import coloured, density, marked, query, series
+from grafana.builder.panels import coloured, compared, density, marked, query, series
 from grafana.builder.places import Number, window
-from grafana.builder.query import ASSISTANT, buckets, increase, named, quantile, rate, total
+from grafana.builder.query import ASSISTANT, TREND, buckets, increase, named, plateau, quantile, rate, total
+from grafana.builder.trends import best_last, worst
 
 
 def sections() -> Sequence[Section]:
@@ -21,18 +22,19 @@ def sections() -> Sequence[Section]:
         "How confident transcriptions were; 1 is certain.",
         buckets(m.STT_CONFIDENCE),
         "percentunit",
-    )
+    ).height(10)
     return [
         Section(
             "Speech",
             [
                 _cache(),
                 confidence,
-                _by_provider("TTS generation p95, not cached, by provider", m.TTS_GENERATION, cached="false"),
-                _by_provider("STT latency p95, by provider", m.STT_LATENCY),
+                _by_provider("TTS generation p95", ", not cached", m.TTS_GENERATION, cached="false"),
+                _by_provider("STT latency p95", "", m.STT_LATENCY),
             ],
+            collapsed=True,
         ),
-        Section("Audio and tools", [_dropped(), _packets(), _delay(), _tools(), _seconds()]),
+        Section("Audio and tools", [_dropped(), _packets(), _delay(), _tools(), _seconds()], collapsed=True),
     ]
 
 
@@ -45,16 +47,16 @@ def _cache() -> timeseries.Panel:
     panel = series(
         f"TTS cache hit rate, {span.range}, by assistant",
         "Spoken messages that came from the cache, of all. Interactly only: Vapi does not tell.",
-        query(named(ratio(cached, spoken)), "{{assistant_name}}"),
+        query(named(best_last(ratio(cached, spoken))), "{{assistant_name}}"),
     )
     marked(panel, [(Number("tts_cache.warning"), c.WARNING)])
-    return panel.unit("percentunit").max(1).no_value("not told")
+    return compared(panel.unit("percentunit").max(1).no_value("not told"))
 
 
-def _by_provider(title: str, metric: Metric, **labels: str) -> timeseries.Panel:
-    value = quantile("0.95", metric, ("provider",), None, **labels)
-    panel = series(title, f"{metric.help.partition('.')[0]}.", query(value, "{{provider}}", exemplar=True))
-    return panel.unit("s").no_value("not told")
+def _by_provider(title: str, of: str, metric: Metric, **labels: str) -> timeseries.Panel:
+    value = query(worst(quantile("0.95", metric, ("provider",), TREND, **labels)), "{{provider}}", exemplar=True)
+    text = f"{metric.help.partition('.')[0]}. {plateau(metric)}"
+    return compared(series(f"{title}, {TREND.range}, by provider{of}", text, value).unit("s").no_value("not told"))
 
 
 def _dropped() -> timeseries.Panel:
@@ -63,9 +65,9 @@ def _dropped() -> timeseries.Panel:
     panel = series(
         f"Dropped audio chunks per minute of audio, {span.range}",
         "By assistant, as the end-of-call reports count them.",
-        query(named(ratio(total(m.AUDIO_DROPPED, ASSISTANT, span), minutes)), "{{assistant_name}}"),
+        query(named(worst(ratio(total(m.AUDIO_DROPPED, ASSISTANT, span), minutes))), "{{assistant_name}}"),
     )
-    return marked(panel, [(Number("audio.warning"), c.WARNING)]).no_value("no reports")
+    return compared(marked(panel, [(Number("audio.warning"), c.WARNING)]).no_value("no reports"))
 
 
 def _packets() -> timeseries.Panel:
@@ -75,13 +77,13 @@ def _packets() -> timeseries.Panel:
         query(f"60 * {rate(m.AUDIO_DELAYED, ())}", "delayed"),
         query(f"60 * {rate(m.AUDIO_LOST, ())}", "lost"),
     )
-    return coloured(panel, {"delayed": c.AMBER, "lost": c.RED}).no_value("not told")
+    return coloured(panel, {"delayed": c.AMBER, "lost": c.RED}).no_value("not told").height(10)
 
 
 def _delay() -> timeseries.Panel:
     panel = series(
-        "Audio delay",
-        "Delay of the caller's audio in a turn.",
+        f"Audio delay, {TREND.range}",
+        f"Delay of the caller's audio in a turn. {plateau(m.AUDIO_DELAY)}",
         query(quantile("0.5", m.AUDIO_DELAY, ()), "p50"),
         query(quantile("0.95", m.AUDIO_DELAY, ()), "p95"),
     )
@@ -89,8 +91,9 @@ def _delay() -> timeseries.Panel:
 
 
 def _tools() -> timeseries.Panel:
-    text = "95th percentile from the call of a tool to its result: the caller waits for both."
-    panel = series("Tool calls p95", text, query(quantile("0.95", m.TOOL_CALL, ("tool",)), "{{tool}}", exemplar=True))
+    text = f"95th percentile from the call of a tool to its result: the caller waits for it. {plateau(m.TOOL_CALL)}"
+    value = query(worst(quantile("0.95", m.TOOL_CALL, ("tool",))), "{{tool}}", exemplar=True)
+    panel = series(f"Tool calls p95, {TREND.range}", text, value)
     return panel.unit("s").span(8).no_value("no tool calls")
 
 

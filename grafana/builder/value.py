@@ -7,9 +7,11 @@ from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import bars, coloured, marked, now, query, series, stacked
+from grafana.builder.panels import bars, coloured, compared, counted, marked, now, query, series, stacked
 from grafana.builder.places import RANGE, Number, window
-from grafana.builder.query import ASSISTANT, mean, named, quantile, rate, total
+from grafana.builder.query import ASSISTANT, TREND, mean, named, plateau, quantile, rate, total
+from grafana.builder.tables import SIX_ROWS, Column, Table, ranking
+from grafana.builder.trends import best_last, worst
 
 
 def value() -> Section:
@@ -17,16 +19,45 @@ def value() -> Section:
     return Section(
         "Quality and cost",
         [
+            _assistants(),
             _confidence(),
             _cost_per_call(),
             _cost(),
             _tokens(),
+            _characters(),
             *(_ranked(*words) for words in _RANKED),
             _duration(),
             _talk(),
             _interruptions(),
         ],
+        collapsed=True,
     )
+
+
+def _assistants() -> Table:
+    cost, confidence = window("call_cost.window"), window("stt_confidence.window")
+    said = mean(m.STT_CONFIDENCE, ASSISTANT, confidence)
+    return ranking(
+        "Assistants, dearest first",
+        "Mean cost of the calls whose end-of-call report came, and mean confidence of transcriptions.",
+        {"assistant_name": "Assistant"},
+        {"platform": "Platform"},
+        Column(
+            f"Cost per call, {cost.range}",
+            named(mean(m.COST_PER_CALL, ASSISTANT, cost), outlive=True),
+            "currencyUSD",
+            c.above(Number("call_cost.warning"), base=c.CLEAR),
+            width=150,
+        ),
+        Column(
+            f"STT confidence, {confidence.range}",
+            named(said, outlive=True),
+            "percentunit",
+            c.below(Number("stt_confidence.warning"), c.CLEAR),
+            0,
+            170,
+        ),
+    ).height(SIX_ROWS)
 
 
 def _confidence() -> timeseries.Panel:
@@ -35,9 +66,10 @@ def _confidence() -> timeseries.Panel:
         f"STT confidence, {span.range}, by assistant",
         "Mean confidence of transcriptions. Below the line callers are hard to understand; vendors count in ways of"
         " their own.",
-        query(named(mean(m.STT_CONFIDENCE, ASSISTANT, span)), "{{assistant_name}}"),
+        query(named(best_last(mean(m.STT_CONFIDENCE, ASSISTANT, span))), "{{assistant_name}}"),
     )
-    return marked(panel, [(Number("stt_confidence.warning"), c.WARNING)]).unit("percentunit").max(1)
+    marked(panel, [(Number("stt_confidence.warning"), c.WARNING)])
+    return compared(panel.unit("percentunit").max(1).no_value("not told"))
 
 
 def _cost_per_call() -> timeseries.Panel:
@@ -45,9 +77,10 @@ def _cost_per_call() -> timeseries.Panel:
     panel = series(
         f"Cost per call, {span.range}, by assistant",
         "Mean total cost of the calls whose end-of-call report came, in US dollars.",
-        query(named(mean(m.COST_PER_CALL, ASSISTANT, span)), "{{assistant_name}}"),
+        query(named(worst(mean(m.COST_PER_CALL, ASSISTANT, span))), "{{assistant_name}}"),
     )
-    return marked(panel, [(Number("call_cost.warning"), c.WARNING)]).unit("currencyUSD").no_value("no reports")
+    marked(panel, [(Number("call_cost.warning"), c.WARNING)])
+    return compared(panel.unit("currencyUSD").no_value("no reports"))
 
 
 def _cost() -> timeseries.Panel:
@@ -63,9 +96,9 @@ def _cost() -> timeseries.Panel:
     panel = series(
         "Cost per hour, by component",
         "As the end-of-call reports state it, in US dollars.",
-        query(f"3600 * {rate(m.CALL_COST, ('component',))}", "{{component}}"),
+        query(f"3600 * {rate(m.CALL_COST, ('component',))} > 0", "{{component}}"),
     )
-    return coloured(stacked(panel), colours).unit("currencyUSD").no_value("no reports")
+    return coloured(stacked(panel), colours).unit("currencyUSD").no_value("no reports").span(8)
 
 
 def _tokens() -> timeseries.Panel:
@@ -73,9 +106,17 @@ def _tokens() -> timeseries.Panel:
         "LLM tokens per minute",
         "As the platforms count them; input without what came from the provider's cache.",
         query(f"60 * {rate(m.LLM_TOKENS, ('kind',))}", "{{kind}}"),
-        query(f"60 * {rate(m.TTS_CHARACTERS, ())}", "characters spoken"),
     )
-    return coloured(panel, {"input": c.BLUE, "output": c.AMBER, "cached": c.SKY, "characters spoken": c.GREEN})
+    return coloured(panel, {"input": c.BLUE, "output": c.AMBER, "cached": c.SKY}).no_value("not told").span(8)
+
+
+def _characters() -> timeseries.Panel:
+    panel = series(
+        "Characters spoken per minute",
+        "Characters that were turned into speech.",
+        query(f"60 * {rate(m.TTS_CHARACTERS, ())}", "characters"),
+    )
+    return coloured(panel, {"characters": c.GREEN}).no_value("not told").span(8)
 
 
 _RANKED = (
@@ -87,18 +128,19 @@ _RANKED = (
     ),
     ("Why calls ended", "Reasons of the calls that ended in the time range.", m.CALLS_ENDED, "reason"),
     ("How far calls came", "Calls that reached each status in the time range.", m.STATUS_UPDATES, "status"),
-    ("ReportedTransfers", "ReportedTransfers of calls in the time range, by status.", m.TRANSFERS, "status"),
+    ("Transfers", "Transfers of calls in the time range, by status.", m.TRANSFERS, "status"),
 )
 
 
 def _ranked(title: str, text: str, metric: Metric, label: str) -> bargauge.Panel:
-    return bars(title, text, now(f"sort_desc({total(metric, (label,), RANGE)} > 0)", f"{{{{{label}}}}}")).span(6)
+    amounts = now(f"sort_desc({total(metric, (label,), RANGE)} > 0)", f"{{{{{label}}}}}")
+    return counted(bars(title, text, amounts, name=label)).span(6)
 
 
 def _duration() -> timeseries.Panel:
     panel = series(
-        "Length of calls",
-        "Median and 95th percentile of the calls that ended.",
+        f"Length of calls, {TREND.range}",
+        f"Median and 95th percentile of the calls that ended. {plateau(m.CALL_DURATION)}",
         query(quantile("0.5", m.CALL_DURATION, ()), "p50"),
         query(quantile("0.95", m.CALL_DURATION, ()), "p95"),
     )
@@ -117,7 +159,7 @@ def _talk() -> timeseries.Panel:
 def _interruptions() -> timeseries.Panel:
     turns = rate(m.MESSAGES, (), role="user")
     panel = series(
-        "ReportedInterruptions per message of the caller",
+        "Interruptions per message of the caller",
         "How often callers cut off the assistant (a barge-in) or it them, and messages that were never spoken for it.",
         query(ratio(rate(m.INTERRUPTIONS, (), interrupted="assistant"), turns), "assistant cut off"),
         query(ratio(rate(m.INTERRUPTIONS, (), interrupted="user"), turns), "caller cut off"),

@@ -17,6 +17,8 @@ FOLDER: Final = ROOT / "grafana" / "dashboards"
 FILES: Final = sorted(FOLDER.glob("*.json"))
 UIDS: Final = tuple(file.stem for file in FILES)
 
+SCRAPE: Final = load().scrape_interval
+
 LIVE: Final = {"$__rate_interval": "10s", "$__range_s": "3600", "$__range": "1h"}
 """What Grafana puts in for its own variables, for a scrape interval of a second."""
 
@@ -53,9 +55,14 @@ def board(uid: str) -> dict[str, Any]:
     return found
 
 
+def everything(uid: str) -> list[dict[str, Any]]:
+    """Rows and panels of a dashboard, those in collapsed rows included."""
+    return [item for panel in board(uid)["panels"] for item in (panel, *panel.get("panels", ()))]
+
+
 def panels(uid: str) -> list[dict[str, Any]]:
-    """The panels of a dashboard that show something."""
-    return [panel for panel in board(uid)["panels"] if panel["type"] != "row"]
+    """The panels of a dashboard that show something, collapsed or not."""
+    return [panel for panel in everything(uid) if panel["type"] != "row"]
 
 
 def targets() -> Iterator[Target]:

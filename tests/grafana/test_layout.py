@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from exporter.yamlfile.durations import parse_duration
 from grafana.builder import colours
-from tests.grafana.boards import UIDS, board, panels, variables
-from tests.rules.shipped import alerts
+from tests.grafana.boards import SCRAPE, UIDS, board, everything, panels, variables
+from tests.rules.lint import check
+from tests.rules.shipped import alerts, recorded
 
 COLOURS = {value for name, value in vars(colours).items() if name.isupper() and isinstance(value, str)}
+NEUTRAL = {colours.UNMEASURED}
 STATES = {colours.GOOD, colours.WARNING, colours.CRITICAL, colours.PLAIN, colours.CLEAR, colours.BLUE}
 
 
@@ -30,8 +33,8 @@ def test_dashboard_is_one_that_grafana_9_4_reads(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_panels_have_numbers_of_their_own(uid: str) -> None:
-    """Panels are numbered from 1, and the queries of each by letters."""
-    assert [panel["id"] for panel in board(uid)["panels"]] == list(range(1, len(board(uid)["panels"]) + 1))
+    """Panels are numbered from 1, collapsed ones as well, and the queries of each by letters."""
+    assert [panel["id"] for panel in everything(uid)] == list(range(1, len(everything(uid)) + 1))
     for panel in panels(uid):
         assert "".join(target["refId"] for target in panel["targets"]) == "ABCDEFGHIJKL"[: len(panel["targets"])]
 
@@ -40,6 +43,7 @@ def test_panels_have_numbers_of_their_own(uid: str) -> None:
 def test_panels_fit_side_by_side(uid: str) -> None:
     """No panel leaves the 24 columns, covers another, or is too narrow to read at 1280 pixels."""
     places = [panel["gridPos"] for panel in board(uid)["panels"]]
+    places += [panel["gridPos"] for row in board(uid)["panels"] for panel in row.get("panels", ())]
     assert all(place["x"] + place["w"] <= 24 for place in places)
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
@@ -57,6 +61,18 @@ def test_rows_are_filled(uid: str) -> None:
     for line in lines.values():
         assert sum(place["w"] for place in line) == 24, line
         assert len({place["h"] for place in line}) == 1, line
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_percentiles_say_how_far_they_look_back(uid: str) -> None:
+    """Percentiles over time are of a window that the title names: a minute of few calls would be noise."""
+    for panel in panels(uid):
+        asked = " ".join(target["expr"] for target in panel["targets"])
+        if panel["type"] == "timeseries" and "histogram_quantile" in asked:
+            spans = set(re.findall(r"increase\([^\[]*_bucket[^\[]*\[(\w+)\]", asked))
+            assert len(spans) == 1, panel["title"]
+            assert f", {spans.pop()}" in panel["title"]
+        assert "$__rate_interval" not in asked or "histogram_quantile" not in asked, panel["title"]
 
 
 @pytest.mark.parametrize("uid", UIDS)
@@ -101,9 +117,9 @@ def test_links_lead_to_dashboards(uid: str) -> None:
 
 
 def test_overview_leads_on() -> None:
-    """From the overview's numbers one gets to both boards that explain them, and from an alert to its runbook."""
+    """From the overview's numbers one gets to the boards that explain them, and from an alert to its runbook."""
     text = json.dumps(board("voice-overview"))
-    assert set(re.findall(r"/d/([\w-]+)", text)) == {"voice-latency", "voice-hangs-errors"}
+    assert set(re.findall(r"/d/([\w-]+)", text)) == {"voice-latency", "voice-hangs-errors", "voice-exporter"}
     runbook = re.search(r'"(https?://[^"]*)/\$\{__value.raw\}\.md"', text)
     assert runbook
     urls = {alert["annotations"]["runbook_url"] for alert in alerts()}
@@ -116,11 +132,126 @@ def test_alerts_lead_to_dashboards() -> None:
 
 
 @pytest.mark.parametrize("uid", UIDS)
-def test_alerts_are_annotations(uid: str) -> None:
-    """Each dashboard shows since when alerts fire."""
+def test_alerts_are_annotations_on_request(uid: str) -> None:
+    """Each dashboard can mark where an alert began: off, since many alerts at once hide what they are about."""
     annotation = board(uid)["annotations"]["list"][0]
-    assert annotation["enable"]
+    assert annotation["enable"] is False
+    assert annotation["useValueForTime"] is True
+    assert annotation["expr"].startswith("1000 * max by (")
+    assert "ALERTS_FOR_STATE{" in annotation["expr"]
     assert 'alertstate="firing"' in annotation["expr"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_no_data_is_neutral(uid: str) -> None:
+    """A tile whose number is missing says so in words, on a ground that is no state: blue means measured and fine."""
+    for panel in panels(uid):
+        if panel["type"] == "stat":
+            defaults = panel["fieldConfig"]["defaults"]
+            special = [item["options"] for item in defaults["mappings"] if item["type"] == "special"]
+            assert [item["match"] for item in special] == ["null+nan"], panel["title"]
+            assert special[0]["result"]["color"] in NEUTRAL, panel["title"]
+            assert special[0]["result"]["text"] == defaults["noValue"], panel["title"]
+
+
+def test_first_tile_is_the_exporter() -> None:
+    """The overview begins with what all other numbers rest on: is the exporter up, and when did it hear something."""
+    first = panels("voice-overview")[0]
+    assert first["title"] == "Exporter"
+    assert "up{" in first["targets"][0]["expr"]
+    assert "voice_exporter_last_event_timestamp_seconds{" in first["targets"][1]["expr"]
+    assert all("last_over_time(" in target["expr"] for target in first["targets"])
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_names_outlive_the_exporter(uid: str) -> None:
+    """What an exporter that is gone had counted keeps its names: none rests on the information of this moment."""
+    for panel in panels(uid):
+        for target in panel["targets"]:
+            if "voice_assistant_info{" in target["expr"]:
+                assert "last_over_time(voice_assistant_info{" in target["expr"], panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_queries_know_the_scrape_interval(uid: str) -> None:
+    """Each query carries it: a data source made by hand does not, and $__rate_interval would see too few scrapes."""
+    intervals = {target["interval"] for panel in panels(uid) for target in panel["targets"]}
+    assert {parse_duration(interval) for interval in intervals} == {SCRAPE}
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_tiles_can_be_read_from_afar(uid: str) -> None:
+    """Names and numbers of tiles have a size of their own, and titles fit at 800 pixels."""
+    for panel in panels(uid):
+        if panel["type"] == "stat" and panel["options"]["textMode"] != "name":
+            assert panel["options"]["text"] == {"titleSize": 14, "valueSize": 28}, panel["title"]
+            assert panel["gridPos"]["w"] >= 6, panel["title"]
+            assert len(panel["title"]) <= 19, panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_bars_have_names(uid: str) -> None:
+    """Bars of one query are named by a label: one that stands alone would have no name."""
+    for panel in panels(uid):
+        if panel["type"] == "bargauge" and len(panel["targets"]) == 1:
+            defaults, overrides = panel["fieldConfig"]["defaults"], panel["fieldConfig"]["overrides"]
+            named = {rule["matcher"]["options"] for rule in overrides}
+            assert defaults.get("displayName", "").startswith("${__field.labels.") or "+Inf" in named, panel["title"]
+
+
+def test_lengths_of_conversations_are_spans() -> None:
+    """Hangs by length of the conversation say from which message to which, not a bucket's bound."""
+    panel = next(item for item in panels("voice-hangs-errors") if "length of the conversation" in item["title"])
+    names = {rule["matcher"]["options"]: rule["properties"][0]["value"] for rule in panel["fieldConfig"]["overrides"]}
+    assert (names["4.0"], names["9.0"], names["+Inf"]) == ("1 to 4 messages", "5 to 9 messages", "more than 99")
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_many_lines_are_ranked(uid: str) -> None:
+    """Lines by assistant, of which there may be hundreds, are ten, in a legend sorted by their highest value."""
+    for panel in panels(uid):
+        legends = {target.get("legendFormat") for target in panel["targets"]}
+        if panel["type"] == "timeseries" and legends & {"{{assistant_name}}", "{{provider}} {{model}}"}:
+            assert re.search(r"\b(top|bottom)k\(10,", panel["targets"][0]["expr"]), panel["title"]
+            legend = panel["options"]["legend"]
+            assert (legend["displayMode"], legend["sortBy"], legend["sortDesc"]) == ("table", "Max", True)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_half_of_the_queries_wait(uid: str) -> None:
+    """Rarely read rows are collapsed: what is open asks at most 25 queries every refresh."""
+    asked = sum(len(panel.get("targets", ())) for panel in board(uid)["panels"])
+    assert asked <= 25
+    rows = [panel for panel in board(uid)["panels"] if panel["type"] == "row"]
+    assert not rows[0]["collapsed"]
+    assert any(row["collapsed"] for row in rows)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_exemplars_do_not_cover_heatmaps(uid: str) -> None:
+    """Heatmaps come without exemplars, which would hide them."""
+    for panel in panels(uid):
+        if panel["type"] == "heatmap":
+            assert not any(target.get("exemplar") for target in panel["targets"]), panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_ages_are_exact(uid: str) -> None:
+    """Times since something are hours, minutes, seconds: "an hour ago" is anything from 45 to 89 minutes."""
+    text = json.dumps(board(uid))
+    assert "dateTimeFromNow" not in text
+
+
+def test_alerts_are_listed_by_whatever_tells_them_apart() -> None:
+    """The tile and the table of firing alerts count the same: by every label that an alert may have."""
+    labels = {
+        label for alert in alerts() for label in (check(alert["expr"], recorded()) or ()) | alert["labels"].keys()
+    }
+    tile, table = (panel for panel in panels("voice-overview") if panel["title"] == "Firing alerts")
+    for target in (*tile["targets"], *table["targets"]):
+        grouped = re.search(r"max by \(([^)]*)\)", target["expr"])
+        assert grouped
+        assert set(grouped[1].split(", ")) - {"alertname"} == labels - {"job"}
 
 
 @pytest.mark.parametrize("uid", UIDS)

@@ -9,7 +9,7 @@ from tests.grafana.conftest import has_data
 from tests.support.servers import Prometheus, eventually
 
 MAY_BE_EMPTY: Final = {
-    "voice-exporter: Relay p95, by status code A": "where no relay is configured",
+    "voice-exporter: Relay p95, 10m, by status code A": "where no relay is configured",
     "voice-exporter: Relay requests without an answer A": "where no relay is configured",
     "voice-exporter: Relay errors per minute A": "where no relay is configured, or its target answers everything",
     "voice-exporter: Events waiting for the relay A": "where no relay is configured",
@@ -17,7 +17,7 @@ MAY_BE_EMPTY: Final = {
 """Queries that give nothing here, and when they do."""
 
 MEASURED: Final = {"s", "percentunit", "currencyUSD"}
-OF_THE_EXPORTER: Final = {"Webhook requests beside scrapes", "Since the last event", "Commits"}
+OF_THE_EXPORTER: Final = {"Webhook requests beside scrapes, 10m", "Commits, 10m"}
 
 
 def test_nothing_is_measured_before_the_first_event(before: set[str]) -> None:
@@ -34,9 +34,9 @@ def test_every_query_returns_data(busy: Prometheus) -> None:
 
 
 def test_exemplars_carry_the_call_id(busy: Prometheus) -> None:
-    """Percentiles and heatmaps come with exemplars that name the call."""
+    """Percentiles come with exemplars that name the call."""
     asked = [target for target in targets() if target.json.get("exemplar")]
-    assert {target.panel["type"] for target in asked} == {"heatmap", "timeseries"}
+    assert {target.panel["type"] for target in asked} == {"timeseries"}
     for target in asked:
         labels = busy.exemplars(filled(target.json["expr"], ".+"), 300.0)
         assert labels, target.name

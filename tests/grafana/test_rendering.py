@@ -53,7 +53,7 @@ def test_own_thresholds_come_into_every_place(tmp_path: Path) -> None:
     assert "[2h]" in panel["targets"][0]["expr"]
     assert "time() - 7200" in panel["targets"][0]["expr"]
     assert "histogram_quantile(0.99, " in overview
-    assert "Response time p99, 10m" in overview
+    assert "Response p99, 10m" in overview
     assert json.loads(overview)["links"][-1]["url"] == "https://wiki.example/voice/"
 
 

@@ -22,6 +22,12 @@ _ALERT: Final = TARGET | {
     "provider",
     "model",
     "error_code",
+    "window",
+    "cause",
+    "reason",
+    "outcome",
+    "event",
+    "label",
 }
 OTHERS: Final[Mapping[str, frozenset[str]]] = {
     "up": TARGET,
