@@ -41,6 +41,7 @@ from exporter.events import (
     Transfer,
 )
 from exporter.metrics import catalogue as m
+from exporter.metrics.labels import CallEndLabels
 from exporter.metrics.metric import Increment
 
 
@@ -138,7 +139,14 @@ def _ended(step: Step, fact: Ended) -> None:
     if not state.started:
         _start(step)
     state.ending = "abandoned" if fact.ended_by == "customer" else "ended"
-    labels = (state.call_type, state.direction, fact.outcome, fact.ended_by, fact.reason, fact.fault)
+    labels = CallEndLabels(
+        call_type=state.call_type,
+        direction=state.direction,
+        outcome=fact.outcome,
+        ended_by=fact.ended_by,
+        reason=fact.reason,
+        fault=fact.fault,
+    )
     step.add(m.CALLS_ENDED, *labels)
     if not state.expired:
         step.add(m.CALLS_ACTIVE, amount=-1)

@@ -27,6 +27,7 @@ from exporter.events import (
     Transcribed,
 )
 from exporter.metrics import catalogue as m
+from exporter.metrics.labels import ComponentLabels, CostLabels, ModelLabels, RequestLabels, SpeechLabels, TokenLabels
 from exporter.metrics.metric import Labels, Metric
 
 _GROUP_OF: Final[dict[Stage, Group]] = {
@@ -52,7 +53,7 @@ def cost(step: Step, fact: Cost) -> None:
     """Count the cost of a component; what a fuller report adds goes to the provider it names."""
     if dollars := step.rise(f"cost:{fact.component}", fact.dollars):
         provider = fact.provider or step.provider(fact.component)
-        step.add(m.CALL_COST, fact.component, provider, amount=dollars)
+        step.add(m.CALL_COST, *CostLabels(component=fact.component, provider=provider), amount=dollars)
 
 
 def total_cost(step: Step, fact: TotalCost) -> None:
@@ -65,7 +66,7 @@ def tokens(step: Step, fact: Tokens) -> None:
     """Count tokens of a kind."""
     if count := step.rise(f"tokens:{fact.kind}", fact.count):
         provider, model = fact.provider or step.provider("llm"), fact.model or step.model()
-        step.add(m.LLM_TOKENS, provider, model, fact.kind, amount=count)
+        step.add(m.LLM_TOKENS, *TokenLabels(provider=provider, model=model, kind=fact.kind), amount=count)
 
 
 def characters(step: Step, fact: Characters) -> None:
@@ -89,11 +90,11 @@ def evaluation(step: Step, fact: Evaluation) -> None:
 
 def failures(step: Step, fact: ReportedFailures) -> None:
     """Count errors and retries as the report counts them."""
-    provider = step.provider(fact.component)
+    labels = ComponentLabels(component=fact.component, provider=step.provider(fact.component))
     if errors := step.level(f"report_errors:{fact.component}", fact.errors):
-        step.add(m.REPORT_ERRORS, fact.component, provider, amount=errors)
+        step.add(m.REPORT_ERRORS, *labels, amount=errors)
     if retries := step.level(f"report_retries:{fact.component}", fact.retries):
-        step.add(m.REPORT_RETRIES, fact.component, provider, amount=retries)
+        step.add(m.REPORT_RETRIES, *labels, amount=retries)
 
 
 def reported(step: Step, fact: ReportedStage) -> None:
@@ -121,20 +122,22 @@ def _series_of(step: Step, stage: Stage) -> tuple[Metric, Labels]:
         case "eou":
             return m.TURN_DETECTION, ()
         case "llm":
-            return m.LLM_RESPONSE, (step.provider("llm"), step.model())
+            return m.LLM_RESPONSE, ModelLabels(provider=step.provider("llm"), model=step.model())
         case "stt_latency":
             return m.STT_LATENCY, (step.provider("stt"),)
         case "stt_confidence":
             return m.STT_CONFIDENCE, (step.provider("stt"),)
         case _:
-            return m.TTS_GENERATION, (step.provider("tts"), "true" if stage == "tts_cached" else "false")
+            cached = "true" if stage == "tts_cached" else "false"
+            return m.TTS_GENERATION, SpeechLabels(provider=step.provider("tts"), cached=cached)
 
 
 def _count_requests(step: Step, stage: Stage, count: int) -> None:
     component = _REQUESTS.get(stage)
     if component and (requests := step.level(f"requests:{component}", count)):
         model = step.model() if component == "llm" else UNKNOWN
-        step.add(m.SERVICE_REQUESTS, component, step.provider(component), model, amount=requests)
+        labels = RequestLabels(component=component, provider=step.provider(component), model=model)
+        step.add(m.SERVICE_REQUESTS, *labels, amount=requests)
 
 
 def reported_audio(step: Step, fact: ReportedAudio) -> None:

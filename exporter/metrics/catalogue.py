@@ -7,6 +7,18 @@ The others lie where the values are: queues take milliseconds, cached speech ten
 
 from typing import Final
 
+from exporter.metrics.labels import (
+    CallEndLabels,
+    ComponentLabels,
+    CostLabels,
+    ErrorLabels,
+    EscalationLabels,
+    HangOutcomeLabels,
+    ModelLabels,
+    RequestLabels,
+    SpeechLabels,
+    TokenLabels,
+)
 from exporter.metrics.metric import NANO, Metric
 
 METRICS: Final[dict[str, Metric]] = {}
@@ -62,7 +74,7 @@ CALLS_STARTED = _counter(
 )
 CALLS_ENDED = _counter(
     "voice_calls_ended_total",
-    (*PA, "call_type", "direction", "outcome", "ended_by", "reason", "fault"),
+    (*PA, *CallEndLabels._fields),
     "Calls ended, once each, at the first terminal event: a final status or the end-of-call report.",
 )
 CALLS_ACTIVE = _gauge("voice_calls_active", PA, "Calls started and neither ended nor expired.")
@@ -74,7 +86,7 @@ STATUS_UPDATES = _counter(
 CALL_DURATION = _histogram("voice_call_duration_seconds", PA, DURATION_BOUNDS, "Length of ended calls in seconds.")
 CALL_COST = _counter(
     "voice_call_cost_dollars_total",
-    (*PA, "component", "provider"),
+    (*PA, *CostLabels._fields),
     "Cost of calls in US dollars by component, as the end-of-call report states it.",
     NANO,
 )
@@ -112,16 +124,16 @@ TURN_DETECTION = _histogram(
 # --- Stages of a reply ---
 LLM_RESPONSE = _histogram(
     "voice_llm_response_seconds",
-    (*PA, "provider", "model"),
+    (*PA, *ModelLabels._fields),
     LLM_BOUNDS,
     "LLM latency of the first part of each reply." + _SPREAD,
 )
 LLM_QUEUE = _histogram(
-    "voice_llm_queue_seconds", (*PA, "provider", "model"), QUEUE_BOUNDS, "Wait before the LLM was asked."
+    "voice_llm_queue_seconds", (*PA, *ModelLabels._fields), QUEUE_BOUNDS, "Wait before the LLM was asked."
 )
 TTS_GENERATION = _histogram(
     "voice_tts_generation_seconds",
-    (*PA, "provider", "cached"),
+    (*PA, *SpeechLabels._fields),
     TTS_BOUNDS,
     "Speech generation of a message; cached speech is a population of its own."
     + _SPREAD
@@ -167,7 +179,7 @@ AUDIO_LOST = _counter(
 # --- Hangs and errors ---
 HANGS = _counter(
     "voice_hangs_total",
-    (*PA, "provider", "model"),
+    (*PA, *ModelLabels._fields),
     "Hang events: no reply for 5 seconds or more (documented as assistant.hang.count).",
 )
 HANGS_BY_HOUR = _counter(
@@ -184,7 +196,7 @@ HANG_MESSAGES = _histogram(
 )
 HANG_OUTCOMES = _counter(
     "voice_hang_outcomes_total",
-    (*PA, "provider", "outcome"),
+    (*PA, *HangOutcomeLabels._fields),
     "What came of hangs: recovered, error, abandoned, ended, unknown. With the open ones they add up to the hangs.",
 )
 HANG_RECOVERY = _histogram(
@@ -195,7 +207,7 @@ HANG_RECOVERY = _histogram(
 )
 ERRORS = _counter(
     "voice_errors_total",
-    (*PA, "component", "error_type", "provider", "error_code", "retryable", "severity"),
+    (*PA, *ErrorLabels._fields),
     "Errors of the services behind a call (documented as errors.total).",
 )
 ERRORS_BY_HOUR = _counter(
@@ -205,29 +217,29 @@ ERRORS_BY_HOUR = _counter(
 )
 ESCALATIONS = _counter(
     "voice_error_escalations_total",
-    (*PA, "component", "provider", "cause"),
+    (*PA, *EscalationLabels._fields),
     "Errors to escalate, once a call and error type: not_retryable, or retries_exhausted.",
 )
 SERVICE_REQUESTS = _counter(
     "voice_service_requests_total",
-    (*PA, "component", "provider", "model"),
+    (*PA, *RequestLabels._fields),
     "Operations of llm, stt and tts services, failed ones included: denominator of the error rates.",
 )
 REPORT_ERRORS = _counter(
     "voice_report_errors_total",
-    (*PA, "component", "provider"),
+    (*PA, *ComponentLabels._fields),
     "Errors that the end-of-call report itself counts; overlaps voice_errors_total, never add the two.",
 )
 REPORT_RETRIES = _counter(
     "voice_report_retries_total",
-    (*PA, "component", "provider"),
+    (*PA, *ComponentLabels._fields),
     "Retries that the end-of-call report itself counts.",
 )
 
 # --- Usage ---
 LLM_TOKENS = _counter(
     "voice_llm_tokens_total",
-    (*PA, "provider", "model", "kind"),
+    (*PA, *TokenLabels._fields),
     "LLM tokens: input (without cached), output, cached.",
 )
 TTS_CHARACTERS = _counter("voice_tts_characters_total", PA, "Characters turned into speech.")
