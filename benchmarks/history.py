@@ -9,7 +9,7 @@ from msgspec.json import Decoder
 
 from benchmarks import bodies
 from benchmarks.figures import Figure
-from exporter.events import Conversation, Cursor
+from exporter.platforms.history_cache import HistoryCache
 from exporter.platforms.interactly import INTERACTLY
 
 
@@ -26,17 +26,13 @@ def measure(rounds: int = 200) -> Iterator[Figure]:
     scan = Decoder(_Body).decode
     for messages in (100, 200):
         body = next(bodies.updates(messages, calls=1))[-1].of(bodies.new_call())
-        cursor = _read(body, None)
-        pairs = [(_seconds(_read, body, cursor), _seconds(scan, body)) for _ in range(rounds)]
+        cache = HistoryCache()
+        cache.remember(INTERACTLY.parse(body, cache))
+        pairs = [(_seconds(INTERACTLY.parse, body, cache), _seconds(scan, body)) for _ in range(rounds)]
         ours, scanned = (median(column) * 1e6 for column in zip(*pairs, strict=True))
         ratio = median(one / other for one, other in pairs)
         beside = f"{ours:.0f} µs, scan {scanned:.0f} µs, {len(body)} bytes"
         yield Figure(f"history seen before, {messages} messages / msgspec Raw scan", ratio, "x", 1.5, "at most", beside)
-
-
-def _read(body: bytes, cursor: Cursor | None) -> Cursor | None:
-    (fact,) = INTERACTLY.parse(body).facts
-    return fact.history.since(cursor)[1] if isinstance(fact, Conversation) else None
 
 
 def _seconds(run: Callable[..., object], *arguments: object) -> float:

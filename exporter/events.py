@@ -7,7 +7,7 @@ their unit (`Nanounits`).
 """
 
 from hashlib import blake2b
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -158,24 +158,29 @@ class Message(Struct, frozen=True, gc=False):
     rejected: tuple[tuple[Group, Rejected], ...] = ()
 
 
-class Cursor(Struct, frozen=True, gc=False):
-    """How far a conversation's history was read: a digest of its first ``length`` bytes.
+class UserTurn(Struct, frozen=True, array_like=True, gc=False):
+    """A message of the user as its reply needs it."""
 
-    It only saves work: what was counted is known by the messages' keys.
+    key: int
+    time_ms: int | None
+    elapsed_ms: int | None
+    eou: int | None
+
+
+class Beginning(Struct, frozen=True, gc=False):
+    """How a history begins, as later updates repeat it byte by byte.
+
+    It only saves work: a message counts by its key.
     """
 
+    first: int
+    """Digest of its first bytes, by which it is looked up."""
     length: int
     digest: int
-
-
-class History(Protocol):
-    """A conversation from its beginning, as every update repeats it."""
-
-    def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
-        """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
-
-    def find(self, key: int) -> Message | None:
-        """The message with that key, wherever it stands."""
+    """Digest of the first ``length`` bytes."""
+    messages: int
+    users: tuple[UserTurn, ...]
+    """The latest messages of the user in it."""
 
 
 class Status(Struct, frozen=True, gc=False):
@@ -201,9 +206,13 @@ class Duration(Struct, frozen=True, gc=False):
 
 
 class Conversation(Struct, frozen=True, gc=False):
-    """The conversation so far."""
+    """The conversation so far, without a beginning that is counted already."""
 
-    history: History
+    messages: tuple[Message, ...]
+    earlier: tuple[UserTurn, ...] = ()
+    """Messages of the user before those, which they answer."""
+    beginning: Beginning | None = None
+    """How the next update begins, if it can be recognised; to be relied on once the event is durable."""
 
 
 class Hang(Struct, frozen=True, gc=False):

@@ -1,14 +1,15 @@
 """Conversation updates: every message's measurement groups, once each, whatever was lost or repeated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from exporter.calls.hangs import recover
-from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, UserTurn, shared
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, shared
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
-from exporter.events import UNKNOWN, Audio, Conversation, Group, History, Llm, Message, Nanounits, Stt, Tts
+from exporter.events import UNKNOWN, Audio, Conversation, Group, Llm, Message, Nanounits, Stt, Tts, UserTurn
 from exporter.metrics import catalogue as m
+from exporter.metrics.labels import ModelLabels, RequestLabels, SpeechLabels
 from exporter.metrics.metric import NANO
 
 _MS = NANO // 1000
@@ -16,16 +17,16 @@ _MS = NANO // 1000
 
 def conversation(step: Step, fact: Conversation) -> None:
     """Count what the conversation has new."""
-    messages, step.state.cursor = fact.history.since(step.state.cursor)
-    if not messages or step.is_full("messages"):
+    if not fact.messages or step.is_full("messages"):
         return
-    messages.sort(key=lambda message: message.time_ms or 0)
+    messages = sorted(fact.messages, key=lambda message: message.time_ms or 0)
     step.state.seen = dict(step.state.seen)
     step.state.tools = dict(step.state.tools)
-    by_key = {message.key: message for message in messages}
+    users: dict[int, UserTurn | Message] = {turn.key: turn for turn in fact.earlier}
+    users |= {message.key: message for message in messages if message.role == "user"}
     replies = [message.time_ms for message in messages if _fresh_reply(step, message)]
     for message in messages:
-        _message(step, message, by_key, fact.history)
+        _message(step, message, users)
     recover(step, [time for time in replies if time is not None])
 
 
@@ -33,7 +34,7 @@ def _fresh_reply(step: Step, message: Message) -> bool:
     return message.role == "assistant" and not step.state.seen.get(message.key, 0) & COUNTED
 
 
-def _message(step: Step, message: Message, by_key: dict[int, Message], history: History) -> None:
+def _message(step: Step, message: Message, users: Mapping[int, UserTurn | Message]) -> None:
     seen = step.state.seen
     mask = seen.get(message.key, 0)
     if not mask & COUNTED:
@@ -48,7 +49,7 @@ def _message(step: Step, message: Message, by_key: dict[int, Message], history: 
         tool(step, use, message.time_ms)
     mask = _measurements(step, message, mask)
     if mask & FIRST and not mask & GROUP_BIT["response"]:
-        mask |= _response(step, message, by_key, history)
+        mask |= _response(step, message, users)
     seen[message.key] = shared(_rejections(step, message, mask))
 
 
@@ -79,9 +80,9 @@ def _first_part(seen: dict[int, int], turn: int) -> int:
     return FIRST
 
 
-def _response(step: Step, message: Message, by_key: dict[int, Message], history: History) -> int:
+def _response(step: Step, message: Message, users: Mapping[int, UserTurn | Message]) -> int:
     """Count what the caller waited: 3.913 s in the documented conversation."""
-    user = _user_of(step, message, by_key, history)
+    user = _user_of(step, message, users)
     waited = _waited_ms(user, message) if user else None
     if waited is None:
         return 0
@@ -92,12 +93,12 @@ def _response(step: Step, message: Message, by_key: dict[int, Message], history:
     return GROUP_BIT["response"]
 
 
-def _user_of(step: Step, message: Message, by_key: dict[int, Message], history: History) -> UserTurn | Message | None:
+def _user_of(step: Step, message: Message, users: Mapping[int, UserTurn | Message]) -> UserTurn | Message | None:
     if message.turn is None:
         return None
     if step.state.user and step.state.user.key == message.turn:
         return step.state.user
-    return by_key.get(message.turn) or history.find(message.turn)
+    return users.get(message.turn)
 
 
 def _waited_ms(user: UserTurn | Message, reply: Message) -> int | None:
@@ -110,7 +111,7 @@ def _waited_ms(user: UserTurn | Message, reply: Message) -> int | None:
 
 def _stt(step: Step, stt: Stt) -> None:
     provider = step.provider("stt")
-    step.add(m.SERVICE_REQUESTS, "stt", provider, UNKNOWN)
+    step.add(m.SERVICE_REQUESTS, *RequestLabels(component="stt", provider=provider, model=UNKNOWN))
     if stt.confidence is not None:
         step.add(m.STT_CONFIDENCE, provider, amount=stt.confidence)
     if stt.latency is not None:
@@ -124,20 +125,21 @@ def _confidence(step: Step, confidence: Nanounits) -> None:
 
 
 def _llm(step: Step, llm: Llm) -> None:
-    provider, model = step.provider("llm"), step.model()
-    step.add(m.SERVICE_REQUESTS, "llm", provider, model)
+    labels = ModelLabels(provider=step.provider("llm"), model=step.model())
+    step.add(m.SERVICE_REQUESTS, *RequestLabels(component="llm", provider=labels.provider, model=labels.model))
     if llm.response is not None:
-        step.add(m.LLM_RESPONSE, provider, model, amount=llm.response)
+        step.add(m.LLM_RESPONSE, *labels, amount=llm.response)
     if llm.queue is not None:
-        step.add(m.LLM_QUEUE, provider, model, amount=llm.queue)
+        step.add(m.LLM_QUEUE, *labels, amount=llm.queue)
 
 
 def _tts(step: Step, tts: Tts) -> None:
     provider = step.provider("tts")
     if not tts.cached:
-        step.add(m.SERVICE_REQUESTS, "tts", provider, UNKNOWN)
+        step.add(m.SERVICE_REQUESTS, *RequestLabels(component="tts", provider=provider, model=UNKNOWN))
     if tts.generation is not None:
-        step.add(m.TTS_GENERATION, provider, "true" if tts.cached else "false", amount=tts.generation)
+        cached = "true" if tts.cached else "false"
+        step.add(m.TTS_GENERATION, *SpeechLabels(provider=provider, cached=cached), amount=tts.generation)
     if tts.queue is not None:
         step.add(m.TTS_QUEUE, provider, amount=tts.queue)
     if tts.audio is not None:

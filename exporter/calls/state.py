@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from exporter.events import Cursor, Group
+from exporter.events import Group, UserTurn
 
 GROUPS: tuple[Group, ...] = (
     "stt",
@@ -44,13 +44,11 @@ def shared(mask: int) -> int:
     return mask
 
 
-class UserTurn(Struct, frozen=True, array_like=True, gc=False):
-    """The latest user message, kept because its reply usually comes in the next update."""
+class Cursor(Struct, frozen=True, gc=False):
+    """What an earlier version kept of a conversation's bytes; nothing reads it."""
 
-    key: int
-    time_ms: int | None
-    elapsed_ms: int | None
-    eou: int | None
+    length: int
+    digest: int
 
 
 class OpenHang(Struct, frozen=True, array_like=True, gc=False):
@@ -96,6 +94,8 @@ class CallState(Struct, array_like=True):
         sequels: the latest replies and errors.
         speech: the latest moments at which someone began or ceased to speak, in order of time.
         tools: halves of tool calls, by the call's key.
+        user: the latest message of the user, whose reply usually comes in the next update.
+        cursor: what an earlier version kept; it holds its place.
     """
 
     platform: str

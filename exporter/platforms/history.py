@@ -1,96 +1,79 @@
-"""A conversation's history as bytes: what an earlier update already brought is recognised without being decoded."""
+"""A conversation's history: the messages of an update, decoded only as far as they are not known to be counted."""
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from exporter.errors import InvalidEvent
-from exporter.events import Cursor, Message
-from exporter.platforms.history_cache import HISTORY_CACHE, Cut, Known, digest
+from exporter.events import Conversation, Fact, Message, UserTurn
+from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.json_decoding import MAX_ITEMS, decode
 
 _T = TypeVar("_T")
 
 
-class RawHistory(Generic[_T]):
-    """The JSON array of a conversation's messages, decoded only as far as it is new.
+class History(Generic[_T]):
+    """Reads one platform's arrays of messages.
 
     Args:
-        raw: the array's bytes.
         kind: the array as a type: a list of the struct that one message is on the wire.
         convert: what one message says; None where nothing can be counted of it.
-        cut: what of the array was recognised already.
-
-    Raises:
-        InvalidEvent: no conversation is that long.
     """
 
-    def __init__(
-        self,
-        raw: msgspec.Raw | memoryview,
-        kind: type[list[_T]],
-        convert: Callable[[_T], Message | None],
-        cut: Cut | None = None,
-    ) -> None:
-        self._raw = raw if isinstance(raw, memoryview) else bytes(raw)
-        self._cut = cut
-        known = cut.known if cut else Known(Cursor(0, 0), 0)
-        tail = bytes(self._raw[known.cursor.length :])
-        self._end = _end_of_last(tail) if cut is None else known.cursor.length + tail.rfind(b"}") + 1
-        self._braces = known.braces + tail.count(b"{")
-        self._kind = kind
-        self._convert = convert
-        self._by_key: dict[int, Message] | None = None
-        # Each message has a brace, so most histories need not be looked at.
-        if self._braces > MAX_ITEMS and (length(msgspec.Raw(self._raw)) or 0) > MAX_ITEMS:
+    def __init__(self, kind: type[list[_T]], convert: Callable[[_T], Message | None]) -> None:
+        self._kind: Final = kind
+        self._convert: Final = convert
+
+    def whole(self, array: bytes, cache: HistoryCache | None = None) -> Conversation:
+        """All messages of an array, and how to recognise them in the next one.
+
+        Raises:
+            InvalidEvent: no conversation is that long.
+        """
+        messages, count = self._messages(array, 0)
+        return Conversation(messages, (), cache.begun(array, count, _users(messages)) if cache and messages else None)
+
+    def new(self, cut: Cut, call: int, array: bytes, cache: HistoryCache) -> Conversation | None:
+        """The messages of a call behind the beginning that was cut; None where only the whole body tells them.
+
+        Raises:
+            InvalidEvent: no conversation is that long.
+        """
+        tail = cut.tail(array)
+        if tail is None or call != cut.call:
+            return None
+        messages, count = self._messages(b"[" + tail.lstrip().removeprefix(b","), cut.beginning.messages)
+        users = _users(messages)
+        known = {turn.key: turn for turn in cut.beginning.users}
+        missing = {message.turn for message in messages if message.turn is not None} - {turn.key for turn in users}
+        if not missing <= known.keys():
+            return None
+        return Conversation(messages, tuple(known[turn] for turn in missing), cache.grown(cut, tail, count, users))
+
+    def _messages(self, array: bytes, before: int) -> tuple[tuple[Message, ...], int]:
+        if not array.startswith(b"["):
+            return (), 0
+        # Each message has a brace, so most histories need not be counted.
+        if before + array.count(b"{") > MAX_ITEMS and before + (length(msgspec.Raw(array)) or 0) > MAX_ITEMS:
             raise InvalidEvent(f"the conversation has more than {MAX_ITEMS} messages")
-
-    def since(self, cursor: Cursor | None) -> tuple[list[Message], Cursor | None]:
-        """The messages after ``cursor``, or all of them where the beginning changed, and the new cursor."""
-        raw, end = self._raw, self._end
-        if not end:
-            return [], None
-        read = Cursor(end, self._digest())
-        HISTORY_CACHE.remember(raw, Known(read, self._braces))
-        if cursor is None or not self._begins_as(cursor):
-            return self._messages(bytes(raw)), read
-        tail = bytes(raw[cursor.length : end]).lstrip()
-        return (self._messages(b"[" + tail[1:] + b"]") if tail else []), read
-
-    def find(self, key: int) -> Message | None:
-        """The message with that key, wherever it stands."""
-        if self._by_key is None:
-            # Whoever looks for one message that is missing may look for thousands.
-            self._by_key = {message.key: message for message in reversed(self._messages(bytes(self._raw)))}
-        return self._by_key.get(key)
-
-    def __bool__(self) -> bool:
-        return self._end > 0
-
-    def _begins_as(self, cursor: Cursor) -> bool:
-        if self._cut and self._cut.known.cursor == cursor:
-            return True
-        return cursor.length <= self._end and digest(self._raw, cursor.length) == cursor.digest
-
-    def _digest(self) -> int:
-        """Digest of everything up to the end of the last message."""
-        if self._cut is None:
-            return digest(self._raw, self._end)
-        hasher = self._cut.hasher.copy()
-        hasher.update(self._raw[self._cut.known.cursor.length : self._end])
-        return hasher.intdigest()
-
-    def _messages(self, array: bytes) -> list[Message]:
         wire, _ = decode(array, self._kind)
         converted = [self._convert(message) for message in wire]
-        return [message for message in converted if message is not None]
+        return tuple([message for message in converted if message is not None]), len(wire)
 
 
-def _end_of_last(array: bytes) -> int:
-    """Length of an array of objects up to the end of its last one; 0 where there is none."""
-    last = array.rfind(b"}")
-    return last + 1 if array.startswith(b"[") else 0
+def _users(messages: Iterable[Message]) -> list[UserTurn]:
+    return [
+        UserTurn(message.key, message.time_ms, message.elapsed_ms, message.eou)
+        for message in messages
+        if message.role == "user"
+    ]
+
+
+def conversation_start(facts: Iterable[Fact]) -> tuple[int, int] | tuple[()]:
+    """Time and key of the earliest message that facts tell of: what a conversation is known by that has no call id."""
+    said = [message for fact in facts if isinstance(fact, Conversation) for message in fact.messages]
+    return min(((message.time_ms or 0, message.key) for message in said), default=())
 
 
 def length(raw: msgspec.Raw) -> int | None:

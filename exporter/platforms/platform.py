@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.events import Event
+from exporter.platforms.history_cache import HistoryCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,7 @@ class Platform:
         counted: those of them that something is counted of.
         needs_answer: those of them whose answer it acts on, so that an empty 200 would break the call.
         colour: of what the boards show of it.
-        parse: what a body says; an event without facts is a well-formed one that nothing is counted of. Raises
-            `exporter.errors.InvalidEvent` where the body is not JSON, not an object, no known envelope, or nothing in
-            it can be counted.
+        decode: what `parse` does.
         recognises: whether a recorded body has what only this platform's have, so that a recording that does not say
             where it is from can be replayed.
     """
@@ -30,5 +29,17 @@ class Platform:
     counted: frozenset[str]
     needs_answer: frozenset[str]
     colour: str
-    parse: Callable[[bytes], Event]
+    decode: Callable[[bytes, HistoryCache | None], Event]
     recognises: Callable[[bytes], bool]
+
+    def parse(self, body: bytes, cache: HistoryCache | None = None) -> Event:
+        """What a body says; an event without facts is a well-formed one that nothing is counted of.
+
+        Args:
+            body: as it was sent.
+            cache: what is known of conversations to be counted, which is not read again; without one all is read.
+
+        Raises:
+            InvalidEvent: the body is not JSON, not an object, no known envelope, or nothing in it can be counted.
+        """
+        return self.decode(body, cache)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
-from exporter.errors import InvalidEvent, StorageError
+from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.logs import cause, log
 from exporter.metrics.catalogue import WEBHOOKS
@@ -15,8 +15,7 @@ from exporter.recording.calls_in_memory import Draft
 from exporter.store.base import CellDeltas
 
 Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
-Failure: TypeAlias = InvalidEvent | StorageError
-Answer: TypeAlias = Callable[[Outcome | Failure], None]
+Answer: TypeAlias = Callable[[Outcome | StorageError], None]
 """Takes what became of an event, once it is durable; or why nothing of it was counted."""
 
 _T = TypeVar("_T")
@@ -47,7 +46,7 @@ class Waiting(NamedTuple):
     received: float
     answer: Answer
 
-    def respond(self, outcome: Outcome | Failure) -> None:
+    def respond(self, outcome: Outcome | StorageError) -> None:
         """Give the answer."""
         try:
             self.answer(outcome)
@@ -55,10 +54,7 @@ class Waiting(NamedTuple):
             log(_log, logging.ERROR, "answer failed", event=self.event.kind, error=cause(error))
 
     def fail(self, error: Exception) -> None:
-        """Answer with what went wrong while the event was read to its end and folded."""
-        if isinstance(error, InvalidEvent):
-            self.respond(error)
-            return
+        """Answer with what went wrong while the event was folded."""
         log(_log, logging.ERROR, "event failed", event=self.event.kind, error=cause(error))
         self.respond(StorageError("internal error"))
 
@@ -71,7 +67,7 @@ class Change(NamedTuple):
     waiting: Waiting | None = None
     outcome: Outcome = "ignored"
 
-    def respond(self, failure: Failure | None = None) -> None:
+    def respond(self, failure: StorageError | None = None) -> None:
         """Answer whoever waits: that the event is kept, or why not."""
         if self.waiting:
             self.waiting.respond(failure or self.outcome)

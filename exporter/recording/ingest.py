@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from exporter.errors import InvalidEvent, Refused
+from exporter.errors import InvalidEvent, Refused, StorageError
 from exporter.events import Event
 from exporter.logs import cause, log
 from exporter.platforms import PLATFORMS
-from exporter.recording.batch import Failure, Outcome, awaited
+from exporter.platforms.history_cache import HistoryCache
+from exporter.recording.batch import Outcome, awaited
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.recording.recorder import Recorder
 
@@ -34,30 +35,6 @@ def defect(platform: str, error: Exception) -> Refused:
     return Refused(503, "unavailable", "internal error")
 
 
-def understand(platform: str, body: bytes) -> Event:
-    """What a body says.
-
-    Raises:
-        Refused: it is no event of the platform.
-    """
-    try:
-        return PLATFORMS[platform].parse(body)
-    except InvalidEvent as error:
-        raise Refused(400, "invalid", str(error)) from None
-
-
-def countable(platform: str, body: bytes) -> Event:
-    """What a body says that only has to be counted.
-
-    Raises:
-        Refused: it is no event of the platform, or one that needs an answer.
-    """
-    event = understand(platform, body)
-    if event.needs_answer:
-        raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
-    return event
-
-
 class Ingest:
     """Keeps the books of all webhooks.
 
@@ -70,15 +47,38 @@ class Ingest:
         self._recorder = recorder
         self._activity = activity
         self._inbox: list[_Arrived] = []
+        self._histories = HistoryCache()
         self.metrics = recorder.metrics
         for name in PLATFORMS:
             self.metrics.begin_webhooks(name)
+
+    def understand(self, platform: str, body: bytes) -> Event:
+        """What a body says.
+
+        Raises:
+            Refused: it is no event of the platform.
+        """
+        try:
+            return PLATFORMS[platform].parse(body, self._histories)
+        except InvalidEvent as error:
+            raise Refused(400, "invalid", str(error)) from None
+
+    def countable(self, platform: str, body: bytes) -> Event:
+        """What a body says that only has to be counted.
+
+        Raises:
+            Refused: it is no event of the platform, or one that needs an answer.
+        """
+        event = self.understand(platform, body)
+        if event.needs_answer:
+            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
+        return event
 
     async def count(self, event: Event, received: float) -> None:
         """Count an event that came at Unix time ``received``; on return it is durable.
 
         Raises:
-            Refused: it can't be read to its end, or not be kept now, and nothing of it was counted.
+            Refused: it can't be kept now, and nothing of it was counted.
         """
         await awaited(partial(self.submit, event, received))
 
@@ -102,7 +102,7 @@ class Ingest:
 
     def _understand_one(self, arrived: _Arrived) -> None:
         try:
-            event = countable(arrived.platform, arrived.body)
+            event = self.countable(arrived.platform, arrived.body)
         except Refused as refusal:
             arrived.answer(refusal)
         except Exception as error:  # noqa: BLE001 - nothing that a client sends may go unanswered
@@ -113,20 +113,19 @@ class Ingest:
     def submit(self, event: Event, received: float, answer: Answer) -> None:
         """Count an event that came at Unix time ``received``, and call ``answer`` once it is durable.
 
-        Where it can't be read to its end, or not be kept now, nothing of it was counted and the answer is why.
+        Where it can't be kept now, nothing of it was counted and the answer is why.
         """
         self._recorder.submit(event, partial(self._settle, event, received, answer))
 
-    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | Failure) -> None:
-        if isinstance(outcome, InvalidEvent):
-            answer(Refused(400, "invalid", str(outcome), event.kind))
-        elif isinstance(outcome, Exception):
+    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | StorageError) -> None:
+        if isinstance(outcome, Exception):
             answer(Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5))
         else:
             self._counted(event, received, outcome)
             answer(None)
 
     def _counted(self, event: Event, received: float, outcome: Outcome) -> None:
+        self._histories.remember(event)
         self._activity.count((event.platform, event.kind, outcome), received)
         self.metrics.came(event.platform, event.kind, received, event.time_ms)
 

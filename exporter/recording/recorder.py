@@ -127,7 +127,6 @@ class Recorder:
         """Count an event; on return it is durable.
 
         Raises:
-            InvalidEvent: its conversation can't be read.
             StorageError: it can't be kept now, and nothing of it was counted.
         """
         return await awaited(partial(self.submit, event))

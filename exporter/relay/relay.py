@@ -13,7 +13,7 @@ from exporter.errors import Refused, RelayError, StorageError
 from exporter.events import Event, ToolsAnswered
 from exporter.logs import cause, log
 from exporter.metrics.metric import NANO
-from exporter.recording.ingest import Ingest, understand
+from exporter.recording.ingest import Ingest
 from exporter.relay import headers
 from exporter.relay.client import Client
 from exporter.relay.mirror import Mirror
@@ -131,7 +131,7 @@ class Relay:
         """What the body says; None where that is nothing to us, which is no reason to keep it from the application."""
         try:
             if isinstance(arrival.content, bytes):
-                return understand(arrival.platform, arrival.content)
+                return self._ingest.understand(arrival.platform, arrival.content)
             refusal = arrival.content
         except Refused as invalid:
             refusal = invalid

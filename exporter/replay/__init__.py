@@ -9,6 +9,7 @@ from msgspec import Struct
 from exporter.config import Config
 from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
+from exporter.platforms.history_cache import HistoryCache
 from exporter.recording.recorder import Recorder
 from exporter.replay.bodies import Body
 from exporter.replay.origin import platform_of
@@ -47,6 +48,7 @@ class Replay:
         self._platform = platform
         self._complain = complain
         self._samples = samples
+        self._histories = HistoryCache()
         self._now = 0.0
         self._started = False
         self._tidy_at = 0.0
@@ -74,7 +76,7 @@ class Replay:
         await self.recorder.stop()
 
     async def _count(self, body: Body) -> None:
-        event = PLATFORMS[self._platform or platform_of(body.data)].parse(body.data)
+        event = PLATFORMS[self._platform or platform_of(body.data)].parse(body.data, self._histories)
         if event.time_ms is not None:
             await self._move_to(event.time_ms / 1000)
         if not self._started:
@@ -82,6 +84,7 @@ class Replay:
             self._started = True
             await self.recorder.start()
         outcome = await self.recorder.record(event)
+        self._histories.remember(event)
         setattr(self.summary, outcome, getattr(self.summary, outcome) + 1)
 
     async def _move_to(self, now: float) -> None:

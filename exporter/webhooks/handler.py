@@ -14,7 +14,7 @@ from exporter.http.admission import Admission, Entry
 from exporter.http.body import inflate, read_body, receive
 from exporter.http.connection import Connection
 from exporter.platforms import PLATFORMS
-from exporter.recording.ingest import Ingest, countable, defect
+from exporter.recording.ingest import Ingest, defect
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, Arrival, Relay, RelayOptions, is_suffix
@@ -159,7 +159,7 @@ class Webhooks:
                 if route := self._relay.route(name):
                     arrival = await self._arrive(name, suffix, request, entry, began)
                     return await self._relay.answer(request, route, arrival) or _ok()
-                event = countable(name, await self._read(name, request, entry))
+                event = self.ingest.countable(name, await self._read(name, request, entry))
                 await self.ingest.count(event, time.time())
                 return _ok()
         except Refused as refusal:

@@ -11,6 +11,7 @@ from exporter.events import Distribution
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import NANO, Increment
 from exporter.platforms import PLATFORMS
+from exporter.platforms.history_cache import HistoryCache
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -35,15 +36,19 @@ class Tally:
         self.observed: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
         self.distributions: dict[tuple[str, tuple[str, ...]], list[Distribution]] = defaultdict(list)
         self._labels: dict[str, tuple[str, ...]] = {}
+        self._histories = HistoryCache()
 
     def deliver(self, *bodies: Mapping[str, Any] | bytes, platform: str = "interactly", now: float = 1.0) -> list[bool]:
         """Fold the bodies in this order; whether each counted anything."""
         fresh = []
         for body in bodies:
-            event = PLATFORMS[platform].parse(body if isinstance(body, bytes) else json.dumps(body).encode())
+            event = PLATFORMS[platform].parse(
+                body if isinstance(body, bytes) else json.dumps(body).encode(), self._histories
+            )
             draft = Draft(self.memory)
             folded = draft.fold(event, now)
             draft.adopt()
+            self._histories.remember(event)
             self.add(folded.increments)
             fresh.append(folded.fresh)
         return fresh

@@ -4,12 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from msgspec import Raw, Struct
 
 from exporter.errors import InvalidEvent
-from exporter.events import Message, Rejected
+from exporter.events import Rejected
 from exporter.platforms import PLATFORMS
-from exporter.platforms.history import RawHistory
 from exporter.platforms.json_decoding import MAX_ITEMS, MAX_VALUES
 
 NOW = 1_700_000_000_000
@@ -76,26 +74,3 @@ def test_a_conversation_has_an_end(platform: str) -> None:
     assert PLATFORMS[platform].parse(update(MAX_ITEMS)).facts
     with pytest.raises(InvalidEvent, match=f"^the conversation has more than {MAX_ITEMS} messages$"):
         PLATFORMS[platform].parse(update(MAX_ITEMS + 1))
-
-
-class Sent(Struct):
-    """A message on the wire."""
-
-    key: int
-
-
-def test_messages_are_looked_up_in_one_pass() -> None:
-    """Thousands of replies to messages that are not there must not read the history thousands of times."""
-    converted = []
-
-    def convert(sent: Sent) -> Message:
-        converted.append(sent.key)
-        return Message(key=sent.key, role="user", time_ms=len(converted))
-
-    history = RawHistory(Raw(b'[{"key":1},{"key":2},{"key":1}]'), list[Sent], convert)
-
-    assert [history.find(key) for key in range(3, 1000)] == [None] * 997
-    found = history.find(1)
-    assert found
-    assert converted == [1, 2, 1]
-    assert found.time_ms == 1

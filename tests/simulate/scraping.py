@@ -15,7 +15,7 @@ import yaml
 from exporter.assets import load
 from exporter.config import Config
 from exporter.metrics import exposition
-from exporter.recording.ingest import Ingest, understand
+from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.simulate import Delivery
@@ -95,7 +95,7 @@ async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[P
         if received >= end:
             break
         now = received
-        await ingest.count(understand(delivery.platform, encode(delivery.body)), now)
+        await ingest.count(ingest.understand(delivery.platform, encode(delivery.body)), now)
     scrapes.take(recorder)
     await recorder.stop()
     return scrapes

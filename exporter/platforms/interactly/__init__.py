@@ -14,6 +14,6 @@ INTERACTLY: Final = Platform(
     counted=COUNTED,
     needs_answer=frozenset(),
     colour="#0072B2",
-    parse=parse,
+    decode=parse,
     recognises=recognises,
 )

@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import Raw
-
 from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     UNKNOWN,
     Assistant,
     Component,
-    Conversation,
     Duration,
     Ended,
     EndedBy,
@@ -27,16 +24,18 @@ from exporter.events import (
     Status,
     identity,
 )
-from exporter.platforms.history import RawHistory, length
-from exporter.platforms.history_cache import HISTORY_CACHE, Cut
+from exporter.platforms.history import History, conversation_start, length
+from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
 from exporter.platforms.json_decoding import decode
 from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
 
 NAME: Final = "interactly"
-EVENTS: Final = frozenset({"status-update", "conversation-update", "end-of-call-report", "hang", "error"})
+_UPDATE: Final = "conversation-update"
+EVENTS: Final = frozenset({"status-update", _UPDATE, "end-of-call-report", "hang", "error"})
 
+_HISTORY: Final = History(wire.Messages, message)
 _COMPONENTS: Final[dict[str, Component]] = {"llm_error": "llm", "stt_error": "stt", "tts_error": "tts"}
 _CALL_TYPES: Final[dict[str, Any]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
 _DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
@@ -54,28 +53,27 @@ _NOT_CONNECTED: Final[dict[str, tuple[Outcome, str]]] = {
 }
 
 
-def parse(body: bytes) -> Event:
+def parse(body: bytes, cache: HistoryCache | None) -> Event:
     """What a webhook body says.
 
     Raises:
         InvalidEvent: not JSON, not an object, or no known envelope.
     """
-    cut = HISTORY_CACHE.cut(body)
-    return (_growing(cut) if cut else None) or _event(body)
+    cut = cache.cut(body) if cache else None
+    return (_growing(cut, cache) if cut and cache else None) or _event(body, cache)
 
 
-def _growing(cut: Cut) -> Event | None:
+def _growing(cut: Cut, cache: HistoryCache) -> Event | None:
     """The conversation-update that a body is of which a part is known; None where it is anything else."""
     envelope, rejected = decode(cut.body, wire.Body)
     raw = envelope.message
-    array = cut.array(bytes(raw.messages)) if raw and raw.type == "conversation-update" else None
-    if raw is None or array is None or not raw.call or not _call_id(raw.call):
+    if raw is None or raw.type != _UPDATE or not raw.call:
         return None
-    history = RawHistory(array, wire.Messages, message, cut)
-    return _told(raw, raw.call, (Conversation(history),), Values(), rejected)
+    conversation = _HISTORY.new(cut, identity(NAME, _call_id(raw.call)), bytes(raw.messages), cache)
+    return _told(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
 
 
-def _event(body: bytes) -> Event:
+def _event(body: bytes, cache: HistoryCache | None) -> Event:
     envelope, rejected = decode(body, wire.Body)
     raw = envelope.message
     if raw is None or not isinstance(raw.type, str):
@@ -85,8 +83,8 @@ def _event(body: bytes) -> Event:
     if raw.type not in EVENTS:
         return Event(platform=NAME, kind=OTHER)
     values, call = Values(), raw.call or wire.Call()
-    facts = tuple(_FACTS[raw.type](raw, call, values))
-    return _told(raw, call, facts, values, rejected)
+    said = _conversation(raw, call, cache) if raw.type == _UPDATE else _FACTS[raw.type](raw, call, values)
+    return _told(raw, call, tuple(said), values, rejected)
 
 
 def _told(
@@ -98,7 +96,7 @@ def _told(
     return Event(
         platform=NAME,
         kind=text(raw.type),
-        call=identity(NAME, call_id) if call_id else _nameless(raw, assistant, time_ms),
+        call=identity(NAME, call_id) if call_id else _nameless(raw, assistant, time_ms, facts),
         call_id=call_id,
         time_ms=time_ms,
         assistant=assistant,
@@ -113,11 +111,10 @@ def _call_id(call: wire.Call) -> str:
     return str(call.id) if isinstance(call.id, str | int) and not isinstance(call.id, bool) else ""
 
 
-def _nameless(raw: wire.Message, assistant: Assistant, time_ms: int | None) -> int | None:
+def _nameless(raw: wire.Message, assistant: Assistant, time_ms: int | None, facts: tuple[Fact, ...]) -> int | None:
     """Identity of a call by how its conversation begins, or of the event itself."""
-    if raw.type == "conversation-update":
-        sent = _history(raw.messages).since(None)[0]
-        return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
+    if raw.type == _UPDATE:
+        return identity(NAME, assistant.id, *conversation_start(facts))
     code = text(raw.error.code) if raw.error else ""
     return None if time_ms is None else identity(NAME, assistant.id, raw.type, time_ms, code)
 
@@ -143,15 +140,11 @@ def _subscribed(server: wire.AssistantServer) -> frozenset[str] | None:
     return EVENTS.intersection(map(text, server.messages)) if server.enabled is not False else frozenset()
 
 
-def _history(messages: Raw) -> RawHistory[wire.WireMessage]:
-    return RawHistory(messages, wire.Messages, message)
-
-
-def _conversation(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
+def _conversation(raw: wire.Message, call: wire.Call, cache: HistoryCache | None) -> Iterator[Fact]:
     """Even an empty one tells that its call goes on."""
-    history = _history(raw.messages)
-    if history or _call_id(call):
-        yield Conversation(history)
+    conversation = _HISTORY.whole(bytes(raw.messages), cache if _call_id(call) else None)
+    if conversation.messages or _call_id(call):
+        yield conversation
 
 
 def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
@@ -196,7 +189,7 @@ def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact
     if stats:
         failed = [part.errors for part in (stats.llm_stats, stats.stt_stats) if part]
         yield ReportedCount("error", sum(count for count in map(_whole, failed)))
-    yield ReportedCount("conversation-update", length(raw.messages) or 0)
+    yield ReportedCount(_UPDATE, length(raw.messages) or 0)
     yield ReportedCount("status-update", 1)
 
 
@@ -228,9 +221,8 @@ def _duration(call: wire.Call, values: Values) -> int | None:
 
 _FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fact]]]] = {
     "status-update": _status_update,
-    "conversation-update": _conversation,
     "end-of-call-report": _report,
     "hang": _hang,
     "error": _error,
 }
-COUNTED: Final = frozenset(_FACTS)
+COUNTED: Final = frozenset(_FACTS) | {_UPDATE}

@@ -13,6 +13,6 @@ VAPI: Final = Platform(
     counted=COUNTED,
     needs_answer=NEED_ANSWER,
     colour="#E69F00",
-    parse=parse,
+    decode=parse,
     recognises=recognises,
 )

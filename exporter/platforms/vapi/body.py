@@ -15,7 +15,6 @@ from exporter.events import (
     TRANSIENT,
     UNKNOWN,
     Assistant,
-    Conversation,
     Ended,
     Event,
     Fact,
@@ -28,7 +27,8 @@ from exporter.events import (
     Transfer,
     identity,
 )
-from exporter.platforms.history import RawHistory, length
+from exporter.platforms.history import History, conversation_start, length
+from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.json_decoding import decode
 from exporter.platforms.values import Values, label, provider, text
 from exporter.platforms.vapi import report, wire
@@ -36,6 +36,8 @@ from exporter.platforms.vapi.ended import ending
 from exporter.platforms.vapi.messages import asked_tools, message
 
 NAME: Final = "vapi"
+_HISTORY: Final = History(wire.Messages, message)
+_UPDATE: Final = "conversation-update"
 NEED_ANSWER: Final = frozenset(
     {
         "assistant-request",
@@ -90,36 +92,66 @@ _PLANNED: Final = frozenset({"scheduled", "deletion-failed"})
 _NOT_FOUND: Final = Ended("unknown", "system", "not_found", "unknown")
 
 
-def parse(body: bytes) -> Event:
+def parse(body: bytes, cache: HistoryCache | None) -> Event:
     """What a webhook body says.
 
     Raises:
         InvalidEvent: not JSON, not an object, or no known envelope.
     """
+    cut = cache.cut(body) if cache else None
+    return (_growing(cut, cache) if cut and cache else None) or _event(body, cache)
+
+
+def _growing(cut: Cut, cache: HistoryCache) -> Event | None:
+    """The conversation-update that a body is of which a part is known; None where it is anything else."""
+    raw, rejected = _unwrap(cut.body)
+    if raw.type != _UPDATE or not raw.call:
+        return None
+    conversation = _HISTORY.new(cut, identity(NAME, _call_id(raw.call)), bytes(_messages(raw)), cache)
+    return _told(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
+
+
+def _event(body: bytes, cache: HistoryCache | None) -> Event:
     raw, rejected = _unwrap(body)
-    name = text(raw.type)
-    kind = _ALIASES.get(name, name)
+    kind = _kind(raw)
     if kind not in EVENTS:
         return Event(platform=NAME, kind=OTHER)
     values, call = Values(), raw.call or wire.Call()
+    said: Iterator[Fact] = iter(())
+    if kind == _UPDATE:
+        said = _conversation(raw, call, cache)
+    elif kind in _FACTS:
+        said = _FACTS[kind](raw, call, values)
+    return _told(raw, call, tuple(said), values, rejected)
+
+
+def _told(
+    raw: wire.Message, call: wire.Call, facts: tuple[Fact, ...], values: Values, rejected: tuple[Rejected, ...]
+) -> Event:
+    kind = _kind(raw)
     time_ms = values.time_ms(raw.timestamp, "message.timestamp")
     assistant = _assistant(raw, call)
     call_type, direction = _CALL_TYPES.get(text(call.type), (UNKNOWN, UNKNOWN))
     return Event(
         platform=NAME,
         kind=kind,
-        call=_call_key(kind, raw, call, assistant, time_ms),
+        call=_call_key(raw, call, assistant, time_ms, facts),
         call_id=_call_id(call),
         time_ms=time_ms,
         assistant=assistant,
         call_type=call_type,
         direction=direction,
-        facts=tuple(_FACTS[kind](raw, call, values)) if kind in _FACTS else (),
+        facts=facts,
         rejected=(*rejected, *values.rejected),
         needs_answer=kind in NEED_ANSWER,
         answer_seconds=_ANSWER_SECONDS.get(kind),
         tools=asked_tools(raw.tool_call_list or raw.tool_calls) if kind == "tool-calls" else (),
     )
+
+
+def _kind(raw: wire.Message) -> str:
+    name = text(raw.type)
+    return _ALIASES.get(name, name)
 
 
 def _unwrap(body: bytes) -> tuple[wire.Message, tuple[Rejected, ...]]:
@@ -139,14 +171,15 @@ def _call_id(call: wire.Call) -> str:
     return text(call.id)
 
 
-def _call_key(kind: str, raw: wire.Message, call: wire.Call, assistant: Assistant, time_ms: int | None) -> int | None:
+def _call_key(
+    raw: wire.Message, call: wire.Call, assistant: Assistant, time_ms: int | None, facts: tuple[Fact, ...]
+) -> int | None:
     """Identity of the call, or of the event itself where it names none."""
     if call_id := _call_id(call):
         return identity(NAME, call_id)
-    if kind == "conversation-update" and length(_messages(raw)):
-        sent = _history(raw).since(None)[0]
-        return identity(NAME, assistant.id, *min(((said.time_ms or 0, said.key) for said in sent), default=()))
-    return None if time_ms is None else identity(NAME, assistant.id, kind, time_ms, text(raw.status))
+    if raw.type == _UPDATE and facts:
+        return identity(NAME, assistant.id, *conversation_start(facts))
+    return None if time_ms is None else identity(NAME, assistant.id, _kind(raw), time_ms, text(raw.status))
 
 
 def _assistant(raw: wire.Message, call: wire.Call) -> Assistant:
@@ -167,10 +200,6 @@ def _assistant(raw: wire.Message, call: wire.Call) -> Assistant:
 
 def _subscribed(names: list[Any] | None) -> frozenset[str] | None:
     return None if names is None else EVENTS.intersection(_ALIASES.get(name, name) for name in map(text, names))
-
-
-def _history(raw: wire.Message) -> RawHistory[wire.WireMessage]:
-    return RawHistory(_messages(raw), wire.Messages, message)
 
 
 def _messages(raw: wire.Message) -> Raw:
@@ -199,13 +228,13 @@ def _ended(raw: wire.Message, call: wire.Call) -> Iterator[Fact]:
 def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
     yield from _ended(raw, call)
     yield from report.facts(raw, call, values)
-    yield ReportedCount("conversation-update", length(_messages(raw)) or 0)
+    yield ReportedCount(_UPDATE, length(_messages(raw)) or 0)
     yield ReportedCount("status-update", 1)
 
 
-def _conversation(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
+def _conversation(raw: wire.Message, call: wire.Call, cache: HistoryCache | None) -> Iterator[Fact]:
     if length(_messages(raw)):
-        yield Conversation(_history(raw))
+        yield _HISTORY.whole(bytes(_messages(raw)), cache if _call_id(call) else None)
 
 
 def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
@@ -234,12 +263,11 @@ def _transfer(_: wire.Message, __: wire.Call, ___: Values) -> Iterator[Fact]:
 
 _FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fact]]]] = {
     "status-update": _status_update,
-    "conversation-update": _conversation,
     "end-of-call-report": _report,
     "hang": _hang,
     "speech-update": _speech,
     "user-interrupted": _interruption,
     "transfer-update": _transfer,
 }
-COUNTED: Final = frozenset(_FACTS)
-EVENTS: Final = NEED_ANSWER | _UNCOUNTED | frozenset(_FACTS)
+COUNTED: Final = frozenset(_FACTS) | {_UPDATE}
+EVENTS: Final = NEED_ANSWER | _UNCOUNTED | COUNTED

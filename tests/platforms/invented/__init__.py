@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from exporter.errors import InvalidEvent
 from exporter.events import OTHER, Assistant, Ended, Event, Fact, Status, identity
+from exporter.platforms.history_cache import HistoryCache
 from exporter.platforms.json_decoding import decode, decoded
 from exporter.platforms.platform import Platform
 from exporter.platforms.values import Values, label, text
@@ -20,7 +21,7 @@ class _Body(Struct):
     bot: Any = None
 
 
-def _parse(body: bytes) -> Event:
+def _parse(body: bytes, _: HistoryCache | None) -> Event:
     raw, rejected = decode(body, _Body)
     if not isinstance(raw.invented, str):
         raise InvalidEvent("invented is missing")
@@ -53,6 +54,6 @@ INVENTED: Final = Platform(
     counted=_EVENTS - {"may-i"},
     needs_answer=frozenset({"may-i"}),
     colour="#009E73",
-    parse=_parse,
+    decode=_parse,
     recognises=_recognises,
 )
