@@ -9,7 +9,7 @@ from exporter.calls.state import AssistantState
 from exporter.calls.step import Step
 from exporter.events import ALL, OTHER, TRANSIENT, UNKNOWN, Assistant, Error
 from exporter.metrics import catalogue as m
-from exporter.metrics.labels import EscalationLabels, HangOutcomeLabels, ModelLabels
+from exporter.metrics.labels import escalation_labels, hang_outcome_labels, model_labels
 
 SHARED_LABELS = frozenset({UNKNOWN, OTHER, ALL, TRANSIENT})
 """Assistant labels that stand for many assistants: nothing is remembered under them."""
@@ -70,12 +70,12 @@ def introduce(step: Step) -> None:
     llm, stt, model = step.provider("llm"), step.provider("stt"), step.model()
     step.add(m.HUNG_CALLS, amount=0)
     if UNKNOWN not in {llm, model}:
-        step.add(m.HANGS, *ModelLabels(provider=llm, model=model), amount=0)
+        step.add(m.HANGS, *model_labels(provider=llm, model=model), amount=0)
     for outcome in HANG_OUTCOMES:
-        step.add(m.HANG_OUTCOMES, *HangOutcomeLabels(provider=llm, outcome=outcome), amount=0)
+        step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=llm, outcome=outcome), amount=0)
     for cause in ESCALATION_CAUSES:
-        step.add(m.ESCALATIONS, *EscalationLabels(component="llm", provider=llm, cause=cause), amount=0)
-        step.add(m.ESCALATIONS, *EscalationLabels(component="stt", provider=stt, cause=cause), amount=0)
+        step.add(m.ESCALATIONS, *escalation_labels(component="llm", provider=llm, cause=cause), amount=0)
+        step.add(m.ESCALATIONS, *escalation_labels(component="stt", provider=stt, cause=cause), amount=0)
     for name in HOURS:
         step.add_to(m.HANGS_BY_HOUR, (step.state.platform, llm, name), 0)
         for error_type in ("llm_error", "stt_error"):

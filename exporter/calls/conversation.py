@@ -9,7 +9,7 @@ from exporter.calls.step import Step
 from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, Llm, Message, Nanounits, Stt, Tts, UserTurn
 from exporter.metrics import catalogue as m
-from exporter.metrics.labels import ModelLabels, RequestLabels, SpeechLabels
+from exporter.metrics.labels import model_labels, request_labels, speech_labels
 from exporter.metrics.metric import NANO
 
 _MS = NANO // 1000
@@ -111,7 +111,7 @@ def _waited_ms(user: UserTurn | Message, reply: Message) -> int | None:
 
 def _stt(step: Step, stt: Stt) -> None:
     provider = step.provider("stt")
-    step.add(m.SERVICE_REQUESTS, *RequestLabels(component="stt", provider=provider, model=UNKNOWN))
+    step.add(m.SERVICE_REQUESTS, *request_labels(component="stt", provider=provider, model=UNKNOWN))
     if stt.confidence is not None:
         step.add(m.STT_CONFIDENCE, provider, amount=stt.confidence)
     if stt.latency is not None:
@@ -125,8 +125,9 @@ def _confidence(step: Step, confidence: Nanounits) -> None:
 
 
 def _llm(step: Step, llm: Llm) -> None:
-    labels = ModelLabels(provider=step.provider("llm"), model=step.model())
-    step.add(m.SERVICE_REQUESTS, *RequestLabels(component="llm", provider=labels.provider, model=labels.model))
+    provider, model = step.provider("llm"), step.model()
+    labels = model_labels(provider=provider, model=model)
+    step.add(m.SERVICE_REQUESTS, *request_labels(component="llm", provider=provider, model=model))
     if llm.response is not None:
         step.add(m.LLM_RESPONSE, *labels, amount=llm.response)
     if llm.queue is not None:
@@ -136,10 +137,10 @@ def _llm(step: Step, llm: Llm) -> None:
 def _tts(step: Step, tts: Tts) -> None:
     provider = step.provider("tts")
     if not tts.cached:
-        step.add(m.SERVICE_REQUESTS, *RequestLabels(component="tts", provider=provider, model=UNKNOWN))
+        step.add(m.SERVICE_REQUESTS, *request_labels(component="tts", provider=provider, model=UNKNOWN))
     if tts.generation is not None:
         cached = "true" if tts.cached else "false"
-        step.add(m.TTS_GENERATION, *SpeechLabels(provider=provider, cached=cached), amount=tts.generation)
+        step.add(m.TTS_GENERATION, *speech_labels(provider=provider, cached=cached), amount=tts.generation)
     if tts.queue is not None:
         step.add(m.TTS_QUEUE, provider, amount=tts.queue)
     if tts.audio is not None:

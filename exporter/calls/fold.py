@@ -41,7 +41,7 @@ from exporter.events import (
     Transfer,
 )
 from exporter.metrics import catalogue as m
-from exporter.metrics.labels import CallEndLabels
+from exporter.metrics.labels import call_end_labels
 from exporter.metrics.metric import Increment
 
 
@@ -139,7 +139,7 @@ def _ended(step: Step, fact: Ended) -> None:
     if not state.started:
         _start(step)
     state.ending = "abandoned" if fact.ended_by == "customer" else "ended"
-    labels = CallEndLabels(
+    labels = call_end_labels(
         call_type=state.call_type,
         direction=state.direction,
         outcome=fact.outcome,

@@ -12,7 +12,7 @@ from exporter.calls.state import OpenHang, Sequel
 from exporter.calls.step import Step
 from exporter.events import UNKNOWN, Error, Hang
 from exporter.metrics import catalogue as m
-from exporter.metrics.labels import ErrorLabels, EscalationLabels, HangOutcomeLabels, ModelLabels, RequestLabels
+from exporter.metrics.labels import error_labels, escalation_labels, hang_outcome_labels, model_labels, request_labels
 from exporter.metrics.metric import NANO, Metric
 
 HOURS = tuple(f"{hour:02}" for hour in range(24))
@@ -27,12 +27,12 @@ def hang(step: Step, fact: Hang) -> None:
     if not step.first_time("hang", step.event.time_ms):
         return
     provider, time_ms = step.provider("llm"), step.event.time_ms
-    step.add(m.HANGS, *ModelLabels(provider=provider, model=step.model()))
+    step.add(m.HANGS, *model_labels(provider=provider, model=step.model()))
     _by_hour(step, m.HANGS_BY_HOUR, provider)
     if fact.messages is not None:
         step.add(m.HANG_MESSAGES, amount=fact.messages * NANO)
     if not step.event.call_id:
-        step.add(m.HANG_OUTCOMES, *HangOutcomeLabels(provider=provider, outcome=UNKNOWN))
+        step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=provider, outcome=UNKNOWN))
         return
     if not step.state.hung:
         step.state.hung = True
@@ -82,7 +82,7 @@ def error(step: Step, fact: Error) -> None:
     provider = fact.provider or step.provider(fact.component)
     time_ms = step.event.time_ms
     step.state.errors += not fact.once
-    labels = ErrorLabels(
+    labels = error_labels(
         component=fact.component,
         error_type=fact.error_type,
         provider=provider,
@@ -94,7 +94,7 @@ def error(step: Step, fact: Error) -> None:
     _by_hour(step, m.ERRORS_BY_HOUR, fact.error_type)
     if fact.component in MEASURED_COMPONENTS:
         model = step.model() if fact.component == "llm" and provider == step.provider("llm") else UNKNOWN
-        step.add(m.SERVICE_REQUESTS, *RequestLabels(component=fact.component, provider=provider, model=model))
+        step.add(m.SERVICE_REQUESTS, *request_labels(component=fact.component, provider=provider, model=model))
     _escalate(step, fact, provider)
     if time_ms is not None and not fact.once:
         _close(step, time_ms, "error")
@@ -115,7 +115,7 @@ def _escalate(step: Step, fact: Error, provider: str) -> None:
         return
     if fact.error_type not in step.state.escalated:
         step.state.escalated = (*step.state.escalated, fact.error_type)
-        step.add(m.ESCALATIONS, *EscalationLabels(component=fact.component, provider=provider, cause=cause))
+        step.add(m.ESCALATIONS, *escalation_labels(component=fact.component, provider=provider, cause=cause))
 
 
 def _by_hour(step: Step, metric: Metric, of: str) -> None:
@@ -146,7 +146,7 @@ def _close(step: Step, time_ms: int | None, outcome: str) -> None:
 
 
 def _settle(step: Step, opened: OpenHang, time_ms: int | None, outcome: str) -> None:
-    step.add(m.HANG_OUTCOMES, *HangOutcomeLabels(provider=opened.provider, outcome=outcome))
+    step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=opened.provider, outcome=outcome))
     if outcome == "recovered" and time_ms is not None and opened.time_ms is not None:
         step.add(m.HANG_RECOVERY, opened.provider, amount=(time_ms - opened.time_ms) * (NANO // 1000))
 

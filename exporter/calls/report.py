@@ -27,7 +27,14 @@ from exporter.events import (
     Transcribed,
 )
 from exporter.metrics import catalogue as m
-from exporter.metrics.labels import ComponentLabels, CostLabels, ModelLabels, RequestLabels, SpeechLabels, TokenLabels
+from exporter.metrics.labels import (
+    component_labels,
+    cost_labels,
+    model_labels,
+    request_labels,
+    speech_labels,
+    token_labels,
+)
 from exporter.metrics.metric import Labels, Metric
 
 _GROUP_OF: Final[dict[Stage, Group]] = {
@@ -53,7 +60,7 @@ def cost(step: Step, fact: Cost) -> None:
     """Count the cost of a component; what a fuller report adds goes to the provider it names."""
     if dollars := step.rise(f"cost:{fact.component}", fact.dollars):
         provider = fact.provider or step.provider(fact.component)
-        step.add(m.CALL_COST, *CostLabels(component=fact.component, provider=provider), amount=dollars)
+        step.add(m.CALL_COST, *cost_labels(component=fact.component, provider=provider), amount=dollars)
 
 
 def total_cost(step: Step, fact: TotalCost) -> None:
@@ -66,7 +73,7 @@ def tokens(step: Step, fact: Tokens) -> None:
     """Count tokens of a kind."""
     if count := step.rise(f"tokens:{fact.kind}", fact.count):
         provider, model = fact.provider or step.provider("llm"), fact.model or step.model()
-        step.add(m.LLM_TOKENS, *TokenLabels(provider=provider, model=model, kind=fact.kind), amount=count)
+        step.add(m.LLM_TOKENS, *token_labels(provider=provider, model=model, kind=fact.kind), amount=count)
 
 
 def characters(step: Step, fact: Characters) -> None:
@@ -90,7 +97,7 @@ def evaluation(step: Step, fact: Evaluation) -> None:
 
 def failures(step: Step, fact: ReportedFailures) -> None:
     """Count errors and retries as the report counts them."""
-    labels = ComponentLabels(component=fact.component, provider=step.provider(fact.component))
+    labels = component_labels(component=fact.component, provider=step.provider(fact.component))
     if errors := step.level(f"report_errors:{fact.component}", fact.errors):
         step.add(m.REPORT_ERRORS, *labels, amount=errors)
     if retries := step.level(f"report_retries:{fact.component}", fact.retries):
@@ -122,21 +129,21 @@ def _series_of(step: Step, stage: Stage) -> tuple[Metric, Labels]:
         case "eou":
             return m.TURN_DETECTION, ()
         case "llm":
-            return m.LLM_RESPONSE, ModelLabels(provider=step.provider("llm"), model=step.model())
+            return m.LLM_RESPONSE, model_labels(provider=step.provider("llm"), model=step.model())
         case "stt_latency":
             return m.STT_LATENCY, (step.provider("stt"),)
         case "stt_confidence":
             return m.STT_CONFIDENCE, (step.provider("stt"),)
         case _:
             cached = "true" if stage == "tts_cached" else "false"
-            return m.TTS_GENERATION, SpeechLabels(provider=step.provider("tts"), cached=cached)
+            return m.TTS_GENERATION, speech_labels(provider=step.provider("tts"), cached=cached)
 
 
 def _count_requests(step: Step, stage: Stage, count: int) -> None:
     component = _REQUESTS.get(stage)
     if component and (requests := step.level(f"requests:{component}", count)):
         model = step.model() if component == "llm" else UNKNOWN
-        labels = RequestLabels(component=component, provider=step.provider(component), model=model)
+        labels = request_labels(component=component, provider=step.provider(component), model=model)
         step.add(m.SERVICE_REQUESTS, *labels, amount=requests)
 
 

@@ -8,16 +8,17 @@ The others lie where the values are: queues take milliseconds, cached speech ten
 from typing import Final
 
 from exporter.metrics.labels import (
-    CallEndLabels,
-    ComponentLabels,
-    CostLabels,
-    ErrorLabels,
-    EscalationLabels,
-    HangOutcomeLabels,
-    ModelLabels,
-    RequestLabels,
-    SpeechLabels,
-    TokenLabels,
+    call_end_labels,
+    component_labels,
+    cost_labels,
+    error_labels,
+    escalation_labels,
+    hang_outcome_labels,
+    model_labels,
+    names,
+    request_labels,
+    speech_labels,
+    token_labels,
 )
 from exporter.metrics.metric import NANO, Metric
 
@@ -74,7 +75,7 @@ CALLS_STARTED = _counter(
 )
 CALLS_ENDED = _counter(
     "voice_calls_ended_total",
-    (*PA, *CallEndLabels._fields),
+    (*PA, *names(call_end_labels)),
     "Calls ended, once each, at the first terminal event: a final status or the end-of-call report.",
 )
 CALLS_ACTIVE = _gauge("voice_calls_active", PA, "Calls started and neither ended nor expired.")
@@ -86,7 +87,7 @@ STATUS_UPDATES = _counter(
 CALL_DURATION = _histogram("voice_call_duration_seconds", PA, DURATION_BOUNDS, "Length of ended calls in seconds.")
 CALL_COST = _counter(
     "voice_call_cost_dollars_total",
-    (*PA, *CostLabels._fields),
+    (*PA, *names(cost_labels)),
     "Cost of calls in US dollars by component, as the end-of-call report states it.",
     NANO,
 )
@@ -124,16 +125,16 @@ TURN_DETECTION = _histogram(
 # --- Stages of a reply ---
 LLM_RESPONSE = _histogram(
     "voice_llm_response_seconds",
-    (*PA, *ModelLabels._fields),
+    (*PA, *names(model_labels)),
     LLM_BOUNDS,
     "LLM latency of the first part of each reply." + _SPREAD,
 )
 LLM_QUEUE = _histogram(
-    "voice_llm_queue_seconds", (*PA, *ModelLabels._fields), QUEUE_BOUNDS, "Wait before the LLM was asked."
+    "voice_llm_queue_seconds", (*PA, *names(model_labels)), QUEUE_BOUNDS, "Wait before the LLM was asked."
 )
 TTS_GENERATION = _histogram(
     "voice_tts_generation_seconds",
-    (*PA, *SpeechLabels._fields),
+    (*PA, *names(speech_labels)),
     TTS_BOUNDS,
     "Speech generation of a message; cached speech is a population of its own."
     + _SPREAD
@@ -179,7 +180,7 @@ AUDIO_LOST = _counter(
 # --- Hangs and errors ---
 HANGS = _counter(
     "voice_hangs_total",
-    (*PA, *ModelLabels._fields),
+    (*PA, *names(model_labels)),
     "Hang events: no reply for 5 seconds or more (documented as assistant.hang.count).",
 )
 HANGS_BY_HOUR = _counter(
@@ -196,7 +197,7 @@ HANG_MESSAGES = _histogram(
 )
 HANG_OUTCOMES = _counter(
     "voice_hang_outcomes_total",
-    (*PA, *HangOutcomeLabels._fields),
+    (*PA, *names(hang_outcome_labels)),
     "What came of hangs: recovered, error, abandoned, ended, unknown. With the open ones they add up to the hangs.",
 )
 HANG_RECOVERY = _histogram(
@@ -207,7 +208,7 @@ HANG_RECOVERY = _histogram(
 )
 ERRORS = _counter(
     "voice_errors_total",
-    (*PA, *ErrorLabels._fields),
+    (*PA, *names(error_labels)),
     "Errors of the services behind a call (documented as errors.total).",
 )
 ERRORS_BY_HOUR = _counter(
@@ -217,29 +218,29 @@ ERRORS_BY_HOUR = _counter(
 )
 ESCALATIONS = _counter(
     "voice_error_escalations_total",
-    (*PA, *EscalationLabels._fields),
+    (*PA, *names(escalation_labels)),
     "Errors to escalate, once a call and error type: not_retryable, or retries_exhausted.",
 )
 SERVICE_REQUESTS = _counter(
     "voice_service_requests_total",
-    (*PA, *RequestLabels._fields),
+    (*PA, *names(request_labels)),
     "Operations of llm, stt and tts services, failed ones included: denominator of the error rates.",
 )
 REPORT_ERRORS = _counter(
     "voice_report_errors_total",
-    (*PA, *ComponentLabels._fields),
+    (*PA, *names(component_labels)),
     "Errors that the end-of-call report itself counts; overlaps voice_errors_total, never add the two.",
 )
 REPORT_RETRIES = _counter(
     "voice_report_retries_total",
-    (*PA, *ComponentLabels._fields),
+    (*PA, *names(component_labels)),
     "Retries that the end-of-call report itself counts.",
 )
 
 # --- Usage ---
 LLM_TOKENS = _counter(
     "voice_llm_tokens_total",
-    (*PA, *TokenLabels._fields),
+    (*PA, *names(token_labels)),
     "LLM tokens: input (without cached), output, cached.",
 )
 TTS_CHARACTERS = _counter("voice_tts_characters_total", PA, "Characters turned into speech.")
