@@ -5,17 +5,21 @@ They are functions because a tuple made by one costs a fifth of a named tuple.
 
 from collections.abc import Callable
 from inspect import signature
+from typing import TypeAlias
 
 from exporter.events import Component, CostComponent, EndedBy, Fault, Outcome, Retryable, Severity
 from exporter.metrics.metric import Labels
 
+LabelsByName: TypeAlias = Callable[..., Labels]
+"""Takes the values of labels by name and gives them in order."""
 
-def names(labels: Callable[..., Labels]) -> tuple[str, ...]:
+
+def names(labels: LabelsByName) -> tuple[str, ...]:
     """Names of the labels that a function of this module gives values of."""
     return tuple(signature(labels).parameters)
 
 
-def call_end_labels(
+def call_end_labels(  # noqa: PLR0913 - one for each label, by name only
     *, call_type: str, direction: str, outcome: Outcome, ended_by: EndedBy, reason: str, fault: Fault
 ) -> Labels:
     """How a call ended."""
@@ -42,7 +46,7 @@ def hang_outcome_labels(*, provider: str, outcome: str) -> Labels:
     return provider, outcome
 
 
-def error_labels(
+def error_labels(  # noqa: PLR0913 - one for each label, by name only
     *, component: Component, error_type: str, provider: str, error_code: str, retryable: Retryable, severity: Severity
 ) -> Labels:
     """What failed, and how badly."""

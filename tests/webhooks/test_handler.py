@@ -16,7 +16,8 @@ import pytest
 from exporter.config import Auth, Config, Limits, Platform, Webhooks
 from exporter.errors import StorageError
 from exporter.events import Event
-from exporter.platforms import PLATFORMS
+from exporter.platforms import platform
+from exporter.platforms.history_cache import HistoryCache
 from exporter.store.base import Batch
 from exporter.store.memory import MemoryStore
 from tests.conftest import Connect, Serve, Wire, head, until
@@ -398,10 +399,10 @@ async def test_a_defect_is_no_500(
 ) -> None:
     """The unexpected is 503, with a line in the log that says where and shows nothing of the content."""
 
-    def parse(_body: bytes) -> Event:
+    def parse(_platform: platform.Platform, _body: bytes, _cache: HistoryCache | None) -> Event:
         raise RuntimeError("Ada Example")
 
-    monkeypatch.setattr(PLATFORMS["interactly"], "parse", parse)
+    monkeypatch.setattr(platform.Platform, "parse", parse)
     async with running() as service:
         assert await post(await serve(service.app), HANG) == (503, {"error": "internal error"})
         assert service.refused() == {("unknown", "unavailable"): 1}
