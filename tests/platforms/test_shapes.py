@@ -4,12 +4,9 @@ from typing import Any
 
 import pytest
 
-from exporter.config import Config
 from exporter.errors import InvalidEvent
 from exporter.events import Rejected
 from exporter.platforms.interactly import INTERACTLY
-from exporter.recording.recorder import Recorder
-from exporter.store.memory import MemoryStore
 from tests.calls.tally import Tally, payload
 
 
@@ -27,20 +24,12 @@ def test_a_distribution_of_the_wrong_shape_is_left_out(wrong: Any) -> None:  # n
     assert tally.total("voice_calls_ended_total") == 1
 
 
-async def test_a_conversation_that_can_not_be_read_is_invalid() -> None:
-    """Its messages are read late; what is wrong with them is still the sender's fault and no failure of the store."""
-    event = INTERACTLY.parse(
-        b'{"message":{"type":"conversation-update","call":{"id":"1"},"messages":[{"role":"\xff","messageId":"m"}]}}'
-    )
-    recorder = Recorder(Config(), MemoryStore(), clock=lambda: 1.0)
-    recorder.load()
-    await recorder.start()
-    try:
-        with pytest.raises(InvalidEvent, match=r"^the body is not JSON$"):
-            await recorder.record(event)
-        assert recorder.ready is None
-    finally:
-        await recorder.stop()
+def test_a_conversation_that_can_not_be_read_is_invalid() -> None:
+    """What is wrong with its messages is found when the body is parsed, and nowhere later."""
+    with pytest.raises(InvalidEvent, match=r"^the body is not JSON$"):
+        INTERACTLY.parse(
+            b'{"message":{"type":"conversation-update","call":{"id":"1"},"messages":[{"role":"\xff","messageId":"m"}]}}'
+        )
 
 
 def test_a_rejected_field_is_named_by_its_place() -> None:

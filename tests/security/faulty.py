@@ -8,7 +8,8 @@ from typing import Any, Final, NoReturn
 
 from exporter.cli import main
 from exporter.events import Event
-from exporter.platforms import PLATFORMS
+from exporter.platforms.history_cache import HistoryCache
+from exporter.platforms.platform import Platform
 from exporter.recording import calls_in_memory
 from exporter.store.sqlite import SqliteStore
 
@@ -26,8 +27,7 @@ def _raise(content: object) -> NoReturn:
 def break_everything() -> None:
     """Put the defects in."""
     read: dict[int, bytes] = {}
-    for platform in PLATFORMS.values():
-        _break_parse(platform, platform.parse, read)
+    _break_parse(read)
     fold, commit = calls_in_memory.Draft.fold, SqliteStore.commit
 
     def faulty_fold(self: calls_in_memory.Draft, event: Event, now: float) -> Any:  # noqa: ANN401 - whatever it gives
@@ -47,15 +47,17 @@ def break_everything() -> None:
     SqliteStore.commit = faulty_commit  # type: ignore[method-assign]  # the point of this program
 
 
-def _break_parse(platform: Any, parse: Any, read: dict[int, bytes]) -> None:  # noqa: ANN401 - a module and a function of it
-    def faulty_parse(body: bytes) -> Event:
+def _break_parse(read: dict[int, bytes]) -> None:
+    parse = Platform.parse
+
+    def faulty_parse(self: Platform, body: bytes, cache: HistoryCache | None = None) -> Event:
         if b"fault-parse" in body:
             _raise(body)
-        event: Event = parse(body)
+        event = parse(self, body, cache)
         read[id(event)] = body
         return event
 
-    platform.parse = faulty_parse
+    Platform.parse = faulty_parse  # type: ignore[method-assign]  # the point of this program
 
 
 if __name__ == "__main__":
