@@ -30,7 +30,7 @@ _VALUES: Final[dict[str, Sequence[str]]] = {
     "`reason`": sorted(events.REASONS),
     "`fault`": get_args(events.Fault),
     "`status` of calls": [*sorted(events.STATUSES), events.OTHER],
-    "`evaluation`": [*sorted(events.EVALUATIONS), events.OTHER, "none"],
+    "`evaluation`": [*sorted(events.EVALUATIONS - {*events.SCORES}), *events.SCORES, events.OTHER, "none"],
     "`role`": get_args(events.Role),
     "`interrupted`": get_args(get_type_hints(events.Interruption)["interrupted"]),
     "`cached`": ("true", "false"),

@@ -36,7 +36,9 @@ ALL: Final = "all"
 """Assistant of every call where the configuration folds assistants together."""
 
 STATUSES = frozenset({"scheduled", "initiated", "queued", "ringing", "ongoing", "forwarded", "finished", "failed"})
-EVALUATIONS = frozenset({"Excellent", "Good", "Fair", "Poor", "pass", "fail"})
+SCORES = tuple(str(score) for score in range(1, 11))
+"""The numeric rubric, from 1 to 10."""
+EVALUATIONS = frozenset({"Excellent", "Good", "Fair", "Poor", "pass", "fail", *SCORES})
 REASONS = frozenset(
     {
         "customer_ended",

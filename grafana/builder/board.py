@@ -1,5 +1,6 @@
 """What all dashboards share: variables, links between them, alerts as annotations, the time range."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -86,6 +87,10 @@ def _finished(made: models.Dashboard) -> dict[str, object]:
         "useValueForTime": True,
         "step": "60s",
     }
+    for panel in (inner for item in finished["panels"] for inner in (item, *item.get("panels", ()))):
+        # What has no provider does not follow the choice of one. On the exporter's own board that goes without saying.
+        if made.uid != EXPORTER and "$provider" not in json.dumps(panel.get("targets", "$provider")):
+            panel["description"] += " Of all providers, whichever is chosen."
     return dict(finished)
 
 

@@ -93,6 +93,13 @@ def test_alertmanager_takes_its_configuration() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def test_grafana_finds_each_folder_that_it_provisions_from() -> None:
+    """Grafana logs an error for each folder that is missing."""
+    assert "./grafana/provisioning:/etc/grafana/provisioning:ro" in SERVICES["grafana"]["volumes"]
+    folders = {path.name for path in (ROOT / "grafana" / "provisioning").iterdir() if path.is_dir()}
+    assert folders >= {"alerting", "dashboards", "datasources", "plugins"}
+
+
 def test_dashboards_are_provided_where_they_are_mounted() -> None:
     """Grafana looks for dashboards where the folder is mounted, and starts with the overview."""
     path = provisioned("dashboards")["providers"][0]["options"]["path"]

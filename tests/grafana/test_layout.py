@@ -272,6 +272,14 @@ def test_variables_are_told_apart_by_name(uid: str) -> None:
     assert not any("id" in variable for variable in listed)
 
 
+@pytest.mark.parametrize("uid", ["voice-overview", "voice-latency", "voice-hangs-errors"])
+def test_a_choice_without_effect_is_said(uid: str) -> None:
+    """A panel that cannot follow the chosen provider says so, and only such a panel does."""
+    for panel in panels(uid):
+        follows = "$provider" in json.dumps(panel["targets"])
+        assert follows != panel["description"].endswith("Of all providers, whichever is chosen."), panel["title"]
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_assistants_are_chosen_by_name(uid: str) -> None:
     """The assistant's variable shows names and matches ids."""

@@ -185,8 +185,13 @@ def test_impossible_latencies() -> None:
         ("good", "Good"),
         (" Fair ", "Fair"),
         ("POOR", "Poor"),
-        (7, "other"),
-        ("7", "other"),
+        (7, "7"),
+        (7.0, "7"),
+        (" 10 ", "10"),
+        ("1", "1"),
+        (0, "other"),
+        ("11", "other"),
+        (7.5, "other"),
         ("85%", "other"),
         ("Strongly Agree", "other"),
         ({"checklist": ["polite"]}, "other"),
@@ -195,7 +200,7 @@ def test_impossible_latencies() -> None:
     ],
 )
 def test_evaluation(stated: object, evaluation: str) -> None:
-    """Passing rubrics and the descriptive scale have names, any other rubric is other, and none is none."""
+    """Passing rubrics, the descriptive and the numeric scale have names, any other rubric is other, none is none."""
     report = message("end-of-call-report", analysis={"successEvaluation": stated})
     assert tally(report, report).series("voice_call_evaluations_total") == {
         ("vapi", "a1b2c3d4-0000-4000-8000-000000000001", evaluation): 1

@@ -10,6 +10,7 @@ from typing import Final
 
 from exporter.events import (
     OTHER,
+    SCORES,
     UNKNOWN,
     Characters,
     Cost,
@@ -56,6 +57,7 @@ _GRADES: Final = {
     "good": "Good",
     "fair": "Fair",
     "poor": "Poor",
+    **{score: score for score in SCORES},
 }
 TRANSFER_STATUSES: Final = frozenset(
     {"connected", "no-answer", "busy", "voicemail", "failed", "completed", "cancelled"}
@@ -178,10 +180,12 @@ def _characters(count: object, values: Values) -> Iterator[Fact]:
 
 
 def _evaluation(value: object) -> str:
-    """The grade where the rubric is to pass or fail or the descriptive scale; of any other rubric ``other``."""
+    """The grade: passed or failed, of the descriptive scale, or from 1 to 10; of any other rubric ``other``."""
     if value is None or value == "":
         return "none"
-    return _GRADES.get(str(value).strip().lower(), OTHER) if isinstance(value, str | bool) else OTHER
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _GRADES.get(str(value).strip().lower(), OTHER) if isinstance(value, str | bool | int) else OTHER
 
 
 def _performance(metrics: wire.PerformanceMetrics, values: Values) -> Iterator[Fact]:
