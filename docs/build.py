@@ -105,6 +105,31 @@ def configuration() -> str:
     )
 
 
+def web_configuration() -> str:
+    """The keys of the web configuration."""
+    return (
+        f"{_NOTE}# Web configuration\n\n"
+        "The file of `serve --web.config.file` has the format of"
+        " [exporter-toolkit](https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md),"
+        " so that one file serves all exporters of a machine: TLS for the first listener, and basic auth, headers and a"
+        " rate limit for everything but webhooks, which have authentication and limits of their own in the"
+        " [configuration](configuration.md). Relative paths start at the file's directory. Changed certificates are"
+        " taken at the next handshake; a reload takes users, headers and the rate limit, and refuses another"
+        " `tls_server_config`.\n\n"
+        f"{config.web_reference()}\n"
+        "What differs from the toolkit, and why:\n\n"
+        "- `client_auth_type: RequireAnyClientCert` is refused: nothing verifies such a certificate, so any client can"
+        " make one, and Python's TLS can't ask for it. Use `RequireAndVerifyClientCert` with `client_ca_file`.\n"
+        "- `min_version` and `max_version` below `TLS12` are refused: those protocols are broken (RFC 8996).\n"
+        "- Several `curve_preferences` leave OpenSSL's own choice in force where Python can't set a list (before 3.15);"
+        " one curve is the only one.\n"
+        "- `http2` is read and has no effect: clients get HTTP/1.1.\n"
+        "- `tls_server_config` without a certificate is refused; the toolkit would serve plain HTTP.\n"
+        "- A certificate or a key that is given twice, in a file and as text, is refused; the toolkit would take the"
+        " file.\n"
+    )
+
+
 def cli() -> str:
     """The commands and their flags, as --help shows them."""
     text = (
@@ -154,6 +179,7 @@ def _meaning(runbook: str) -> str:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "metrics.md": metrics,
     "configuration.md": configuration,
+    "web-configuration.md": web_configuration,
     "cli.md": cli,
     "alerts.md": alerts,
 }

@@ -1,7 +1,8 @@
 """The configuration: a YAML file, the files that it names, and the environment."""
 
 from exporter.config.auth import Auth
-from exporter.config.load import load, reference, restart_only_changes
+from exporter.config.load import load, restart_only_changes
+from exporter.config.reference import reference, web_reference
 from exporter.config.settings import Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "load",
     "reference",
     "restart_only_changes",
+    "web_reference",
 ]

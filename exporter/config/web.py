@@ -33,15 +33,32 @@ def load(path: Path | None) -> WebConfig:
     tls = _tls(found, path.parent)
     if found.faults:
         raise WebConfigError(*found.faults)
+    _log_what_has_no_effect(found, tls)
+    headers = found.section("http_server_config.headers")
+    interval, burst = (found.values.get(f"rate_limit.{key}", 0) for key in ("interval", "burst"))
+    rate_limit = (interval, burst) if interval else None
+    return WebConfig(str(path), tls, headers, found.values.get("basic_auth_users", {}), rate_limit)
+
+
+def _log_what_has_no_effect(found: Found, tls: Tls | None) -> None:
     if found.values.get("http_server_config.http2"):
         _log.warning("http_server_config.http2 has no effect: clients get HTTP/1.1")
-    headers = found.section("http_server_config.headers")
-    return WebConfig(str(path), tls, headers, found.values.get("basic_auth_users", {}))
+    if tls and _value(found, f"{_TLS}.client_auth_type") == "RequestClientCert":
+        _log.warning("tls_server_config.client_auth_type: RequestClientCert has no effect: nothing depends on it")
+    if tls and len(tls.curves) > 1 and not hasattr(ssl.SSLContext, "set_groups"):
+        _log.warning("tls_server_config.curve_preferences has no effect: this Python can set one curve, not several")
+    if tls and tls.client_auth and not (tls.client_ca_file or tls.client_ca):
+        _log.warning("tls_server_config names no client_ca_file: the system's authorities verify client certificates")
+
+
+def _value(found: Found, path: str) -> object:
+    """What stands in the file."""
+    return found.nodes[path].value if path in found.nodes else None
 
 
 def _tls(found: Found, folder: Path) -> Tls | None:
     values = found.section(_TLS)
-    if _TLS not in found.nodes or found.faults:
+    if not values or found.faults:
         return None
     for key, message in _contradictions(values):
         found.fault(f"{_TLS}.{key}", message)
@@ -56,46 +73,66 @@ def _tls(found: Found, folder: Path) -> Tls | None:
 
 
 def _settings(values: Mapping[str, Any], folder: Path) -> Tls:
-    ca_file = values.get("client_ca_file")
+    suites = [cipher for cipher in values.get("cipher_suites", ()) if cipher]
+    oldest = values.get("min_version", ssl.TLSVersion.TLSv1_2)
+    if values.get("cipher_suites") and not suites:
+        # None is left for TLS 1.2, and those of TLS 1.3 can't be chosen.
+        oldest = ssl.TLSVersion.TLSv1_3
+
+    def file(name: str) -> Path | None:
+        return folder / values[name] if values.get(name) else None
+
     return Tls(
-        cert_file=folder / values["cert_file"],
-        key_file=folder / values["key_file"],
+        cert_file=file("cert_file"),
+        key_file=file("key_file"),
+        cert=values.get("cert", ""),
+        key=values.get("key", ""),
         client_auth=values.get("client_auth_type", ssl.CERT_NONE),
-        client_ca_file=folder / ca_file if ca_file else None,
+        client_ca_file=file("client_ca_file"),
         client_ca=values.get("client_ca", ""),
         client_allowed_sans=frozenset(values.get("client_allowed_sans", ())),
-        ciphers=tuple(cipher for cipher in values.get("cipher_suites", ()) if cipher),
+        ciphers=tuple(suites),
         prefer_server_ciphers=values.get("prefer_server_cipher_suites", True),
-        min_version=values.get("min_version", ssl.TLSVersion.TLSv1_2),
+        min_version=oldest,
         max_version=values.get("max_version", ssl.TLSVersion.TLSv1_3),
-        curve="".join(values.get("curve_preferences", ())),
+        curves=values.get("curve_preferences", ()),
     )
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Keys that cannot be as they are because of others, with what to do about it."""
     auth = values.get("client_auth_type", ssl.CERT_NONE)
-    authorities = [key for key in ("client_ca_file", "client_ca") if values.get(key)]
     oldest = values.get("min_version", ssl.TLSVersion.TLSv1_2)
+    newest = values.get("max_version", ssl.TLSVersion.TLSv1_3)
     suites = values.get("cipher_suites", ())
-    rules = {
-        "cert_file": ("cert_file" not in values, "is missing: TLS needs the server's certificate"),
-        "key_file": ("key_file" not in values, "is missing: TLS needs the key of the certificate"),
-        "client_ca": (len(authorities) > 1, "is given beside client_ca_file: keep one of them"),
-        "client_auth_type": (
-            bool(authorities) and not auth,
+    authorities = [key for key in ("client_ca_file", "client_ca") if values.get(key)]
+    rules = [
+        ("cert_file", not _given(values, "cert"), "is missing: TLS needs the server's certificate"),
+        ("key_file", not _given(values, "key"), "is missing: TLS needs the key of the certificate"),
+        *(
+            (name, len(_given(values, name)) > 1, f"is given beside {name}_file: keep one of them")
+            for name in ("cert", "key", "client_ca")
+        ),
+        (
+            "client_auth_type",
+            authorities and not auth,
             "leaves the clients' authorities without effect: set it to RequireAndVerifyClientCert",
         ),
-        "client_ca_file": (auth and not authorities, "is missing: name the authorities of the clients' certificates"),
-        "client_allowed_sans": (
+        (
+            "client_allowed_sans",
             "client_allowed_sans" in values and (auth != ssl.CERT_REQUIRED or not values["client_allowed_sans"]),
             "needs a name at least, and client_auth_type: RequireAndVerifyClientCert",
         ),
-        "max_version": (values.get("max_version", ssl.TLSVersion.TLSv1_3) < oldest, "is older than min_version"),
-        "cipher_suites": (
-            suites and not any(suites) and oldest < ssl.TLSVersion.TLSv1_3,
-            "names none for TLS 1.2: add one, or set min_version: TLS13",
+        ("max_version", newest < oldest, "is older than min_version"),
+        (
+            "cipher_suites",
+            suites and not any(suites) and newest < ssl.TLSVersion.TLSv1_3,
+            "names none for TLS 1.2: add one, or leave max_version out",
         ),
-        "curve_preferences": (len(values.get("curve_preferences", ())) > 1, "takes one curve only: keep the first"),
-    }
-    return [(key, message) for key, (wrong, message) in rules.items() if wrong]
+    ]
+    return [(key, message) for key, wrong, message in rules if wrong]
+
+
+def _given(values: Mapping[str, Any], name: str) -> list[str]:
+    """The keys that give it: a file, or the text itself."""
+    return [key for key in (f"{name}_file", name) if values.get(key)]

@@ -14,14 +14,17 @@ import bcrypt
 
 from exporter.errors import Invalid
 from exporter.http.tls import CIPHERS, CURVES, TLS13_CIPHERS
-from exporter.yamlfile.kinds import BOOLEAN, TEXT, kind, listed, text
+from exporter.yamlfile.kinds import BOOLEAN, TEXT, integer, kind, listed, text
 from exporter.yamlfile.schema import Key, Kind
 from exporter.yamlfile.tree import Node
 
 MIN_COST: Final = 4
-MAX_COST: Final = 16
-"""Of a bcrypt hash: a wrong password costs 2 to its power rounds, at 16 some seconds of a core."""
+MAX_COST: Final = 18
+"""Of a bcrypt hash: a wrong password costs 2 to its power rounds, at 18 some ten seconds of a core."""
 
+_SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_AMOUNT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h)")
+_DURATION: Final = re.compile(rf"0|(?:{_AMOUNT.pattern})+")
 _BCRYPT: Final = re.compile(r"\$2[abxy]\$([0-9]{2})\$([./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
 
 
@@ -36,13 +39,13 @@ def _one_of(values: Mapping[str, Any], hint: str = "") -> Kind:
     return kind(f"one of {', '.join(name for name in values if name)}{hint}", convert)
 
 
-def _refused(message: str) -> Kind:
-    """What no value can be given for."""
-
-    def read(node: Node) -> object:
-        raise Invalid(node.fault(message))
-
-    return Kind("nothing", read)
+def _interval(value: object) -> float:
+    """Seconds of a duration as Go's time.ParseDuration takes it."""
+    if value == 0 and type(value) is int:
+        return 0.0
+    if not _DURATION.fullmatch(text(value)):
+        raise ValueError
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in _AMOUNT.findall(text(value)))
 
 
 def _path(value: object) -> Path:
@@ -52,6 +55,8 @@ def _path(value: object) -> Path:
 
 
 def _header(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     if not (text(value).isascii() and text(value).isprintable()):
         raise ValueError
     return text(value)
@@ -96,10 +101,11 @@ _VERSION: Final = _one_of(
 _CLIENT_AUTH: Final = _one_of(
     {
         "NoClientCert": ssl.CERT_NONE,
+        "RequestClientCert": ssl.CERT_NONE,
         "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
         "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
     },
-    "; the types that verify nothing are not supported",
+    "; RequireAnyClientCert is left out on purpose: a certificate that nothing verifies can be made by any client",
 )
 _CIPHER: Final = _one_of({**CIPHERS, **dict.fromkeys(TLS13_CIPHERS, "")})
 
@@ -141,9 +147,15 @@ KEYS: Final = (
         "OpenSSL's",
     ),
     _tls("prefer_server_cipher_suites", BOOLEAN, "Their order counts, not the client's.", "false", "true"),
-    _tls("curve_preferences", listed(_one_of(CURVES), "curves"), "One curve, the only one.", "[X25519]", "OpenSSL's"),
-    _tls("cert", _refused("is not supported: write it to a file and name that in cert_file"), "Not supported.", ""),
-    _tls("key", _refused("is not supported: write it to a file and name that in key_file"), "Not supported.", ""),
+    _tls(
+        "curve_preferences",
+        listed(_one_of(CURVES), "curves"),
+        "Of several, OpenSSL's own choice is taken where Python can't set them, before 3.15.",
+        "[X25519]",
+        "OpenSSL's",
+    ),
+    _tls("cert", TEXT, "The certificate, written here instead of `cert_file`.", '"-----BEGIN CERTIFICATE-----..."'),
+    _tls("key", TEXT, "The key, written here instead of `key_file`.", '"-----BEGIN PRIVATE KEY-----..."'),
     Key("http_server_config.http2", BOOLEAN, "Taken, but HTTP/1.1 is all that is spoken.", "false", "false"),
     _headers("Content-Security-Policy", _VALUE, "\"default-src 'none'\""),
     _headers("X-Frame-Options", _FRAMES, "deny"),
@@ -151,5 +163,12 @@ KEYS: Final = (
     _headers("X-XSS-Protection", _VALUE, '"0"'),
     _headers("Strict-Transport-Security", _VALUE, '"max-age=31536000"'),
     Key("basic_auth_users", Kind("bcrypt hashes by user name", _users), "Who may read.", 'prometheus: "$2y$10$..."'),
-    Key("rate_limit", _refused("is not supported: limit requests in a proxy in front"), "Not supported.", ""),
+    Key(
+        "rate_limit.interval",
+        kind("a duration such as 1s, 500ms or 1m30s", _interval),
+        "Time between requests to anything but webhooks, from all clients together; 0 for no limit.",
+        "1s",
+        "0",
+    ),
+    Key("rate_limit.burst", integer(0), "Requests that may come at once.", "20", "0"),
 )

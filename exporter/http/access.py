@@ -1,6 +1,7 @@
 """Who may read: applies the web configuration to everything but the webhooks."""
 
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from exporter.errors import Fault, TlsError, TooManyAttempts, WebConfigError
+from exporter.http.admission import TokenBucket
 from exporter.http.basic_auth import Passwords, basic_credentials
 from exporter.http.tls import Tls, client_allowed, server_context
 
@@ -31,12 +33,14 @@ class WebConfig:
         tls: None for plain HTTP.
         headers: of answers, by name; an empty one takes a default header away.
         users: bcrypt hashes by name; empty where anyone may read.
+        rate_limit: seconds between requests to anything but webhooks, and how many may come at once; None for any rate.
     """
 
     file: str = ""
     tls: Tls | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    rate_limit: tuple[float, int] | None = None
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """The context for the listener, which takes up new certificates by itself; None for plain HTTP.
@@ -81,6 +85,7 @@ class AccessControl:
     def _apply(self, config: WebConfig) -> None:
         self._config = config
         self._passwords = Passwords(config.users) if config.users else None
+        self._bucket = TokenBucket(*config.rate_limit) if config.rate_limit else None
         self._headers = {name: value for name, value in {**DEFAULT_HEADERS, **config.headers}.items() if value}
 
     @web.middleware
@@ -90,6 +95,8 @@ class AccessControl:
             refused = web.HTTPForbidden(text="client certificate not allowed\n")
             refused.force_close()
             raise refused
+        if self._bucket and not self._webhook(request) and not self._bucket.take(time.monotonic()):
+            raise web.HTTPTooManyRequests(headers={hdrs.RETRY_AFTER: "1"})
         if self._passwords and not self._webhook(request) and not await self._known(request, self._passwords):
             raise web.HTTPUnauthorized(headers={hdrs.WWW_AUTHENTICATE: 'Basic realm="voice-exporter"'})
         return await handler(request)

@@ -1,5 +1,6 @@
 """Limits of webhook requests: who comes in how often, how many at once, and how much memory their bodies take."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +17,25 @@ MAX_SOURCES: Final = 10_000
 
 MAX_HELD_BYTES: Final = 256 * 1024 * 1024
 """Body bytes of all requests in flight, so that many large bodies at once can't use up the memory."""
+
+
+class TokenBucket:
+    """Lets ``burst`` requests in at once, and another one each ``interval`` seconds; none at all with a burst of 0."""
+
+    def __init__(self, interval: float, burst: int) -> None:
+        self._interval = interval
+        self._burst = burst
+        self._tokens: float = burst
+        self._last = -math.inf
+
+    def take(self, now: float) -> bool:
+        """Whether a request may come in now (seconds of a monotonic clock)."""
+        self._tokens = min(self._burst, self._tokens + (now - self._last) / self._interval)
+        self._last = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class RateLimiter:

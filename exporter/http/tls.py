@@ -2,12 +2,15 @@
 
 import ipaddress
 import logging
+import os
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import Any, Final, NamedTuple
 
 from exporter.errors import TlsError
 
@@ -43,21 +46,25 @@ class Tls:
     """What ``tls_server_config`` asks for.
 
     Attributes:
-        cert_file: PEM chain of the server.
-        key_file: PEM private key, without a passphrase.
+        cert_file: PEM chain of the server; None if it is in ``cert``.
+        key_file: PEM private key, without a passphrase; None if it is in ``key``.
+        cert: the chain as text.
+        key: the key as text.
         client_auth: whether a client shows a certificate, which is then always verified.
-        client_ca_file: PEM authorities of the clients; None if there are none or they are in ``client_ca``.
+        client_ca_file: PEM authorities of the clients; None if they are in ``client_ca``, or are the system's.
         client_ca: the same as text.
         client_allowed_sans: a client's certificate has one of these names; empty allows every name.
         ciphers: OpenSSL names for TLS 1.2; empty for OpenSSL's own choice.
         prefer_server_ciphers: our order of ciphers counts, not the client's.
         min_version: oldest protocol.
         max_version: newest protocol.
-        curve: OpenSSL name of the only curve; empty for OpenSSL's own choice.
+        curves: OpenSSL names, in order of preference; empty for OpenSSL's own choice.
     """
 
-    cert_file: Path
-    key_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    cert: str = ""
+    key: str = field(default="", repr=False)
     client_auth: ssl.VerifyMode = ssl.CERT_NONE
     client_ca_file: Path | None = None
     client_ca: str = ""
@@ -66,7 +73,7 @@ class Tls:
     prefer_server_ciphers: bool = True
     min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     max_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-    curve: str = ""
+    curves: tuple[str, ...] = ()
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
@@ -151,30 +158,61 @@ def _build(tls: Tls) -> ssl.SSLContext:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     if tls.ciphers:
         context.set_ciphers(":".join(tls.ciphers))
-    if tls.curve:
-        context.set_ecdh_curve(tls.curve)
+    if len(tls.curves) == 1:
+        context.set_ecdh_curve(tls.curves[0])
+    elif tls.curves and hasattr(context, "set_groups"):
+        context.set_groups(":".join(tls.curves))  # from Python 3.15 on
     return context
 
 
 def _load_chain(context: ssl.SSLContext, tls: Tls) -> None:
-    _readable("cert_file", tls.cert_file)
-    _readable("key_file", tls.key_file)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(tls.cert_file)
-    except ssl.SSLError:
-        raise TlsError("cert_file", f"{tls.cert_file} holds no PEM certificate") from None
-    try:
-        # Without a password function OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise TlsError("key_file", f"{tls.key_file} is not the key of the certificate in {tls.cert_file}") from None
-        raise TlsError("key_file", f"{tls.key_file} holds no PEM private key without passphrase") from None
+    with _pem("cert", tls.cert_file, tls.cert) as cert, _pem("key", tls.key_file, tls.key) as key:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cert.path)
+        except ssl.SSLError:
+            raise TlsError(cert.setting, f"{cert.name} holds no PEM certificate") from None
+        try:
+            # Without a password function OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(cert.path, key.path, password=lambda: "")
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                raise TlsError(key.setting, f"{key.name} is not the key of the certificate in {cert.name}") from None
+            raise TlsError(key.setting, f"{key.name} holds no PEM private key without passphrase") from None
+
+
+class _Pem(NamedTuple):
+    """PEM that OpenSSL can read.
+
+    Attributes:
+        path: where it is.
+        setting: the key of ``tls_server_config`` that gives it.
+        name: what a message calls it.
+    """
+
+    path: Path
+    setting: str
+    name: str
+
+
+@contextmanager
+def _pem(setting: str, file: Path | None, text: str) -> Iterator[_Pem]:
+    """The file, or the text in a file without a name: `ssl` reads a chain and its key from files only."""
+    if file:
+        _readable(f"{setting}_file", file)
+        yield _Pem(file, f"{setting}_file", str(file))
+        return
+    with os.fdopen(os.memfd_create(setting), "w") if hasattr(os, "memfd_create") else TemporaryFile("w") as copy:
+        copy.write(text)
+        copy.seek(0)
+        yield _Pem(Path(f"/dev/fd/{copy.fileno()}"), setting, "the text")
 
 
 def _load_authorities(context: ssl.SSLContext, tls: Tls) -> None:
     if tls.client_ca_file:
         _readable("client_ca_file", tls.client_ca_file)
+    elif not tls.client_ca:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        return
     try:
         context.load_verify_locations(cafile=tls.client_ca_file, cadata=tls.client_ca or None)
     except (ssl.SSLError, TypeError):

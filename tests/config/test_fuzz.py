@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter import config
 from exporter.config import Config
-from exporter.config.load import reference_keys
+from exporter.config.reference import reference_keys
 from exporter.errors import ConfigError
 from tests.config.files import CANARY, FIXTURES
 

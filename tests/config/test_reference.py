@@ -7,7 +7,7 @@ import yaml
 from exporter import config
 from exporter.config import Config
 from exporter.config.authentication import AUTH_TYPES
-from exporter.config.load import reference_keys
+from exporter.config.reference import reference_keys
 from exporter.yamlfile.durations import parse_duration
 from exporter.yamlfile.schema import Key
 from tests.config.files import write

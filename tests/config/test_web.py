@@ -79,7 +79,7 @@ def test_every_key_is_read(folder: Path) -> None:
             prefer_server_ciphers=False,
             min_version=ssl.TLSVersion.TLSv1_2,
             max_version=ssl.TLSVersion.TLSv1_3,
-            curve="prime256v1",
+            curves=("prime256v1",),
         ),
         headers={
             "Content-Security-Policy": "default-src 'self'",

@@ -11,6 +11,7 @@ import pytest
 
 from exporter.errors import WebConfigError
 from exporter.http.access import DEFAULT_HEADERS, WebConfig
+from exporter.http.admission import TokenBucket
 from exporter.http.basic_auth import MAX_WAITING
 from exporter.http.tls import Tls
 from tests.conftest import StartExporter, until
@@ -112,6 +113,25 @@ async def test_users_and_headers_change_without_a_restart() -> None:
         assert (await ask(f"{url}/metrics", user="ada:one")).status == 401
         response = await ask(f"{url}/metrics", user="ada:new")
         assert (response.status, response.headers["X-Frame-Options"]) == (200, "sameorigin")
+
+
+async def test_a_rate_limit_is_for_pages() -> None:
+    """So many at once and one more each interval, before any password is looked at; webhooks have their own limit."""
+    async with serve(WebConfig(users=USERS, rate_limit=(3600.0, 2))) as url:
+        statuses = [(await ask(f"{url}/metrics", user="ada:one")).status for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        refused = await ask(f"{url}/metrics")
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        assert (await ask(f"{url}/webhook/vapi", method="POST")).status == 200
+
+
+def test_a_token_bucket_fills_again() -> None:
+    """A burst, then one each interval, and never more than the burst; a burst of nothing lets nothing in."""
+    bucket = TokenBucket(10.0, 2)
+    assert [bucket.take(now) for now in (0, 0, 0, 9, 10, 10, 100, 100, 100)] == [
+        *(True, True, False, False, True, False, True, True, False)
+    ]
+    assert not TokenBucket(10.0, 0).take(0)
 
 
 async def test_tls_changes_at_a_restart_only() -> None:

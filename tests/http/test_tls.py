@@ -149,7 +149,7 @@ async def test_cipher_suites_and_curve_are_the_only_ones(tls: Tls, authority: Au
     matching.maximum_version = cipher.maximum_version = ssl.TLSVersion.TLSv1_2
     cipher.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
     curve.set_ecdh_curve("secp521r1")
-    async with serve(WebConfig(tls=replace(tls, ciphers=(name,), curve="secp384r1"))) as url:
+    async with serve(WebConfig(tls=replace(tls, ciphers=(name,), curves=("secp384r1",)))) as url:
         assert (await ask(f"{url}/metrics", matching)).status == 200
         for other in (cipher, curve):
             with pytest.raises(aiohttp.ClientConnectorError):
@@ -211,6 +211,26 @@ async def test_authorities_given_as_text(mutual: Tls, authority: Authority) -> N
         assert (await ask(f"{url}/metrics", client(authority, good))).status == 200
         with pytest.raises(aiohttp.ClientError):
             await ask(f"{url}/metrics", client(authority))
+
+
+async def test_without_authorities_the_systems_decide(
+    tls: Tls, authority: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Go does: who has a certificate of an authority that the machine trusts gets in."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.identity.cert))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    async with serve(WebConfig(tls=replace(tls, client_auth=ssl.CERT_REQUIRED))) as url:
+        good = authority.issue("of-the-system", "DNS:prometheus")
+        assert (await ask(f"{url}/metrics", client(authority, good))).status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await ask(f"{url}/metrics", client(authority, stranger.issue("not-of-the-system", "DNS:prometheus")))
+
+
+async def test_certificate_and_key_given_as_text(server: Identity, authority: Authority) -> None:
+    """They may stand in the file itself."""
+    settings = Tls(cert=server.cert.read_text(), key=server.key.read_text())
+    async with serve(WebConfig(tls=settings)) as url:
+        assert await shown(url, client(authority)) == der(server)
 
 
 async def test_a_client_needs_an_allowed_name(mutual: Tls, authority: Authority) -> None:
