@@ -57,3 +57,23 @@ def test_first_hang_is_seen(start_exporter: StartExporter, tmp_path: Path) -> No
         for name in ("Hangs A", "Calls with a hang A", "Hangs within 10m, by assistant A"):
             counts = [value for _, value in prometheus.query(shown[f"voice-hangs-errors: {name}"])]
             assert counts == [1.0], name
+
+
+def test_exporter_down_is_said_and_names_stay(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """With the exporter gone the first tile says so, and how old the last event is; assistants keep their names."""
+    exporter = start_exporter()
+    assistant = b'"assistant": {"_id": "a-1", "name": "Front desk"}'
+    body = b'{"message": {"type": "hang", "call": {"id": "c-1", "assistantId": "a-1"}, %s}}' % assistant
+    urllib.request.urlopen(f"{exporter.url}/webhook/interactly", body, timeout=5).close()  # noqa: S310 - our own URL
+    shown = {target.name: filled(target.json["expr"], ".+") for target in targets() if target.board == "voice-overview"}
+    with Prometheus(tmp_path / "prometheus", {"voice-exporter": exporter.addresses[0]}) as prometheus:
+        eventually(
+            "scrapes", lambda: (prometheus.value("max(count_over_time(voice_calls_started_total[1m]))") or 0) > 1
+        )
+        assert prometheus.value(shown["voice-overview: Exporter A"]) == 1
+        exporter.process.kill()
+        eventually("it is down", lambda: prometheus.value("min(up)") == 0)
+        assert prometheus.value(shown["voice-overview: Exporter A"]) == 0
+        assert 0 < (prometheus.value(shown["voice-overview: Exporter B"]) or 0) < 60
+        [(row, _)] = prometheus.query(shown["voice-overview: Assistants, worst first B"])
+        assert row["assistant_name"] == "Front desk"
