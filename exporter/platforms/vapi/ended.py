@@ -38,7 +38,7 @@ _ENDINGS: Final = tuple(
         (r"call\.\w+\.hook-executed-transfer", Ended("ok", "system", "forwarded", "none")),
         (r"call\.\w+\.hook-executed-.*", Ended("ok", "system", "system_ended", "none")),
         (r"call\.in-progress\.error-warm-transfer-.*duration", Ended("error", "system", "max_duration")),
-        (r"call\.in-progress\.error-warm-transfer-.*silence.*", Ended("error", "system", "silence_timeout")),
+        (r"call\.in-progress\.error-warm-transfer-.*(?:silence|idle).*", Ended("error", "system", "silence_timeout")),
         (r"call\.in-progress\.error-warm-transfer-.*", Ended("error", "system", "cancelled")),
     )
 )
@@ -48,25 +48,59 @@ _FAMILY: Final = re.compile(
     r"(?P<pipeline>pipeline-)(?:error-)?(?P<piped>.+)"
     r"|(?P<start>call[.-]start[.-])(?:error-)?(?:(?P<refusing>[a-z]+)fault-)?(?P<refused>.+)"
     r"|call\.in-progress\.error-(?:(?P<failing>[a-z]+)fault-)?(?P<failed>.+)"
+    r"|(?P<blamed>[a-z]+)fault-(?P<blame>.+)"
 )
+_SAYS_ERROR: Final = re.compile(
+    r"\berror\b|\bfail(?:ed|ure)?\b|\bcrash(?:ed)?\b|\bdied\b|unavailable|\bno-(?:\w+-)*available\b|not-available|could-?not"
+)
+"""A reason outside the grammar that calls itself an error."""
+_TRANSCRIBERS: Final = frozenset(
+    {"assembly-ai", "azure-speech", "deepgram", "gladia", "soniox", "speechmatics", "talkscriber"}
+)
+"""Providers that only transcribe, as far as a call can fail by them with a mere status code."""
+_VOICES: Final = frozenset(
+    {
+        "11labs",
+        "cartesia",
+        "eleven-labs",
+        "hume",
+        "inworld",
+        "lmnt",
+        "neets",
+        "neuphonic",
+        "play-ht",
+        "playht",
+        "rime-ai",
+        "sesame",
+        "smallest-ai",
+        "wellsaid",
+    }
+)
+"""Providers that only speak; where one of them transcribes as well, its reasons say so."""
+_STATUS: Final = re.compile(r"(?:-|^)[1-5]\d\d$")
+"""A status code at the end of what stands where a provider is named."""
+_TRANSCRIBING: Final = "|".join(sorted(_TRANSCRIBERS))
+_SPEAKING: Final = "|".join(sorted(_VOICES, key=len, reverse=True))
 _SERVICES: Final[tuple[tuple[Component, re.Pattern[str]], ...]] = (
-    ("transport", re.compile(r"(?P<detail>outbound-sip-.*|.*transport.*)")),
-    ("platform", re.compile(r"(?P<detail>.*worker.*|chat-pipeline-.*)")),
-    ("llm", re.compile(r"(?:pipeline-)?(?P<detail>no-available-llm-model|ws-model-.*)")),
-    ("stt", re.compile(r"(?P<provider>.+?)-returning-(?P<detail>.+)")),
-    ("stt", re.compile(r"(?P<provider>.+?)-transcriber-(?P<detail>.+)")),
-    ("tts", re.compile(r"(?P<provider>.+?)-voice-(?P<detail>failed|request-canceled)")),
-    ("tts", re.compile(r"(?P<provider>cartesia|eleven-labs|playht)-(?P<detail>.+)")),
-    ("llm", re.compile(r"(?P<provider>.+?)-(?P<detail>[45]\d\d(?:-.+)?)")),
-    ("llm", re.compile(r"(?P<provider>.+)-llm-(?P<detail>.+)")),
-    ("tts", re.compile(r"(?P<provider>.+?)-voice-(?P<detail>.+)")),
-    ("platform", re.compile(r"(?P<provider>.+)-video-(?P<detail>.+)")),
-    ("transport", re.compile(r"(?P<provider>twilio|vonage|telnyx)-(?P<detail>failed-to-connect.*|dis.*|rejected)")),
-    ("transport", re.compile(r"(?P<detail>sip-.*|phone-call-provider-.*|transfer-failed|.*customer-audio)")),
-    ("platform", re.compile(r"(?P<detail>assistant-join-.*)")),
+    ("transport", re.compile(r"outbound-sip-.*|.*transport.*|sip-.*|phone-call-provider-.*")),
+    ("platform", re.compile(r".*worker.*|chat-pipeline-.*|(?:db|database)-.*|no-server-available|license-.*")),
+    ("llm", re.compile(r"(?:pipeline-)?(?:no-available-(?:llm-)?model|ws-model-.*)")),
+    ("stt", re.compile(r"(?P<provider>.+?)-returning-.+")),
+    ("stt", re.compile(r"(?P<provider>.+?)-transcriber-.+")),
+    ("tts", re.compile(r"(?P<provider>.+?)-voice-(?:failed|request-canceled)")),
+    ("tts", re.compile(rf"(?P<provider>{_SPEAKING})-.+")),
+    ("stt", re.compile(rf"(?P<provider>{_TRANSCRIBING})-(?!voice-|llm-).+")),
+    ("llm", re.compile(r"(?P<provider>.+?)-[45]\d\d(?:-.+)?")),
+    ("llm", re.compile(r"(?P<provider>.+)-llm-.+")),
+    ("tts", re.compile(r"(?P<provider>.+?)-voice-.+")),
+    ("platform", re.compile(r"(?P<provider>.+)-video-.+")),
+    ("transport", re.compile(r"(?P<provider>twilio|vonage|telnyx)-(?:failed-to-connect.*|dis.*|rejected)")),
+    ("transport", re.compile(r"transfer-failed|.*customer-audio")),
+    ("platform", re.compile(r"assistant-join-.*")),
 )
 """The service that failed, by what follows the family's prefix; the first match wins. The suffix tells the component,
-for one provider may sell several, and the provider is all that stands before it."""
+for one provider may sell several, and the provider is all that stands before it; a mere status code tells nothing, so
+there the provider does, where it sells one thing only."""
 
 _CUSTOM: Final[dict[Component, str]] = {"stt": "custom-transcriber", "tts": "custom-voice"}
 """What an assistant's configuration calls the provider that a reason calls custom."""
@@ -98,32 +132,34 @@ may succeed later, after the others not before someone changes a key, a plan or 
 def ending(value: object) -> tuple[Ended, Error | None]:
     """How a call with that endedReason ended, and the error of the service that failed, if one did."""
     reason = text(value)
-    if not reason:
-        return Ended(), None
-    if len(reason) > _LONGEST:
-        return Ended(reason=OTHER), None
+    if not reason or len(reason) > _LONGEST:
+        return Ended(reason=OTHER if reason else UNKNOWN), None
     for pattern, ended in _ENDINGS:
         if pattern.fullmatch(reason):
             return ended, None
+    return _failure(reason)
+
+
+def _failure(reason: str) -> tuple[Ended, Error | None]:
     family = _FAMILY.fullmatch(reason)
     if family and family["start"]:
         refusal = _error("platform", "", family["refused"])
         return Ended("error", "system", "start_refused", _fault(family["refusing"], refusal, own_key=True)), refusal
-    rest = (family["piped"] or family["failed"]) if family else reason
-    error = _service_error(rest)
-    if error is None:
-        return Ended("error", "system", OTHER, _named(family["failing"])) if family else Ended(reason=OTHER), None
-    own_key = bool(family and family["pipeline"])
-    fault = _fault(family["failing"] if family else None, error, own_key=own_key)
-    return Ended("error", "system", error.error_type, fault), error
+    blamed = (family["failing"] or family["blamed"]) if family else None
+    error = _service_error((family["piped"] or family["failed"] or family["blame"]) if family else reason)
+    if error:
+        fault = _fault(blamed, error, own_key=bool(family and family["pipeline"]))
+        return Ended("error", "system", error.error_type, fault), error
+    if family or _SAYS_ERROR.search(reason):
+        return Ended("error", "system", OTHER, _named(blamed)), None
+    return Ended(reason=OTHER), None
 
 
 def _service_error(rest: str) -> Error | None:
     for component, pattern in _SERVICES:
         if match := pattern.fullmatch(rest):
-            parts = match.groupdict()
-            name = parts.get("provider") or ""
-            return _error(component, _CUSTOM.get(component, name) if name == "custom" else name, parts["detail"])
+            name = _STATUS.sub("", match.groupdict().get("provider") or "")
+            return _error(component, _CUSTOM.get(component, name) if name == "custom" else name, rest[len(name) :])
     return None
 
 
