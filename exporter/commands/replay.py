@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import io
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +16,7 @@ from exporter.commands import FAILURE, MISUSE
 from exporter.errors import CommandError, ConfigError
 from exporter.metrics import exposition
 from exporter.platforms import PLATFORMS
-from exporter.replay import Replay
+from exporter.replay import Replay, Summary
 from exporter.replay.bodies import bodies
 from exporter.replay.samples import Samples
 from exporter.yamlfile.durations import parse_duration
@@ -39,33 +41,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Count the files' bodies and print the metrics; 1 if there was no event at all."""
+    """Count the files' bodies and print the metrics; 1 if a body was damaged, or there was no event at all."""
     try:
         loaded = config.load(arguments.config)
     except ConfigError as error:
         raise CommandError(MISUSE, error) from None
-    samples = Samples(sys.stdout.write, arguments.step) if arguments.openmetrics else None
+    # Whoever closes the pipe has seen enough, as of any other command.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     complaints = _Complaints()
-    replay = Replay(loaded, arguments.platform, complaints.add, samples)
-    asyncio.run(_replay(replay, arguments.files))
+    summary = _count(arguments, loaded, complaints)
     complaints.end()
-    if not samples:
-        chunks = exposition.render(replay.recorder.table, exposition.Format.TEXT, None, replay.recorder.derived())
-        sys.stdout.writelines(chunk.decode() for chunk in chunks)
-    summary = replay.summary
+    if summary.invalid:
+        sys.stderr.write(f"voice-exporter: {summary.invalid} damaged lines\n")
     events = summary.counted + summary.duplicate + summary.ignored
     sys.stderr.write(
         f"{events + summary.invalid} bodies: {summary.counted} counted, {summary.duplicate} duplicate,"
         f" {summary.ignored} ignored, {summary.invalid} invalid\n"
     )
-    return 0 if events else FAILURE
+    return 0 if events and not summary.invalid else FAILURE
+
+
+def _count(arguments: argparse.Namespace, loaded: config.Config, complaints: "_Complaints") -> Summary:
+    samples = Samples(_write, arguments.step) if arguments.openmetrics else None
+    replay = Replay(loaded, arguments.platform, complaints.add, samples)
+    asyncio.run(_replay(replay, arguments.files))
+    if not samples:
+        for chunk in exposition.render(replay.recorder.table, exposition.Format.TEXT, None, replay.recorder.derived()):
+            _write(chunk.decode())
+    _write("", flush=True)
+    return replay.summary
+
+
+def _write(text: str, *, flush: bool = False) -> None:
+    try:
+        sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer can't be written at the end of the process, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise CommandError(FAILURE, f"standard output: {error.strerror}") from None
 
 
 async def _replay(replay: Replay, files: list[str]) -> None:
     await replay.begin()
     for name in files:
         with _opened(name) as file:
-            await replay.feed("stdin" if name == "-" else name, bodies(file))
+            shown = "stdin" if name == "-" else name
+            try:
+                await replay.feed(shown, bodies(file))
+            except OSError as error:
+                raise CommandError(FAILURE, f"{shown}: {error.strerror}") from None
     await replay.finish()
 
 
@@ -74,7 +100,7 @@ def _opened(name: str) -> Iterator[TextIO]:
     """The file as text, with a progress bar where standard error is a terminal."""
     with ExitStack() as stack:
         if name == "-":
-            yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
+            yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="\n")
             return
         try:
             raw: io.RawIOBase = stack.enter_context(Path(name).open("rb", buffering=0))
@@ -82,7 +108,7 @@ def _opened(name: str) -> Iterator[TextIO]:
         except OSError as error:
             raise CommandError(FAILURE, f"{name}: {error.strerror}") from None
         shown = _Progress(raw, size) if sys.stderr.isatty() and size else raw
-        yield io.TextIOWrapper(io.BufferedReader(shown), encoding="utf-8", errors="replace", newline="\n")
+        yield io.TextIOWrapper(io.BufferedReader(shown), encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 class _Progress(io.RawIOBase):

@@ -1,6 +1,11 @@
-"""Recorded webhook bodies out of a file, in constant memory: a JSON value, a JSON array, or JSON lines."""
+"""Recorded webhook bodies out of a file, in constant memory: JSON values in an array, in lines, or one after the other.
+
+The file is text whose undecodable bytes are kept (``errors="surrogateescape"``), so that a body is judged as if it came
+to the webhook.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, TextIO
 
@@ -8,6 +13,7 @@ _CHUNK: Final = 1 << 20
 _MAX_BODY: Final = 64 << 20
 """Characters; no platform sends a body as large."""
 _BETWEEN: Final = " \t\r\n,[]\ufeff"
+_ADJACENT: Final = re.compile(r"}[ \t]*{")
 _decode: Final = json.JSONDecoder().raw_decode
 
 
@@ -34,19 +40,35 @@ def _spans_lines(head: str, following: str) -> bool:
     if not start.startswith("{"):
         return start.startswith("[") or not start.strip()
     try:
-        _decode(start)
+        _, end = _decode(start)
     except json.JSONDecodeError:
         return not following.startswith("{")
-    return False
+    return bool(start[end:].strip(_BETWEEN))
 
 
 def _lines(file: TextIO, line: str, following: str) -> Iterator[Body]:
     number = 1
     while line:
         if text := line.strip(_BETWEEN):
-            yield Body(number, text.encode("utf-8", "replace"))
+            yield from _on_line(number, text)
         line, following = following, file.readline(_MAX_BODY)
         number += 1
+
+
+def _on_line(number: int, text: str) -> Iterator[Body]:
+    """The bodies of a line: one, or several behind each other."""
+    at = 0
+    while _ADJACENT.search(text, at):
+        end, complete = _end_of_value(text, at)
+        if not complete or end == len(text):
+            break
+        yield Body(number, _encoded(text[at:end]))
+        at = end + len(text[end:]) - len(text[end:].lstrip(_BETWEEN))
+    yield Body(number, _encoded(text[at:]))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _values(file: TextIO, buffer: str) -> Iterator[Body]:
@@ -63,7 +85,7 @@ def _values(file: TextIO, buffer: str) -> Iterator[Body]:
         if at == len(buffer):
             return
         text = buffer[at:end]
-        yield Body(line, text.encode("utf-8", "replace"))
+        yield Body(line, _encoded(text))
         line += text.count("\n")
         at = end
 

@@ -28,6 +28,10 @@ def read(text: str) -> list[tuple[int, object]]:
         "".join(json.dumps(value, indent=2) for value in VALUES),
         "[\n" + ",\n".join(map(json.dumps, VALUES)) + "\n]\n",
         "\n\n" + json.dumps(VALUES),
+        "".join(map(json.dumps, VALUES)),
+        " ".join(map(json.dumps, VALUES)) + "\n",
+        json.dumps(VALUES[0]) + "\n" + "".join(map(json.dumps, VALUES[1:])) + "\n",
+        ",".join(map(json.dumps, VALUES)),
     ],
 )
 def test_every_form(text: str) -> None:

@@ -1,12 +1,15 @@
 """``voice-exporter replay``: the past through the code that counts the present."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from exporter.errors import InvalidEvent
+from exporter.platforms.interactly import INTERACTLY
 from exporter.replay.origin import platform_of
 from exporter.simulate import bodies
 from tests.calls.tally import payload
@@ -43,7 +46,9 @@ def test_bad_bodies_are_named_and_skipped(tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl"
     path.write_text("Ada's private words\n" + lines(CALL[:1]) + '{"message": {}}\n')
     done = replay(str(path))
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert 'voice_calls_started_total{platform="interactly",' in done.stdout
+    assert "voice-exporter: 2 damaged lines\n" in done.stderr
     assert f"voice-exporter: {path}:1: the body is not JSON\n" in done.stderr
     assert f"voice-exporter: {path}:3: message.type is missing" in done.stderr
     assert "Ada" not in done.stderr + done.stdout
@@ -66,6 +71,47 @@ def test_errors_are_one_line(arguments: list[str], code: int, words: str) -> Non
     assert done.returncode == code
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_body_is_read_as_the_webhook_reads_it(tmp_path: Path) -> None:
+    """One byte of Latin-1 makes a body no JSON there, so it does here."""
+    path = tmp_path / "recorded.jsonl"
+    hang = payload("hang")
+    hang["message"]["assistant"]["name"] = "Zo\u00eb"
+    damaged = json.dumps(hang, ensure_ascii=False).encode("latin-1")
+    with pytest.raises(InvalidEvent, match=r"^the body is not JSON$"):
+        INTERACTLY.parse(damaged)
+    path.write_bytes(damaged + b"\n" + lines(CALL[:1]).encode())
+    done = replay(str(path))
+    assert done.returncode == 1
+    assert f"voice-exporter: {path}:1: the body is not JSON\n" in done.stderr
+    assert done.stderr.endswith("2 bodies: 1 counted, 0 duplicate, 0 ignored, 1 invalid\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+@pytest.mark.parametrize("flags", [[], ["--openmetrics"]])
+def test_full_disk_is_one_line(tmp_path: Path, flags: list[str]) -> None:
+    """Where the metrics can't be written the command says so, once, and fails."""
+    path = tmp_path / "recorded.jsonl"
+    path.write_text(lines(CALL))
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        command = [sys.executable, "-m", "exporter", "replay", *flags, str(path)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "voice-exporter: standard output: No space left on device\n")
+
+
+def test_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
+    """As any other command, it ends by SIGPIPE once nobody reads on."""
+    path = tmp_path / "recorded.jsonl"
+    path.write_bytes(b"\n".join(body for _, body in bodies(7, 20, "normal")))
+    command = [sys.executable, "-m", "exporter", "replay", "--openmetrics", "--step=1s", "--platform=vapi", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
 
 
 def test_platforms_are_told_apart() -> None:
