@@ -52,7 +52,7 @@ class Folded(Struct, frozen=True):
         call: the call's new state.
         assistant: the assistant's new state.
         increments: what it adds to series; amounts of 0 only make a series exist.
-        fresh: whether it counted or taught anything, so that it is no duplicate.
+        fresh: whether it opened the call, counted or taught anything, so that it is no duplicate.
     """
 
     call: CallState
@@ -78,7 +78,7 @@ def fold(state: CallState, event: Event, assistant: AssistantState, settings: Se
     for fact in event.facts:
         _HANDLERS[type(fact)](step, fact)
     counted = any(amount for _, _, amount in step.increments[before:])
-    fresh = counted or step.learned or step.state.started > state.started
+    fresh = counted or step.learned or step.state.started > state.started or step.state.opened > state.opened
     if fresh:
         for rejected in event.rejected:
             step.add_to(m.REJECTED_VALUES, (event.platform, rejected.field, rejected.reason))
