@@ -151,7 +151,8 @@ def reported_audio(step: Step, fact: ReportedAudio) -> None:
     """Count dropped chunks, and audio received if no message told of it."""
     if fact.dropped and (dropped := step.level("audio_dropped", fact.dropped)):
         step.add(m.AUDIO_DROPPED, amount=dropped)
-    if fact.received is not None and step.latch_report("audio"):
+    # A report that has 0 of something must not shut out what tells more of it later.
+    if fact.received and step.latch_report("audio"):
         received = step.level("audio_received", fact.received)
         step.add(m.AUDIO_RECEIVED, amount=received)
 
@@ -160,7 +161,7 @@ def interruptions(step: Step, fact: ReportedInterruptions) -> None:
     """Count speech cut off, the assistant's only if no message told of it."""
     if fact.user and (count := step.level("interrupted:user", fact.user)):
         step.add(m.INTERRUPTIONS, "user", amount=count)
-    if (fact.assistant is None and fact.skipped is None) or not step.latch_report("skipped"):
+    if not (fact.assistant or fact.skipped) or not step.latch_report("skipped"):
         return
     if count := step.level("interrupted:assistant", fact.assistant or 0):
         step.add(m.INTERRUPTIONS, "assistant", amount=count)

@@ -2,10 +2,12 @@
 
 import math
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from exporter.events import OTHER, Nanounits, Rejected, Retryable, Severity
+from exporter.events import OTHER, Cost, Nanounits, Rejected, Retryable, Severity
 from exporter.metrics.metric import NANO
 
 MS: Final = NANO // 1000
@@ -19,15 +21,27 @@ WEEK: Final = 7 * 24 * _HOUR
 """No call is longer, so no amount that grows with the call is larger."""
 WEEK_MS: Final = WEEK // MS
 _EARLIEST_MS: Final = 946_684_800_000
-"""2000-01-01; an earlier time of an event is a mistake, seconds for milliseconds for instance."""
+"""2000-01-01; an earlier time of an event is a mistake."""
 _LATEST_MS: Final = 4_102_444_800_000
-"""2100-01-01."""
+"""2100-01-01; a number up to as many seconds is a time in seconds, being none in milliseconds."""
+_MAX_TIME: Final = 10**18
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LONGEST_TIME: Final = 40
+_UTC: Final = re.compile(r"\s*(?:z|utc|gmt)$", re.IGNORECASE)
+_ZONE: Final = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
+_NUMBER: Final = re.compile(r"\s*[+-]?\d{1,30}(?:\.\d{1,30})?(?:e[+-]?\d{1,3})?\s*", re.IGNORECASE | re.ASCII)
 MAX_COUNT: Final = 100_000
 MAX_DOLLARS: Final = 10_000 * NANO
+_ROUNDING: Final = DOLLARS // 2000
+"""Half a tenth of a cent: a call's costs have some ten parts, given to a hundredth of a cent."""
 CRITICAL_CODES: Final = frozenset({"authentication_failed", "quota_exceeded", "service_unavailable"})
 """Error codes that page."""
 _LABEL_LENGTH: Final = 64
 _LABEL = re.compile(r"[A-Za-z0-9._:/-]+")
+
+_LARGEST_NUMBER: Final = 10**_LABEL_LENGTH
+_TRUTHS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 _PROVIDERS: Final = {
     "11labs": "eleven-labs",
@@ -48,9 +62,8 @@ _PROVIDERS: Final = {
 
 def label(value: object) -> str:
     """A value that may become a label: itself where it fits, ``other`` where not, empty where there is none."""
-    if not isinstance(value, str) or not value:
-        return ""
-    return value if len(value) <= _LABEL_LENGTH and _is_label(value) else OTHER
+    name = identifier(value)
+    return name if not name or (len(name) <= _LABEL_LENGTH and _is_label(name)) else OTHER
 
 
 @lru_cache(1024)
@@ -76,8 +89,26 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def identifier(value: object) -> str:
+    """A name or a number that something is known by, empty where there is none."""
+    if type(value) is int:
+        return str(value) if abs(value) < _LARGEST_NUMBER else ""
+    return value if isinstance(value, str) else ""
+
+
+def truth(value: object) -> bool | None:
+    """Yes or no, as a truth value or in words; None where it is neither."""
+    if isinstance(value, bool):
+        return value
+    return _TRUTHS.get(value.lower()) if isinstance(value, str) else None
+
+
 class Values:
-    """Takes numbers out of a payload; what cannot be is left out and listed in ``rejected``."""
+    """Takes scalars out of a payload: times, amounts, counts; what cannot be is left out and listed in ``rejected``.
+
+    Every field is read by one of these readers, so that a notation is understood everywhere or nowhere. A number may
+    be written as a string; a time may be milliseconds or seconds since the epoch, or ISO 8601.
+    """
 
     def __init__(self) -> None:
         self.rejected: list[Rejected] = []
@@ -95,24 +126,23 @@ class Values:
             return None
         return amount
 
+    def measured(self, value: object, field: str, unit: Nanounits = MS, maximum: Nanounits = _HOUR) -> Nanounits | None:
+        """As `amount`, of what takes place of itself: 0 says that nothing was measured, yet or at all."""
+        return self.amount(value, field, unit, maximum) or None
+
     def ratio(self, value: object, field: str) -> Nanounits | None:
         """A ratio in Nanounits, 0 to 1."""
         return self.amount(value, field, RATIO, RATIO)
 
     def signed(self, value: object, field: str, unit: Nanounits = MS, maximum: Nanounits = _HOUR) -> Nanounits | None:
         """As `amount`, where negative values have a meaning."""
-        if value is None:
+        number = self._number(value, field)
+        if number is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._reject(field, "type")
-            return None
-        if isinstance(value, float) and not math.isfinite(value):
-            self._reject(field, "not_finite")
-            return None
-        if abs(value) > maximum / unit:
+        if abs(number) > maximum / unit:
             self._reject(field, "too_large")
             return None
-        return round(value * unit)
+        return round(number * unit)
 
     def count(self, value: object, field: str) -> int | None:
         """A whole number, 0 to `MAX_COUNT`."""
@@ -126,11 +156,70 @@ class Values:
         """A time in milliseconds since the epoch."""
         if type(value) is int and _EARLIEST_MS <= value <= _LATEST_MS:
             return value
-        time_ms = self.signed(value, field, 1, 10**18)
-        if time_ms is not None and not _EARLIEST_MS <= time_ms <= _LATEST_MS:
+        moment = self.moment(value, field)
+        return None if moment is None else round(moment / MS)
+
+    def moment(self, value: object, field: str) -> Nanounits | None:
+        """A time in Nanounits of seconds since the epoch, so that differences are exact."""
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            moment = _iso_8601(value)
+            if moment is None:
+                self._reject(field, "type")
+                return None
+        else:
+            number = self._number(value, field)
+            if number is None:
+                return None
+            if abs(number) > _MAX_TIME:
+                self._reject(field, "too_large")
+                return None
+            moment = round(number * (SECONDS if abs(number) <= _LATEST_MS // 1000 else MS))
+        if not _EARLIEST_MS * MS <= moment <= _LATEST_MS * MS:
             self._reject(field, "out_of_range")
             return None
-        return time_ms
+        return moment
+
+    def between(self, start: object, end: object, field: str) -> Nanounits | None:
+        """How long it is from one time to another; None where one is missing or nothing lies between them."""
+        began, ended = self.moment(start, field), self.moment(end, field)
+        return None if began is None or ended is None else self.measured(ended - began, field, 1, WEEK)
+
+    def _number(self, value: object, field: str) -> int | float | None:
+        """A number, or one that is written as a string."""
+        if value is None:
+            return None
+        number = _parsed(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            self._reject(field, "type")
+            return None
+        if isinstance(number, float) and not math.isfinite(number):
+            self._reject(field, "not_finite")
+            return None
+        return number
 
     def _reject(self, field: str, reason: str) -> None:
         self.rejected.append(Rejected(field, reason))
+
+
+def unnamed_cost(total: Nanounits | None, parts: Nanounits) -> Iterator[Cost]:
+    """What a call's total has beyond its named parts, where there are any; their rounding is no cost."""
+    if total is not None and parts and total - parts > _ROUNDING:
+        yield Cost("other", total - parts)
+
+
+def _parsed(value: str) -> int | float | None:
+    if not _NUMBER.fullmatch(value):
+        return None
+    return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+
+
+def _iso_8601(value: str) -> Nanounits | None:
+    """A point in time as ISO 8601, RFC 3339 and common variants of them write it; UTC where no zone is named."""
+    if len(value) > _LONGEST_TIME:
+        return None
+    try:
+        moment = datetime.fromisoformat(_ZONE.sub("", _UTC.sub("+00:00", value.strip())))
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    except (ValueError, OverflowError):
+        return None
+    return (since // _MICROSECOND) * (NANO // 1_000_000)

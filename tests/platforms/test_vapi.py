@@ -312,4 +312,6 @@ def test_conversation_without_a_call() -> None:
 def test_types_that_count_nothing_open_no_call(kind: str) -> None:
     """A call starts with an event that is counted; any other type leaves no trace of it."""
     event = VAPI.parse(encoded(message("transcript", type=kind, status=None, role=None)))
-    assert (event.facts == ()) == (kind not in {"end-of-call-report", "hang", "user-interrupted", "transfer-update"})
+    assert (event.facts == ()) == (
+        kind not in {"conversation-update", "end-of-call-report", "hang", "user-interrupted", "transfer-update"}
+    )

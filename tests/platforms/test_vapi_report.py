@@ -31,9 +31,10 @@ def costs(counted: Tally) -> dict[tuple[str, str], float]:
         ({}, 12.5),
         ({"durationSeconds": None}, 12.4),
         ({"durationSeconds": -1}, 12.4),
-        ({"durationSeconds": "12"}, 12.4),
+        ({"durationSeconds": "twelve"}, 12.4),
         ({"durationSeconds": None, "durationMs": None}, 12.5),
-        ({"durationSeconds": 0}, 0.0),
+        ({"durationSeconds": 0}, 12.4),
+        ({"durationSeconds": 0, "durationMs": 0}, 12.5),
     ],
 )
 def test_duration(fields: Body, seconds: float) -> None:
@@ -100,6 +101,54 @@ def test_costs_stand_at_the_message_or_the_call(where: str) -> None:
 def test_total_cost(fields: Body, total: float) -> None:
     """The call's cost is the stated one, else the breakdown's total, else the sum of the list."""
     assert tally(message("end-of-call-report", **fields)).values("voice_cost_per_call_dollars") == [total]
+
+
+def test_length_between_two_times_is_exact() -> None:
+    """A difference in floating point has 50.832000017 seconds."""
+    times = {"startedAt": "2026-01-05T09:09:30.000Z", "endedAt": "2026-01-05T09:10:20.832Z"}
+    report = message("end-of-call-report", durationSeconds=None, durationMs=None, **times)
+    assert tally(report).values("voice_call_duration_seconds") == [50.832]
+
+
+def test_money_that_the_schema_does_not_name() -> None:
+    """Costs on the wire beside the published ones, and what the total has beyond all of them, are other."""
+    breakdown = BREAKDOWN["message"]["costBreakdown"]
+    for fields, dollars in (
+        ({"voicemailDetectionCost": 0.0142, "knowledgeBaseCost": 0.001}, 0.0152),
+        ({"total": 0.5, "chat": 0.1}, 0.5 - 0.019),
+        ({"total": 0.0193}, 0.0),
+    ):
+        report = message("end-of-call-report", cost=None, costs=None, costBreakdown={**breakdown, **fields})
+        counted = tally(report, report)
+        assert counted.total("voice_call_cost_dollars_total", component="other") == pytest.approx(dollars)
+
+
+def test_snapshot_that_costs_nothing_is_no_measurement() -> None:
+    """A preliminary report has the call as it was created; the final one's total counts, and a free call has none."""
+    created = {"id": "c-1", "assistantId": "a1", "cost": 0, "status": "ringing"}
+    early = {"message": {"type": "end-of-call-report", "endedReason": "customer-ended-call", "call": created}}
+    final = {"message": {**early["message"], "cost": 0.0394, "durationSeconds": 25.276}}
+    assert tally(early).values("voice_cost_per_call_dollars") == []
+    assert tally(early, final).values("voice_cost_per_call_dollars") == [0.0394]
+    assert tally(early, final).values("voice_call_duration_seconds") == [25.276]
+
+
+def test_turn_without_speech_has_no_latency_of_it() -> None:
+    """A turn that only called a tool has 0 for its voice; an endpointing of 0 is a measurement."""
+    turns = [{"modelLatency": 400, "voiceLatency": 0, "endpointingLatency": 0, "turnLatency": 900}]
+    metrics = {"turnLatencies": turns, "numUserInterrupted": 0, "numAssistantInterrupted": 0}
+    counted = tally(message("end-of-call-report", artifact={"performanceMetrics": metrics}))
+    assert counted.values("voice_tts_generation_seconds") == []
+    assert counted.values("voice_turn_detection_seconds") == [0.0]
+    assert counted.values("voice_response_seconds") == [0.9]
+
+
+def test_report_of_no_interruption_shuts_out_none() -> None:
+    """An interruption that is told of later, by a live event, counts beside a report that had none."""
+    metrics = {"performanceMetrics": {"numAssistantInterrupted": 0}}
+    report = message("end-of-call-report", artifact=metrics)
+    counted = tally(report, message("user-interrupted"))
+    assert counted.total("voice_interruptions_total", interrupted="assistant") == 1
 
 
 def test_usage() -> None:

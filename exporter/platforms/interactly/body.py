@@ -1,7 +1,6 @@
 """What a body of Interactly says."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any, Final
 
 from exporter.errors import InvalidEvent
@@ -17,6 +16,7 @@ from exporter.events import (
     Event,
     Fact,
     Hang,
+    Nanounits,
     Outcome,
     Rejected,
     ReportedCount,
@@ -29,7 +29,7 @@ from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
 from exporter.platforms.json_decoding import decode
-from exporter.platforms.values import MS, SECONDS, WEEK, Values, label, provider, severity, text
+from exporter.platforms.values import MS, SECONDS, WEEK, Values, identifier, label, provider, severity, text, truth
 
 NAME: Final = "interactly"
 _UPDATE: Final = "conversation-update"
@@ -39,7 +39,7 @@ _HISTORY: Final = History(wire.Messages, message)
 _COMPONENTS: Final[dict[str, Component]] = {"llm_error": "llm", "stt_error": "stt", "tts_error": "tts"}
 _CALL_TYPES: Final[dict[str, Any]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
 _DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
-_RETRYABLE: Final[dict[bool, Retryable]] = {True: "true", False: "false"}
+_RETRYABLE: Final[dict[bool | None, Retryable]] = {True: "true", False: "false"}
 _ENDED_BY: Final[dict[str, tuple[Outcome, EndedBy, str]]] = {
     "bot": ("ok", "assistant", "assistant_ended"),
     "assistant": ("ok", "assistant", "assistant_ended"),
@@ -50,6 +50,15 @@ _NOT_CONNECTED: Final[dict[str, tuple[Outcome, str]]] = {
     "failed": ("error", "failed"),
     "busy": ("unreached", "busy"),
     "no-answer": ("unreached", "no_answer"),
+}
+
+
+_OLD_STATUSES: Final = {
+    "in-progress": "ongoing",
+    "ringing": "queued",
+    "completed": "finished",
+    "busy": "finished",
+    "no-answer": "finished",
 }
 
 
@@ -108,21 +117,21 @@ def _told(
 
 
 def _call_id(call: wire.Call) -> str:
-    return str(call.id) if isinstance(call.id, str | int) and not isinstance(call.id, bool) else ""
+    return identifier(call.id)
 
 
 def _nameless(raw: wire.Message, assistant: Assistant, time_ms: int | None, facts: tuple[Fact, ...]) -> int | None:
     """Identity of a call by how its conversation begins, or of the event itself."""
     if raw.type == _UPDATE:
         return identity(NAME, assistant.id, *conversation_start(facts))
-    code = text(raw.error.code) if raw.error else ""
+    code = identifier(raw.error.code) if raw.error else ""
     return None if time_ms is None else identity(NAME, assistant.id, raw.type, time_ms, code)
 
 
 def _assistant(raw: wire.Assistant, call: wire.Call) -> Assistant:
     speech = (raw.config.speech if raw.config else None) or wire.Speech()
     voices = speech.tts_data or []
-    voice = next((voice for voice in voices if voice.default is True), voices[0] if voices else wire.Tts())
+    voice = next((voice for voice in voices if truth(voice.default)), voices[0] if voices else wire.Tts())
     return Assistant(
         id=label(call.assistant_id) or label(raw.id),
         name=text(raw.name)[:64],
@@ -137,7 +146,7 @@ def _assistant(raw: wire.Assistant, call: wire.Call) -> Assistant:
 def _subscribed(server: wire.AssistantServer) -> frozenset[str] | None:
     if server.messages is None:
         return None
-    return EVENTS.intersection(map(text, server.messages)) if server.enabled is not False else frozenset()
+    return EVENTS.intersection(map(text, server.messages)) if truth(server.enabled) is not False else frozenset()
 
 
 def _conversation(raw: wire.Message, call: wire.Call, cache: HistoryCache | None) -> Iterator[Fact]:
@@ -154,7 +163,7 @@ def _hang(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
 def _error(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
     fault = raw.error or wire.Error()
     error_type, code = text(fault.type), label(fault.code) or UNKNOWN
-    retryable = _RETRYABLE[fault.retryable] if isinstance(fault.retryable, bool) else UNKNOWN
+    retryable = _RETRYABLE.get(truth(fault.retryable), UNKNOWN)
     known = error_type in _COMPONENTS
     yield Error(
         component=_COMPONENTS.get(error_type, "platform"),
@@ -166,22 +175,28 @@ def _error(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
     )
 
 
-def _status_update(_: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
-    status, connection = text(call.status), text(call.phone_call_status)
+def _status_update(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
+    status, connection = _status(raw, call), text(call.phone_call_status)
     terminal = status in {"finished", "failed"}
     if status or connection == "failed":
         yield Status(status or "failed")
     if connection == "failed" and not terminal and status:
         yield Status("failed")
-    if (terminal or connection == "failed") and _call_id(call):
-        yield _ended(call)
-        length_ms = values.amount(call.assistant_call_duration, "call.assistantCallDuration", maximum=WEEK)
-        if length_ms:
+    if terminal or connection == "failed":
+        yield _ended(raw, call)
+        length_ms = values.measured(call.assistant_call_duration, "call.assistantCallDuration", maximum=WEEK)
+        if length_ms is not None:
             yield Duration(length_ms)
 
 
+def _status(raw: wire.Message, call: wire.Call) -> str:
+    """The call's status; until 2026 it stood beside the call, in words that the connection still has."""
+    beside = text(raw.status)
+    return text(call.status) or _OLD_STATUSES.get(beside, beside)
+
+
 def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
-    yield _ended(call)
+    yield _ended(raw, call)
     if (seconds := _duration(call, values)) is not None:
         yield Duration(seconds)
     yield from report.facts(raw, call, values)
@@ -197,26 +212,25 @@ def _whole(value: object) -> int:
     return Values().count(value, "errors") or 0
 
 
-def _ended(call: wire.Call) -> Ended:
-    status, connection = text(call.status), text(call.phone_call_status)
+def _ended(raw: wire.Message, call: wire.Call) -> Ended:
+    status, connection = _status(raw, call), text(call.phone_call_status)
     outcome, ended_by, reason = _ENDED_BY.get(text(call.call_end_trigger_by), (UNKNOWN, UNKNOWN, UNKNOWN))
-    failure = _NOT_CONNECTED.get("failed" if status == "failed" else connection)
+    failure = _NOT_CONNECTED.get(connection) or _NOT_CONNECTED.get(text(raw.status))
+    if status == "failed":
+        failure = _NOT_CONNECTED["failed"]
     if failure:
         outcome, reason = failure
     return Ended(outcome, ended_by, reason, "none" if outcome == "ok" else UNKNOWN)
 
 
-def _duration(call: wire.Call, values: Values) -> int | None:
+def _duration(call: wire.Call, values: Values) -> Nanounits | None:
     """Seconds as the cost states them, else end minus start, else the assistant's own count."""
-    if call.cost and call.cost.call_duration is not None:
-        seconds = values.amount(call.cost.call_duration, "cost.callDuration", SECONDS, WEEK)
-        if seconds is not None:
-            return seconds
-    try:
-        length_of_call = datetime.fromisoformat(text(call.end_at)) - datetime.fromisoformat(text(call.start_at))
-    except (ValueError, TypeError):
-        return values.amount(call.assistant_call_duration or None, "call.assistantCallDuration", MS, WEEK)
-    return values.amount(length_of_call.total_seconds(), "call.endAt", SECONDS, WEEK)
+    stated = values.measured(call.cost.call_duration, "cost.callDuration", SECONDS, WEEK) if call.cost else None
+    return (
+        stated
+        or values.between(call.start_at, call.end_at, "call.endAt")
+        or values.measured(call.assistant_call_duration, "call.assistantCallDuration", MS, WEEK)
+    )
 
 
 _FACTS: Final[dict[str, Callable[[wire.Message, wire.Call, Values], Iterator[Fact]]]] = {

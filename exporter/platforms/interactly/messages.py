@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.events import OTHER, Audio, Group, Llm, Message, Rejected, Role, Stt, Tts, identity
 from exporter.platforms.interactly import wire
-from exporter.platforms.values import WEEK, WEEK_MS, Values, text
+from exporter.platforms.values import WEEK, WEEK_MS, Values, identifier, text, truth
 
 _COMMON: Final = len("welcome-100")
 _NO_METRICS: Final = wire.Metrics()
@@ -33,7 +33,7 @@ _ROLES: Final[dict[str, Role]] = {
 
 def message(raw: wire.WireMessage) -> Message | None:
     """What one message says; None without an id or a time to know it by."""
-    message_id, role = text(raw.message_id), text(raw.role)
+    message_id, role = identifier(raw.message_id), text(raw.role)
     values = Values()
     time_ms = values.time_ms(raw.timestamp)
     # A time that can't be is none, and no measurement.
@@ -99,7 +99,7 @@ def _stt(stt: wire.SttMetrics, values: Values) -> Stt | None:
 
 def _llm(llm: wire.LlmMetrics, values: Values) -> Llm | None:
     measured = Llm(
-        response=values.amount(llm.response_latency_ms, "llm.responseLatencyMs"),
+        response=values.measured(llm.response_latency_ms, "llm.responseLatencyMs"),
         queue=values.amount(llm.queue_latency_ms, "llm.queueLatencyMs"),
     )
     return None if measured == _NO_LLM else measured
@@ -110,7 +110,7 @@ def _tts(tts: wire.TtsMetrics, values: Values) -> Tts | None:
         generation=values.amount(tts.generation_time_ms, "tts.generationTimeMs"),
         queue=values.amount(tts.queue_latency_ms, "tts.queueLatencyMs"),
         audio=values.amount(tts.audio_duration_ms, "tts.audioDurationMs"),
-        cached=tts.is_cache_playing is True,
+        cached=truth(tts.is_cache_playing) is True,
     )
     return None if measured in _NO_TTS else measured
 

@@ -22,7 +22,7 @@ from exporter.events import (
     TotalCost,
 )
 from exporter.platforms.interactly import wire
-from exporter.platforms.values import DOLLARS, MAX_DOLLARS, WEEK, Values, provider, text
+from exporter.platforms.values import DOLLARS, MAX_DOLLARS, WEEK, Values, provider, text, unnamed_cost
 
 _CONFIDENCES = 10_000
 """More transcriptions than any call has."""
@@ -46,7 +46,7 @@ def facts(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
 def _costs(cost: wire.Cost, phone: wire.Phone | None, values: Values) -> Iterator[Fact]:
     carrier = provider(phone.provider.name) if phone and phone.provider else ""
     analysis = cost.analysis.total if cost.analysis else None
-    total = values.amount(cost.total_cost, "cost.totalCost", DOLLARS, MAX_DOLLARS)
+    total = values.measured(cost.total_cost, "cost.totalCost", DOLLARS, MAX_DOLLARS)
     named: list[tuple[CostComponent, str, object, str]] = [
         ("platform", "interactly", cost.interactly_cost, "cost.interactlyCost"),
         ("telephony", carrier, cost.phone_cost, "cost.phoneCost"),
@@ -55,10 +55,13 @@ def _costs(cost: wire.Cost, phone: wire.Phone | None, values: Values) -> Iterato
         ("llm", "", cost.llm_vendor_cost, "cost.llmVendorCost"),
         ("analysis", "", analysis, "cost.analysis.total"),
     ]
+    parts = 0
     for component, who, value, field in named:
         dollars = values.amount(value, field, DOLLARS, MAX_DOLLARS)
         if dollars is not None:
+            parts += dollars
             yield Cost(component, dollars, who)
+    yield from unnamed_cost(total, parts)
     if total is not None:
         yield TotalCost(total)
     characters = values.large_count(cost.tts_gen_chars_total, "cost.ttsGenCharsTotal")

@@ -211,6 +211,7 @@ class Error(_Wire):
 class Message(_Wire):
     type: Any = None
     timestamp: Any = None
+    status: Any = None
     call: Call | None = None
     assistant: Assistant | None = None
     messages: Raw = Raw(b"null")

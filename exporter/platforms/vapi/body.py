@@ -30,7 +30,7 @@ from exporter.events import (
 from exporter.platforms.history import History, conversation_start, length
 from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.json_decoding import decode
-from exporter.platforms.values import Values, label, provider, text
+from exporter.platforms.values import Values, identifier, label, provider, text
 from exporter.platforms.vapi import report, wire
 from exporter.platforms.vapi.ended import ending
 from exporter.platforms.vapi.messages import asked_tools, message
@@ -168,7 +168,7 @@ def _unwrap(body: bytes) -> tuple[wire.Message, tuple[Rejected, ...]]:
 
 
 def _call_id(call: wire.Call) -> str:
-    return text(call.id)
+    return identifier(call.id)
 
 
 def _call_key(
@@ -211,11 +211,10 @@ def _status_update(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fa
     status = text(raw.status)
     if status:
         yield Status(_STATUSES.get(status, status), opens=status not in _PLANNED)
-    if _call_id(call):
-        if status == "ended":
-            yield from _ended(raw, call)
-        elif status == "not-found":
-            yield _NOT_FOUND
+    if status == "ended":
+        yield from _ended(raw, call)
+    elif status == "not-found":
+        yield _NOT_FOUND
 
 
 def _ended(raw: wire.Message, call: wire.Call) -> Iterator[Fact]:
@@ -233,7 +232,8 @@ def _report(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact
 
 
 def _conversation(raw: wire.Message, call: wire.Call, cache: HistoryCache | None) -> Iterator[Fact]:
-    if length(_messages(raw)):
+    """Even an empty one tells that its call goes on."""
+    if _call_id(call) or length(_messages(raw)):
         yield _HISTORY.whole(bytes(_messages(raw)), cache if _call_id(call) else None)
 
 
@@ -253,7 +253,7 @@ def _speech(raw: wire.Message, call: wire.Call, _: Values) -> Iterator[Fact]:
 
 
 def _interruption(raw: wire.Message, _: wire.Call, __: Values) -> Iterator[Fact]:
-    turn = text(raw.turn_id)
+    turn = identifier(raw.turn_id)
     yield Interruption("assistant", identity(turn) if turn else None)
 
 

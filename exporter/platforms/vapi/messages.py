@@ -3,7 +3,7 @@
 from typing import Final
 
 from exporter.events import OTHER, Message, Nanounits, Role, ToolUse, identity
-from exporter.platforms.values import Values, label, text
+from exporter.platforms.values import Values, identifier, label, text
 from exporter.platforms.vapi import wire
 
 _ROLES: Final[dict[str, Role]] = {
@@ -39,14 +39,14 @@ def message(raw: wire.WireMessage) -> Message | None:
 
 def _tools(raw: wire.WireMessage) -> tuple[ToolUse, ...]:
     """The tool calls of a message, or the one whose result it is; names come as function.name or as name."""
-    if result_of := text(raw.tool_call_id):
+    if result_of := identifier(raw.tool_call_id):
         return (ToolUse(identity("tool", result_of), label(raw.name), result=True),)
     return asked_tools(raw.tool_calls)
 
 
 def asked_tools(calls: list[wire.ToolCall] | None) -> tuple[ToolUse, ...]:
     """The tool calls of a list, those with an id to know them by."""
-    asked = ((text(call.id), call.function or call) for call in calls or ())
+    asked = ((identifier(call.id), call.function or call) for call in calls or ())
     return tuple(ToolUse(identity("tool", name), label(called.name)) for name, called in asked if name)
 
 

@@ -5,7 +5,6 @@ the same measurements once more, so they are never read.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from exporter.events import (
@@ -27,7 +26,18 @@ from exporter.events import (
     TotalCost,
     Transcribed,
 )
-from exporter.platforms.values import DOLLARS, MAX_DOLLARS, MS, SECONDS, WEEK, Values, label, provider, text
+from exporter.platforms.values import (
+    DOLLARS,
+    MAX_DOLLARS,
+    MS,
+    SECONDS,
+    WEEK,
+    Values,
+    label,
+    provider,
+    text,
+    unnamed_cost,
+)
 from exporter.platforms.vapi import wire
 
 _MINUTES: Final = 60 * SECONDS
@@ -81,38 +91,32 @@ def facts(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
 
 def _duration(raw: wire.Message, call: wire.Call, values: Values) -> Nanounits | None:
     """The first of: durationSeconds, durationMs, end minus start."""
-    for stated, field, unit in (
-        (raw.duration_seconds, "durationSeconds", SECONDS),
-        (raw.duration_ms, "durationMs", MS),
-    ):
-        if (length := values.amount(stated, field, unit, WEEK)) is not None:
-            return length
-    ended, started = _moment(raw.ended_at or call.ended_at), _moment(raw.started_at or call.started_at)
-    if ended is None or started is None:
-        return None
-    return values.amount(ended - started, "endedAt", SECONDS, WEEK)
-
-
-def _moment(value: object) -> float | None:
-    try:
-        return datetime.fromisoformat(text(value)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return (
+        values.measured(raw.duration_seconds, "durationSeconds", SECONDS, WEEK)
+        or values.measured(raw.duration_ms, "durationMs", MS, WEEK)
+        or values.between(raw.started_at or call.started_at, raw.ended_at or call.ended_at, "endedAt")
+    )
 
 
 def _costs(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]:
-    """Costs by component from the list where there is one, else from the breakdown: never from both."""
+    """Costs by component from the list where there is one, else from the breakdown: never from both.
+
+    A total of 0 is what the snapshot of a call says that has just begun, so it is no total.
+    """
     listed, breakdown = raw.costs or call.costs, raw.cost_breakdown or call.cost_breakdown
+    found: tuple[Fact, ...] = ()
     if listed:
-        yield from _listed(listed, values)
+        found = tuple(_listed(listed, values))
     elif breakdown:
-        yield from _broken_down(breakdown, call, values)
-    total = next((cost for cost in (raw.cost, call.cost, breakdown and breakdown.total) if cost is not None), None)
-    dollars = _dollars(total, "cost", values)
-    if dollars is None and listed:
-        dollars = sum(_dollars(cost.cost, "costs.cost", Values()) or 0 for cost in listed)
-    if dollars is not None:
-        yield TotalCost(dollars)
+        found = tuple(_broken_down(breakdown, call, values))
+    parts = sum(fact.dollars for fact in found if isinstance(fact, Cost))
+    stated = (raw.cost, call.cost, breakdown and breakdown.total)
+    totals = (values.measured(total, "cost", DOLLARS, MAX_DOLLARS) for total in stated)
+    total = next((total for total in totals if total is not None), None)
+    yield from found
+    yield from unnamed_cost(total, parts)
+    if total is not None or (listed and parts):
+        yield TotalCost(total or parts)
 
 
 def _dollars(value: object, field: str, values: Values) -> Nanounits | None:
@@ -145,6 +149,8 @@ def _broken_down(costs: wire.CostBreakdown, call: wire.Call, values: Values) -> 
         ("tts", "", costs.tts, "costBreakdown.tts"),
         ("platform", "vapi", costs.vapi, "costBreakdown.vapi"),
         ("other", "", costs.chat, "costBreakdown.chat"),
+        ("other", "", costs.voicemail_detection_cost, "costBreakdown.voicemailDetectionCost"),
+        ("other", "", costs.knowledge_base_cost, "costBreakdown.knowledgeBaseCost"),
     ]
     analysis = costs.analysis_cost_breakdown or wire.AnalysisCosts()
     parts = (analysis.summary, analysis.structured_data, analysis.success_evaluation, analysis.structured_output)
@@ -200,11 +206,16 @@ def _performance(metrics: wire.PerformanceMetrics, values: Values) -> Iterator[F
 
 
 def _latency(stage: Stage, value: object, name: str, values: Values) -> Nanounits | None:
-    """A latency; transcription that was done before the end of speech means no wait."""
+    """A latency; transcription that was done before the end of speech means no wait.
+
+    A turn in which nothing was generated or spoken has 0 for it, and no turn is answered at once: there 0 is none.
+    """
     if stage == "stt_latency":
         latency = values.signed(value, name)
         return None if latency is None else max(0, latency)
-    return values.amount(value, name)
+    if stage == "eou":
+        return values.amount(value, name)
+    return values.measured(value, name)
 
 
 def _transfer_status(transfer: wire.Transfer) -> str:

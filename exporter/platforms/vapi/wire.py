@@ -76,6 +76,8 @@ class CostBreakdown(_Wire):
     tts: Any = None
     vapi: Any = None
     chat: Any = None
+    voicemail_detection_cost: Any = None
+    knowledge_base_cost: Any = None
     total: Any = None
     llm_prompt_tokens: Any = None
     llm_completion_tokens: Any = None
