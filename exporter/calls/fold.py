@@ -9,6 +9,7 @@ from exporter.calls import report, speech, transfers
 from exporter.calls.assistants import introduce, remember
 from exporter.calls.conversation import conversation
 from exporter.calls.hangs import abandon, error, hang
+from exporter.calls.incident import HangEnd, Incident
 from exporter.calls.state import AssistantState, CallState
 from exporter.calls.step import Settings, Step
 from exporter.calls.tools import tools_answered
@@ -53,12 +54,16 @@ class Folded(Struct, frozen=True):
         assistant: the assistant's new state.
         increments: what it adds to series; amounts of 0 only make a series exist.
         fresh: whether it opened the call, counted or taught anything, so that it is no duplicate.
+        incidents: what it reports that is looked at one by one.
+        hang_ends: hangs that were open and are no more.
     """
 
     call: CallState
     assistant: AssistantState
     increments: list[Increment]
     fresh: bool
+    incidents: list[Incident]
+    hang_ends: list[HangEnd]
 
 
 def fold(state: CallState, event: Event, assistant: AssistantState, settings: Settings, now: float) -> Folded:
@@ -83,12 +88,12 @@ def fold(state: CallState, event: Event, assistant: AssistantState, settings: Se
         for rejected in event.rejected:
             step.add_to(m.REJECTED_VALUES, (event.platform, rejected.field, rejected.reason))
     step.state.last_event = now
-    return Folded(step.state, step.assistant, step.increments, fresh)
+    return _folded(step, fresh=fresh)
 
 
-def expire(state: CallState, settings: Settings) -> tuple[CallState, list[Increment]]:
-    """Give up an open call that fell silent: its open hangs end unknown, its end stays uncounted."""
-    event = Event(platform=state.platform, kind=OTHER, call=0, call_id=UNKNOWN)
+def expire(state: CallState, settings: Settings, key: int) -> Folded:
+    """Give up the open call with that key, which fell silent: its open hangs end unknown, its end stays uncounted."""
+    event = Event(platform=state.platform, kind=OTHER, call=key, call_id=UNKNOWN)
     step = Step(state, event, AssistantState(state.platform, state.assistant), settings)
     if not step.state.started:
         _start(step)
@@ -96,7 +101,11 @@ def expire(state: CallState, settings: Settings) -> tuple[CallState, list[Increm
     step.add_to(m.CALLS_EXPIRED, ())
     step.state.expired = True
     abandon(step, UNKNOWN)
-    return step.state, step.increments
+    return _folded(step, fresh=True)
+
+
+def _folded(step: Step, *, fresh: bool) -> Folded:
+    return Folded(step.state, step.assistant, step.increments, fresh, step.incidents, step.hang_ends)
 
 
 def _open(step: Step) -> None:

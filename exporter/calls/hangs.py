@@ -8,9 +8,10 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from exporter.calls.incident import HangEnd, Incident, Kind, hang_id
 from exporter.calls.state import OpenHang, Sequel
 from exporter.calls.step import Step
-from exporter.events import UNKNOWN, Error, Hang
+from exporter.events import UNKNOWN, Error, Hang, identity
 from exporter.metrics import catalogue as m
 from exporter.metrics.labels import error_labels, escalation_labels, hang_outcome_labels, model_labels, request_labels
 from exporter.metrics.metric import NANO, Metric
@@ -31,8 +32,11 @@ def hang(step: Step, fact: Hang) -> None:
     _by_hour(step, m.HANGS_BY_HOUR, provider)
     if fact.messages is not None:
         step.add(m.HANG_MESSAGES, amount=fact.messages * NANO)
-    if not step.event.call_id:
-        step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=provider, outcome=UNKNOWN))
+    outcome = "" if step.event.call_id else UNKNOWN
+    number, model = hang_id(step.event.call, time_ms), step.model()
+    step.report(Incident(number, "hang", "high", "llm", provider, model, messages=fact.messages, outcome=outcome))
+    if outcome:
+        step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=provider, outcome=outcome))
         return
     if not step.state.hung:
         step.state.hung = True
@@ -95,6 +99,7 @@ def error(step: Step, fact: Error) -> None:
     if fact.component in MEASURED_COMPONENTS:
         model = step.model() if fact.component == "llm" and provider == step.provider("llm") else UNKNOWN
         step.add(m.SERVICE_REQUESTS, *request_labels(component=fact.component, provider=provider, model=model))
+    _report(step, fact, provider)
     _escalate(step, fact, provider)
     if time_ms is not None and not fact.once:
         _close(step, time_ms, "error")
@@ -116,6 +121,18 @@ def _escalate(step: Step, fact: Error, provider: str) -> None:
     if fact.error_type not in step.state.escalated:
         step.state.escalated = (*step.state.escalated, fact.error_type)
         step.add(m.ESCALATIONS, *escalation_labels(component=fact.component, provider=provider, cause=cause))
+        _report(step, fact, provider, cause)
+
+
+def _report(step: Step, fact: Error, provider: str, cause: str = "") -> None:
+    """Report an error, or its escalation where there is a cause for that."""
+    kind: Kind = "escalation" if cause else "error"
+    severity = "high" if cause and fact.severity != "critical" else fact.severity
+    model = step.model() if fact.component == "llm" else UNKNOWN
+    call, time_ms = step.event.call, None if fact.once else step.event.time_ms
+    number = 0 if call is None else identity("incident", call, kind, fact.error_type, fact.code, time_ms)
+    what, code = fact.error_type, fact.code
+    step.report(Incident(number, kind, severity, fact.component, provider, model, what=what, code=code, cause=cause))
 
 
 def _by_hour(step: Step, metric: Metric, of: str) -> None:
@@ -147,8 +164,11 @@ def _close(step: Step, time_ms: int | None, outcome: str) -> None:
 
 def _settle(step: Step, opened: OpenHang, time_ms: int | None, outcome: str) -> None:
     step.add(m.HANG_OUTCOMES, *hang_outcome_labels(provider=opened.provider, outcome=outcome))
+    recovery_ms = None
     if outcome == "recovered" and time_ms is not None and opened.time_ms is not None:
-        step.add(m.HANG_RECOVERY, opened.provider, amount=(time_ms - opened.time_ms) * (NANO // 1000))
+        recovery_ms = time_ms - opened.time_ms
+        step.add(m.HANG_RECOVERY, opened.provider, amount=recovery_ms * (NANO // 1000))
+    step.hang_ends.append(HangEnd(hang_id(step.event.call, opened.time_ms), outcome, recovery_ms))
 
 
 def _remember(step: Step, time_ms: int, outcome: str) -> None:

@@ -4,10 +4,13 @@ from copy import copy
 from datetime import UTC, tzinfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from exporter.calls.incident import HangEnd, Incident
 from exporter.calls.state import COUNTED, GROUP_BIT, MAX_SEEN, AssistantState, CallState
 from exporter.events import UNKNOWN, Component, Distribution, Event, Group, identity
 from exporter.metrics.catalogue import REJECTED_VALUES
+from exporter.metrics.label_values import is_free_value
 from exporter.metrics.metric import Increment, Metric
 
 
@@ -25,11 +28,24 @@ class Step:
         state: a copy of the call's state that may be changed; containers are replaced, never changed in place.
         assistant: what is remembered of the call's assistant.
         increments: what the event adds, in order.
+        incidents: what the event reports that is looked at one by one.
+        hang_ends: hangs that were open and are no more.
         running: cumulative amounts that the event itself has named so far.
         learned: whether it brought what a later event will be counted with, so that it must be kept.
     """
 
-    __slots__ = ("_pa", "assistant", "event", "increments", "learned", "running", "settings", "state")
+    __slots__ = (
+        "_pa",
+        "assistant",
+        "event",
+        "hang_ends",
+        "incidents",
+        "increments",
+        "learned",
+        "running",
+        "settings",
+        "state",
+    )
 
     def __init__(self, state: CallState, event: Event, assistant: AssistantState, settings: Settings) -> None:
         self.state = copy(state)
@@ -37,6 +53,8 @@ class Step:
         self.assistant = assistant
         self.settings = settings
         self.increments: list[Increment] = []
+        self.incidents: list[Incident] = []
+        self.hang_ends: list[HangEnd] = []
         self.running: dict[str, int] = {}
         self.learned = False
         self._pa = (state.platform, state.assistant or UNKNOWN)
@@ -53,6 +71,14 @@ class Step:
     def add_to(self, metric: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
         """Add to a series that is not an assistant's."""
         self.increments.append((metric, labels, amount))
+
+    def report(self, incident: Incident) -> None:
+        """Report an incident of this call."""
+        platform, assistant = self._pa
+        call_id = self.event.call_id if is_free_value(self.event.call_id) else ""
+        self.incidents.append(
+            replace(incident, platform=platform, assistant=assistant, call_id=call_id, time_ms=self.event.time_ms)
+        )
 
     def rise(self, name: str, amount: int) -> int:
         """How far the amounts that this event names for ``name``, in all, exceed what was counted before."""

@@ -3,12 +3,13 @@
 from exporter.config.auth import Auth
 from exporter.config.load import load, restart_only_changes
 from exporter.config.reference import reference, web_reference
-from exporter.config.settings import Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
+from exporter.config.settings import Calls, Config, Incidents, Labels, Limits, Platform, Relay, Target, Webhooks
 
 __all__ = [
     "Auth",
     "Calls",
     "Config",
+    "Incidents",
     "Labels",
     "Limits",
     "Platform",

@@ -181,6 +181,16 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Incidents:
+    """Hangs, errors and escalations one by one."""
+
+    retention: Annotated[
+        _Seconds, Doc("How long one is listed on `/incidents`, which has the last 500 of them.", "30d")
+    ] = 7 * 86_400.0
+    log: Annotated[Flag, Doc("Whether each hang and error is logged with its call id.", "false")] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What clients may use up."""
 
@@ -215,3 +225,4 @@ class Config:
         ),
     ] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
+    incidents: Incidents = field(default_factory=Incidents)

@@ -14,6 +14,7 @@ from exporter.config import Config
 from exporter.events import ALL, Event, identity
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
+from exporter.recording.incidents import Incidents
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
@@ -36,6 +37,7 @@ class CallsInMemory:
         done: calls that ended or expired, kept to know late duplicates, least recently active first.
         assistants: by platform and label value.
         size: places that the calls take of the ``calls.max_tracked``.
+        incidents: the last hangs, errors and escalations.
     """
 
     def __init__(self, config: Config, labels: LabelLimits) -> None:
@@ -43,6 +45,7 @@ class CallsInMemory:
         self.done: OrderedDict[int, CallState] = OrderedDict()
         self.assistants: dict[tuple[str, str], AssistantState] = {}
         self.labels = labels
+        self.incidents = Incidents()
         self.size = 0
         self.usage_kept = 0.0
         self.configure(config)
@@ -57,7 +60,8 @@ class CallsInMemory:
         states = [(key, _decode_call(blob)) for key, blob in calls]
         for key, state in sorted(states, key=lambda call: call[1].last_event):
             self.put(key, state)
-        for key, blob in assistants:
+        others = self.incidents.load(assistants)
+        for key, blob in others:
             if key != _USAGE_KEY:
                 assistant = _decode_assistant(blob)
                 self.assistants[assistant.platform, assistant.id] = assistant
@@ -99,7 +103,11 @@ def _size(state: CallState) -> int:
 
 
 class Draft:
-    """What a batch changes in the memory; nothing of it is in the memory before `adopt`."""
+    """What a batch changes in the memory; nothing of it is in the memory before `adopt`.
+
+    Attributes:
+        incidents: what it changes of them.
+    """
 
     def __init__(self, memory: CallsInMemory) -> None:
         self._memory = memory
@@ -108,6 +116,7 @@ class Draft:
         self._seen: dict[int, CallState] = {}
         self._usage: bytes | None = None
         self._usage_kept = memory.usage_kept
+        self.incidents = memory.incidents.draft()
 
     def fold(self, event: Event, now: float) -> Folded:
         """Fold an event into its call as the draft has it."""
@@ -118,6 +127,7 @@ class Draft:
         folded = fold(state, event, known, self._memory.settings, now)
         if label and (folded.assistant is not known or now - known.last_event > _REFRESH):
             self._assistants[key] = msgspec.structs.replace(folded.assistant, last_event=now)
+        self.incidents.add(folded.incidents, folded.hang_ends, now)
         if event.call is not None:
             (self._calls if folded.fresh else self._seen)[event.call] = folded.call
         return folded
@@ -146,9 +156,11 @@ class Draft:
         for key, state in list(islice(self._memory.open.items(), limit)):
             if state.last_event + calls.idle_timeout > now and excess <= 0:
                 break
-            self._calls[key], increments = expire(state, self._memory.settings)
+            folded = expire(state, self._memory.settings, key)
+            self._calls[key] = folded.call
+            self.incidents.add(folded.incidents, folded.hang_ends, now)
             excess -= _size(state)
-            yield increments
+            yield folded.increments
 
     def forget_unused_assistants(self, now: float) -> None:
         """Forget assistants that were unused for the labels' time to live and have no open call."""
@@ -171,28 +183,30 @@ class Draft:
     @property
     def changed(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self._calls or self._assistants or self._usage)
+        return bool(self._calls or self._assistants or self._usage or self.incidents.changed)
 
     def everything(self) -> None:
         """Take the whole memory into the draft, for a store that lost it."""
         self._calls = {**self._memory.open, **self._memory.done, **self._calls}
         self._assistants = {**self._memory.assistants, **self._assistants}
+        self.incidents.everything()
 
     def encoded_calls(self) -> dict[int, bytes | None]:
         """The calls that changed, for the store."""
         return {key: None if state is None else _encode(state) for key, state in self._calls.items()}
 
     def encoded_assistants(self) -> dict[int, bytes | None]:
-        """The assistants that changed, for the store."""
+        """The assistants and incidents that changed, for the store, to which they are records under a number alike."""
         blobs = {
             identity("assistant", *key): None if assistant is None else _encode(assistant)
             for key, assistant in self._assistants.items()
         }
-        return blobs | ({} if self._usage is None else {_USAGE_KEY: self._usage})
+        return blobs | self.incidents.encoded() | ({} if self._usage is None else {_USAGE_KEY: self._usage})
 
     def adopt(self) -> None:
         """The batch is kept: the memory takes the draft over."""
         self._memory.usage_kept = self._usage_kept
+        self.incidents.adopt()
         for key, state in (self._seen | self._calls).items():
             if state is None:
                 self._memory.forget(key)

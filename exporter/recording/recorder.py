@@ -9,10 +9,11 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from exporter.calls.incident import Incident
 from exporter.config import Config
 from exporter.errors import StorageError, StoreLost
 from exporter.events import Event
@@ -23,6 +24,7 @@ from exporter.metrics.series_table import VOLATILE, SeriesTable
 from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.recording.computed_metrics import ComputedFamily, derived
+from exporter.recording.incident_log import IncidentLog
 from exporter.recording.self_metrics import SelfMetrics
 from exporter.store.base import Batch, Store
 
@@ -51,6 +53,7 @@ class Recorder:
     Attributes:
         table: the series, for exposition.
         metrics: what the process counts of itself.
+        incidents: the last hangs, errors and escalations.
         ready: None while events can be kept, else the reason why not.
     """
 
@@ -70,6 +73,9 @@ class Recorder:
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
         self.metrics = SelfMetrics(self.table, clock)
         self.ready: str | None = _STARTING
+        self.incidents = self._memory.incidents
+        self._incident_log = IncidentLog()
+        self.incidents.watchers.append(self._log_incidents)
 
     def load(self) -> None:
         """Restore what the store kept.
@@ -118,6 +124,11 @@ class Recorder:
     def configure(self, config: Config) -> None:
         """Take a reloaded configuration; buckets and labels stay as they were at the start."""
         self._memory.configure(config)
+
+    def assistant_name(self, platform: str, assistant: str) -> str:
+        """The latest known name of an assistant; empty where none is."""
+        known = self._memory.assistants.get((platform, assistant))
+        return known.name if known else ""
 
     def derived(self) -> list[ComputedFamily]:
         """Families that follow from the state, for a scrape."""
@@ -224,6 +235,10 @@ class Recorder:
         self._note_damage()
         self._accept()
 
+    def _log_incidents(self, incidents: Sequence[Incident]) -> None:
+        if self._memory.config.incidents.log:
+            self._incident_log.write(incidents)
+
     async def tidy(self) -> None:
         """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
         more = True
@@ -241,6 +256,7 @@ class Recorder:
             self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
             draft.forget_unused_assistants(now)
             draft.keep_usage(now)
+            draft.incidents.forget_before(now - self._memory.config.incidents.retention)
         if expired or self._dropped or draft.changed or self.ready:
             await self._commit(draft, expired)
         return draft.touched >= _MAX_TIDY and self.ready is None

@@ -40,7 +40,7 @@ class Batch(Struct):
         increments: series number and the amounts to add, in order.
         dropped: numbers of series that are gone.
         calls: encoded call states by key; None where the call is forgotten. A key is a signed 64-bit number.
-        assistants: encoded assistants by key; None where the assistant is forgotten.
+        assistants: encoded assistants, incidents and the like by key; None where one is forgotten.
         snapshot: the batch is all there is, and takes the place of everything kept before.
     """
 

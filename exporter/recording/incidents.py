@@ -1,0 +1,150 @@
+"""The last hangs, errors and escalations, one by one: bounded, durable with the batch that brought them.
+
+Each lies in a slot that the next one but `KEPT` takes over. So the store never holds more of them than there are slots,
+and nothing has to be deleted.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from exporter.calls.incident import HangEnd, Incident
+from exporter.errors import StorageError
+from exporter.events import identity
+from exporter.logs import cause, log
+
+KEPT: Final = 500
+
+Watcher: TypeAlias = Callable[[Sequence[Incident]], None]
+"""Takes incidents that are new or have a new outcome, once they are durable."""
+
+_KEYS: Final = tuple(identity("incident in slot", slot) for slot in range(KEPT))
+"""Where a store keeps each slot, among the assistants."""
+_SLOTS: Final = {key: slot for slot, key in enumerate(_KEYS)}
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Incident).decode
+
+_log = logging.getLogger(__name__)
+
+
+class Incidents:
+    """The incidents in memory.
+
+    Attributes:
+        watchers: whom to tell of changes.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: list[Watcher] = []
+        self._slots: list[Incident | None] = [None] * KEPT
+        self._by_id: dict[int, Incident] = {}
+        self._next = 1
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def load(self, records: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """Take what a store kept out of its records; gives those that are no incidents.
+
+        Raises:
+            StorageError: this release can't read one.
+        """
+        others = []
+        for key, blob in records:
+            if key in _SLOTS:
+                self._put(_read(blob))
+            else:
+                others.append((key, blob))
+        return others
+
+    def latest(self) -> list[Incident]:
+        """All of them, newest first."""
+        return sorted(self._by_id.values(), key=lambda incident: -incident.number)
+
+    def get(self, number: int) -> Incident | None:
+        """The incident with that id."""
+        return self._by_id.get(number)
+
+    def draft(self) -> "IncidentsDraft":
+        """What a batch may change."""
+        return IncidentsDraft(self)
+
+    def _put(self, incident: Incident) -> None:
+        slot = incident.number % KEPT
+        if before := self._slots[slot]:
+            self._by_id.pop(before.id, None)
+        self._slots[slot] = self._by_id[incident.id] = incident
+        self._next = max(self._next, incident.number + 1)
+
+    def _forget(self, incident: Incident) -> None:
+        if self._by_id.pop(incident.id, None):
+            self._slots[incident.number % KEPT] = None
+
+
+class IncidentsDraft:
+    """What a batch changes; nothing of it shows before `adopt`."""
+
+    def __init__(self, incidents: Incidents) -> None:
+        self._incidents = incidents
+        self._changed: dict[int, Incident] = {}
+        self._forgotten: list[Incident] = []
+        self._next = incidents._next  # noqa: SLF001 - the two belong together
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self._changed or self._forgotten)
+
+    def add(self, incidents: Iterable[Incident], ends: Iterable[HangEnd], now: float) -> None:
+        """Add what an event reports that was received at Unix time ``now``."""
+        for incident in incidents:
+            number, self._next = self._next, self._next + 1
+            found = incident.id or identity("incident", "number", number, now)
+            settled = now if incident.outcome else 0.0
+            self._changed[found] = replace(incident, id=found, received=now, settled=settled, number=number)
+        for end in ends:
+            hang = self._changed.get(end.id, self._incidents.get(end.id))
+            if hang is not None:
+                self._changed[end.id] = replace(hang, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now)
+
+    def forget_before(self, time: float) -> None:
+        """Forget what was received before a Unix time."""
+        self._forgotten = [incident for incident in self._incidents.latest() if incident.received < time]
+        for incident in self._forgotten:
+            self._changed.pop(incident.id, None)
+
+    def everything(self) -> None:
+        """Take all of them into the draft, for a store that lost them."""
+        self._changed = {incident.id: incident for incident in self._incidents.latest()} | self._changed
+
+    def encoded(self) -> dict[int, bytes | None]:
+        """What changed, for the store."""
+        forgotten: dict[int, bytes | None] = {_KEYS[each.number % KEPT]: None for each in self._forgotten}
+        latest = sorted(self._changed.values(), key=lambda incident: incident.number)
+        return forgotten | {_KEYS[each.number % KEPT]: _encode(each) for each in latest}
+
+    def adopt(self) -> None:
+        """The batch is kept: the memory takes the draft over, and whoever watches is told."""
+        for incident in self._forgotten:
+            self._incidents._forget(incident)  # noqa: SLF001 - the two belong together
+        changed = sorted(self._changed.values(), key=lambda incident: incident.number)
+        for incident in changed:
+            self._incidents._put(incident)  # noqa: SLF001 - the two belong together
+        for watcher in self._incidents.watchers if changed else ():
+            try:
+                watcher(changed)
+            except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
+                log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
+
+
+def _read(blob: bytes) -> Incident:
+    try:
+        return _decode(blob)
+    except msgspec.MsgspecError:
+        raise StorageError(
+            "the database holds an incident that this release can't read: start the release that wrote it"
+        ) from None
