@@ -30,7 +30,7 @@ docs: setup
 # The shipped rules and dashboards, from the thresholds.
 assets: setup
 	$(BIN)/python -m grafana.builder
-	$(BIN)/voice-exporter assets .
+	$(BIN)/voice-exporter assets . --force
 
 # 500 kills and 500 power cuts under traffic, checked against what was promised; the tests do a few.
 crash: setup debian

@@ -58,7 +58,7 @@ def _write(folder: Path, ports: Ports) -> None:
     """The shipped files, with short intervals and every receiver in this process."""
     thresholds = folder / "thresholds.yml"
     thresholds.write_text("scrape_interval: 5s\nevaluation_interval: 5s\n")
-    assets.render(folder, thresholds, say=lambda _line: None)
+    assets.render(folder, thresholds, say=lambda _line: None, force=True)
     rules = folder / "rules"
     alertmanager = yaml.safe_load((rules / "alertmanager.yml").read_text())
     alertmanager["receivers"] = [

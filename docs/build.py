@@ -155,6 +155,9 @@ def alerts() -> str:
         f"{_NOTE}# Alerts\n\n"
         "Rendered from [thresholds.yml](../rules/thresholds.yml) into [rules/](../rules), ready to load into Prometheus"
         " 2.42 or later. `voice-exporter assets DIR --thresholds mine.yml` renders them with your own numbers.\n\n"
+        "Run again, after an upgrade or with other numbers, it brings up to date what you left alone and keeps what you"
+        " edited, your receivers in alertmanager.yml for one: it says how much differs and puts the new version beside"
+        " it as `*.new`. `--force` overwrites. Numbers that you edited in `DIR/rules/thresholds.yml` are used.\n\n"
         "Severities: **critical** pages, **high** tells the operators at once, **warning** becomes a ticket, **info**"
         " can wait. [alertmanager.yml](../rules/alertmanager.yml) routes by them.\n"
     )

@@ -8,6 +8,7 @@ from string import Template
 from typing import Final, Literal
 
 from exporter.assets import dashboards
+from exporter.assets.directory import AssetDirectory
 from exporter.assets.emit import prometheus_rule, rules_file
 from exporter.assets.errors import errors
 from exporter.assets.hangs import hangs
@@ -39,33 +40,37 @@ def render(
     thresholds: Path | None = None,
     fmt: Literal["files", "prometheus-rule"] = "files",
     say: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+    *,
+    force: bool = False,
 ) -> list[Path]:
-    """Write rules, what belongs to them, and dashboards into a directory, over what was written there before.
+    """Write rules, what belongs to them, and dashboards into a directory; what was edited there is kept.
 
     Args:
         directory: gets `rules/` and `grafana/`, or one PrometheusRule.
-        thresholds: the operator's own numbers; where it is silent, those of the package.
+        thresholds: the operator's own numbers; where it is silent, those of the package. None for those that the
+            directory has from its operator.
         fmt: files for Prometheus, Alertmanager and Grafana, or a PrometheusRule for the Prometheus operator.
-        say: takes a line for each window that had to be widened to four scrapes.
+        say: takes a line for each file that was kept, and for each window that had to be widened to four scrapes.
+        force: overwrite what was edited.
 
     Returns:
-        The files written.
+        The files that are as this version writes them.
 
     Raises:
         ConfigError: the thresholds are wrong; one line for each fault.
         OSError: the directory cannot be written.
     """
-    t = load(thresholds)
+    target = AssetDirectory(directory, say, force=force)
+    own = thresholds or target.own_thresholds(DEFAULTS.read_bytes())
+    t = load(own)
     for line in t.widened:
         say(line)
     if fmt == "prometheus-rule":
         contents = {"prometheus-rule.yml": prometheus_rule("voice-exporter", groups(t), t)}
     else:
-        contents = {f"rules/{name}": text for name, text in _files(t, thresholds or DEFAULTS).items()}
+        contents = {f"rules/{name}": text for name, text in _files(t, own or DEFAULTS).items()}
         contents |= {f"grafana/dashboards/{name}": text for name, text in dashboards.render(t).items()}
-        if not t.slo.enabled:
-            (directory / "rules" / "slo.rules.yml").unlink(missing_ok=True)
-    return [_write(directory / name, text) for name, text in contents.items()]
+    return target.write(contents, own_thresholds=own is not None)
 
 
 def _files(t: Thresholds, source: Path) -> dict[str, str]:
@@ -82,9 +87,3 @@ def _files(t: Thresholds, source: Path) -> dict[str, str]:
 def file_name(group: Group) -> str:
     """Name of the file that holds a group."""
     return f"{group.name.removeprefix('voice-')}.rules.yml"
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    return path

@@ -16,15 +16,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "directory",
         metavar="DIR",
         type=Path,
-        help="gets rules/ and grafana/, over what is there",
+        help="gets rules/ and grafana/; files that were edited there are kept, with the new ones beside them as *.new",
     )
-    flag("--thresholds", metavar="FILE", type=Path, help="your numbers, in the form of rules/thresholds.yml")
+    flag(
+        "--thresholds",
+        metavar="FILE",
+        type=Path,
+        help="your numbers, in the form of rules/thresholds.yml; default those of DIR",
+    )
     flag(
         "--format",
         choices=("files", "prometheus-rule"),
         default="files",
         help="files for Prometheus, Alertmanager and Grafana, or a Kubernetes PrometheusRule; default %(default)s",
     )
+    flag("--force", action="store_true", help="overwrite what was edited in DIR")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: the thresholds are wrong, or the directory can't be written.
     """
     try:
-        written = assets.render(arguments.directory, arguments.thresholds, arguments.format)
+        written = assets.render(arguments.directory, arguments.thresholds, arguments.format, force=arguments.force)
     except ConfigError as error:
         raise CommandError(MISUSE, error) from None
     except OSError as error:

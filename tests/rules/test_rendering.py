@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from exporter.assets import groups, render
+from exporter.assets.directory import MANIFEST
 from exporter.assets.rule import Alert, Recording
 from exporter.assets.thresholds import DEFAULTS, load
 from exporter.yamlfile.durations import format_duration
@@ -46,7 +47,7 @@ def test_committed_files_are_a_fresh_rendering(tmp_path: Path) -> None:
     """What is committed under rules/ is exactly what the package renders by default."""
     written = render(tmp_path)
     assert files(tmp_path / "rules") == files(RULES)
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(written)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*written, tmp_path / MANIFEST}
 
 
 def test_rendering_again_changes_nothing(tmp_path: Path) -> None:
