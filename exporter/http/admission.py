@@ -120,6 +120,11 @@ class Admission:
         self._max_in_flight = 0
         self._limiter: RateLimiter | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request takes a place or memory."""
+        return not self._entries and not self.held
+
     def configure(self, max_in_flight: int, per_second: float | None) -> None:
         """Take new limits; requests in flight are not touched."""
         self._max_in_flight = max_in_flight

@@ -81,8 +81,10 @@ async def _receive_within(request: web.Request, limit: int, seconds: float, entr
                 return await _receive(request, limit, entry)
     except TimeoutError:
         raise too_slow(seconds) from None
-    except (OSError, RuntimeError, web.RequestPayloadError):
-        # A RuntimeError is what aiohttp says of a connection that was closed since the last piece.
+    except (OSError, RuntimeError, web.RequestPayloadError) as broken:
+        # A RuntimeError is what aiohttp says of a connection that was closed since the last piece. aiohttp keeps it
+        # with the request, which its traceback would hold on to in turn, body and all, until a garbage collection.
+        broken.__traceback__ = None
         raise Refused(400, "invalid", CUT_SHORT) from None
     finally:
         entry.stop = None

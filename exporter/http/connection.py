@@ -1,8 +1,7 @@
-"""One open connection: how long it may take to ask for something, and which of its requests take the fast path.
+"""One open connection: how long it may take to send a request, and what it is at.
 
 aiohttp closes a connection that stays idle (``keepalive_timeout``), and counts one that trickles its request's head as
-idle. What it lacks is here: a deadline for the first request, and requests that are answered on the calls of the event
-loop itself, without a task, a router or a request object (docs/performance.md says what that saves).
+idle. What it lacks is here: a deadline for the first request, and an end to what follows a malformed one.
 """
 
 import asyncio
@@ -12,13 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 
-from exporter.errors import Refused
 from exporter.logs import cause, log
 
 HEAD_SECONDS: Final = 10.0
@@ -54,34 +52,6 @@ class Phase(IntEnum):
     ANSWERING = 3
 
 
-class RequestInFlight(Protocol):
-    """A request on the fast path."""
-
-    def received(self) -> None:
-        """More of its body arrived, or all of it."""
-
-    def lost(self) -> None:
-        """Nobody waits for the answer any more."""
-
-
-Shortcut: TypeAlias = Callable[["Connection", RawRequestMessage, StreamReader], RequestInFlight | None]
-"""Takes a request of which the head arrived on the fast path, or leaves it to aiohttp (None)."""
-
-_INSIDES: Final = (
-    "_buffer_paused",
-    "_messages",
-    "_msg_queue_resume_size",
-    "_next_keepalive_close_time",
-    "_parser",
-    "_waiter",
-)
-FAST_PATH: Final = all(hasattr(web.RequestHandler, name) for name in _INSIDES)
-"""Whether aiohttp has what the fast path reaches into; with one that has not, every request goes the regular path."""
-
-SHORTCUT: Final[web.AppKey[Shortcut]] = web.AppKey("shortcut")
-"""An application's shortcut, where it has one."""
-
-
 class Connection(web.RequestHandler):
     """A client's connection.
 
@@ -90,9 +60,9 @@ class Connection(web.RequestHandler):
         since: since when, in seconds of a monotonic clock.
     """
 
-    __slots__ = ("_deadline", "_delivery", "_malformed", "_refusal", "_shortcut", "phase", "since")
+    __slots__ = ("_deadline", "_malformed", "phase", "since")
 
-    def __init__(self, server: web.Server, shortcut: Shortcut | None = None) -> None:
+    def __init__(self, server: web.Server) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -107,9 +77,6 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._malformed = False
-        self._shortcut = shortcut if FAST_PATH else None
-        self._delivery: RequestInFlight | None = None
-        self._refusal: Refused | None = None
         self.turn(Phase.NEW)
 
     @property
@@ -117,6 +84,11 @@ class Connection(web.RequestHandler):
         """The client's address."""
         peer = self.peername
         return peer if peer is None or isinstance(peer, str) else str(peer[0])
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether nothing more is read from the client for now."""
+        return self._reading_paused or self._buffer_paused
 
     def turn(self, phase: Phase) -> None:
         """Enter a phase."""
@@ -134,12 +106,9 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         # Each holds the connection, which would wait for the garbage collector to find out.
         self._messages.clear()
-        delivery, self._delivery = self._delivery, None
-        if delivery:
-            delivery.lost()
 
     async def start(self) -> None:
-        """Serve what goes the regular path, until the connection ends."""
+        """Serve what aiohttp's task is woken for, until the connection ends."""
         try:
             await super().start()
         except Exception:  # noqa: BLE001 - a target that yarl can't read, or a connection that ended just now
@@ -151,67 +120,14 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, up to a malformed request: of what follows one, aiohttp would keep each piece as an error."""
-        if self._malformed:
-            return
-        # aiohttp's task wakes for any request, unless it looks busy.
-        waiter, self._waiter = self._waiter, None
-        try:
+        if not self._malformed:
             super().data_received(data)
-        finally:
-            self._waiter = waiter
-        self._malformed = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
-        if self._delivery:
-            self._delivery.received()
-        else:
-            self._proceed()
+            self._malformed = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
         """Go on reading; aiohttp says so after each body, also where nothing was paused."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
-
-    def answer(self, data: bytes) -> None:
-        """Send the whole answer to the request on the fast path, and go on to the next one."""
-        self._delivery = None
-        if self.transport is None or self._parser is None:
-            return
-        self.transport.write(data)
-        self.turn(Phase.IDLE)
-        self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_SECONDS
-        self._messages.popleft()
-        self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
-        self._proceed()
-
-    def refuse(self, refusal: Refused) -> None:
-        """Leave the request on the fast path to aiohttp, whose handler answers with the refusal."""
-        self._delivery = None
-        self._refusal = refusal
-        self._proceed()
-
-    def take_refusal(self) -> Refused | None:
-        """Why the request that aiohttp has now was refused on the fast path, if it was."""
-        refusal, self._refusal = self._refusal, None
-        return refusal
-
-    def _proceed(self) -> None:
-        """Begin with the next request, unless one is in flight."""
-        waiter = self._waiter
-        if not self._messages or waiter is None or waiter.done() or self._delivery:
-            return
-        message, payload = self._messages[0]
-        if self._shortcut and not self._refusal and isinstance(message, RawRequestMessage) and not self.writing_paused:
-            self._delivery = self._shortcut(self, message, payload)
-        if self._delivery:
-            self._delivery.received()
-        else:
-            waiter.set_result(None)
-
-    def _process_keepalive(self) -> None:
-        if self._delivery:
-            self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_SECONDS
-        super()._process_keepalive()
 
     def handle_error(
         self,
@@ -243,6 +159,12 @@ class Connection(web.RequestHandler):
     def _expire(self) -> None:
         if self.phase is Phase.NEW:
             self.force_close()
+
+
+MakeConnection: TypeAlias = Callable[[web.Server], Connection]
+
+CONNECTION: Final[web.AppKey[MakeConnection]] = web.AppKey("connection")
+"""What makes an application's connections, where plain ones are not enough."""
 
 
 @web.middleware

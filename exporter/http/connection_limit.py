@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 from aiohttp import web
 
-from exporter.http.connection import Connection, Phase, Shortcut
+from exporter.http.connection import Connection, MakeConnection, Phase
 
 
 class _Turned(asyncio.Protocol):
@@ -28,15 +28,24 @@ class ConnectionLimit:
         self.limit = limit
         self._servers: list[web.Server] = []
 
-    def factory(self, server: web.Server, shortcut: Shortcut | None = None) -> Callable[[], asyncio.BaseProtocol]:
+    def factory(self, server: web.Server, make: MakeConnection = Connection) -> Callable[[], asyncio.BaseProtocol]:
         """Makes the protocol of each accepted connection of ``server``."""
         self._servers.append(server)
-        return lambda: Connection(server, shortcut) if self._make_room() else _Turned()
+        return lambda: make(server) if self._make_room() else _Turned()
+
+    def connections(self) -> list[Connection]:
+        """Those that are open."""
+        return [
+            connection
+            for server in self._servers
+            for connection in server.connections
+            if isinstance(connection, Connection) and connection.transport is not None
+        ]
 
     async def drain(self, seconds: float) -> None:
         """Close what is idle, and the rest as it becomes idle, for at most so many seconds."""
         end = time.monotonic() + seconds
-        while (connections := list(self._open())) and time.monotonic() < end:
+        while (connections := self.connections()) and time.monotonic() < end:
             # Requests that came in just now begin.
             await asyncio.sleep(0.01)
             for connection in connections:
@@ -44,7 +53,7 @@ class ConnectionLimit:
                     connection.force_close()
 
     def _make_room(self) -> bool:
-        connections = list(self._open())
+        connections = self.connections()
         if len(connections) < self.limit:
             return True
         spare = min(connections, key=lambda connection: (connection.phase, connection.since))
@@ -52,9 +61,3 @@ class ConnectionLimit:
             return False
         spare.force_close()
         return True
-
-    def _open(self) -> Iterator[Connection]:
-        for server in self._servers:
-            for connection in server.connections:
-                if isinstance(connection, Connection) and connection.transport is not None:
-                    yield connection

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.http import addresses
-from exporter.http.connection import SHORTCUT
+from exporter.http.connection import CONNECTION, Connection
 from exporter.http.connection_limit import ConnectionLimit
 from exporter.logs import log
 
@@ -39,9 +39,9 @@ async def start(
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup made it; its type does not say so
     # Client certificates are a middleware's to judge.
-    shortcut = app.get(SHORTCUT) if tls is None else None
+    make = app.get(CONNECTION, Connection) if tls is None else Connection
     server = await asyncio.get_running_loop().create_server(
-        connections.factory(runner.server, shortcut),
+        connections.factory(runner.server, make),
         sock=sock,
         backlog=addresses.BACKLOG,
         ssl=tls,

@@ -1,23 +1,28 @@
-"""What becomes of webhook requests: events are counted, refusals too, and the landing page shows both."""
+"""From webhook bodies to recorded events: what is understood, what is counted, and what the operator is shown of it."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from exporter.errors import InvalidEvent, Refused, StorageError
-from exporter.events import Event
+from exporter.events import OTHER, Event
 from exporter.logs import cause, log
 from exporter.platforms import PLATFORMS
 from exporter.platforms.history_cache import HistoryCache
-from exporter.recording.batch import Outcome, awaited
+from exporter.recording.batch import Outcome
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.recording.recorder import Recorder
 
 Answer: TypeAlias = Callable[[Refused | None], None]
 """Takes why an event is not counted, or None once it is durable."""
+
+_NOTHING_NEW: Final[dict[Outcome, str]] = {
+    "duplicate": "all of it was counted before",
+    "ignored": "events of this type have nothing to count",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -29,24 +34,31 @@ class _Arrived(NamedTuple):
     answer: Answer
 
 
-def defect(platform: str, error: Exception) -> Refused:
-    """Log a mistake of ours; what its request is answered with."""
+def as_refusal(platform: str, error: Exception) -> Refused:
+    """What a request is answered with that ended in an error; one that nobody expected is logged."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InvalidEvent):
+        return Refused(400, "invalid", str(error))
     log(_log, logging.ERROR, "webhook failed", platform=platform, error=cause(error))
     return Refused(503, "unavailable", "internal error")
 
 
 class Ingest:
-    """Keeps the books of all webhooks.
+    """Records what webhooks bring.
 
     Args:
         recorder: keeps the events.
         activity: what the landing page shows.
+
+    Attributes:
+        metrics: what the process counts of itself.
     """
 
     def __init__(self, recorder: Recorder, activity: RecentActivity) -> None:
         self._recorder = recorder
         self._activity = activity
-        self._inbox: list[_Arrived] = []
+        self._arrived: list[_Arrived] = []
         self._histories = HistoryCache()
         self.metrics = recorder.metrics
         for name in PLATFORMS:
@@ -61,39 +73,37 @@ class Ingest:
         try:
             return PLATFORMS[platform].parse(body, self._histories)
         except InvalidEvent as error:
-            raise Refused(400, "invalid", str(error)) from None
+            raise as_refusal(platform, error) from None
 
-    def countable(self, platform: str, body: bytes) -> Event:
-        """What a body says that only has to be counted.
-
-        Raises:
-            Refused: it is no event of the platform, or one that needs an answer.
-        """
-        event = self.understand(platform, body)
-        if event.needs_answer:
-            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
-        return event
-
-    async def count(self, event: Event, received: float) -> None:
-        """Count an event that came at Unix time ``received``; on return it is durable.
-
-        Raises:
-            Refused: it can't be kept now, and nothing of it was counted.
-        """
-        await awaited(partial(self.submit, event, received))
-
-    def take(self, platform: str, body: bytes, answer: Answer) -> None:
-        """Count what a body says that comes now, and call ``answer`` once it is durable, or with why it is not counted.
+    def record_body(self, platform: str, body: bytes, answer: Answer) -> None:
+        """Record what a body says that comes now and only has to be counted; ``answer`` is called once it is durable.
 
         Bodies that arrive together are understood one after another: between the system calls that fetch them, the
         same work takes twice as long (docs/performance.md).
         """
-        if not self._inbox:
+        if not self._arrived:
             asyncio.get_running_loop().call_soon(self._understand)
-        self._inbox.append(_Arrived(platform, body, time.time(), answer))
+        self._arrived.append(_Arrived(platform, body, time.time(), answer))
+
+    def record(self, event: Event, received: float, answer: Answer) -> None:
+        """Record an event that came at Unix time ``received``; ``answer`` is called once it is durable.
+
+        Where it can't be kept now, nothing of it was counted and the answer is why.
+        """
+        self._recorder.submit(event, partial(self._settle, event, received, answer))
+
+    def miss(self, platform: str, refusal: Refused) -> None:
+        """Count a request whose event is not counted."""
+        self.metrics.refused(platform, refusal.event, refusal.outcome)
+        self._activity.count((platform, refusal.event, refusal.outcome), time.time())
+        _explain(platform, refusal.event, refusal.outcome, refusal.message)
+
+    def reject(self, platform: str, status: int, message: str) -> None:
+        """Show a request that was answered with an error."""
+        self._activity.rejections.append(Rejection(time.time(), platform, status, message))
 
     def _understand(self) -> None:
-        arrived, self._inbox = self._inbox, []
+        arrived, self._arrived = self._arrived, []
         for each in arrived:
             try:
                 self._understand_one(each)
@@ -102,38 +112,32 @@ class Ingest:
 
     def _understand_one(self, arrived: _Arrived) -> None:
         try:
-            event = self.countable(arrived.platform, arrived.body)
-        except Refused as refusal:
-            arrived.answer(refusal)
+            event = self._countable(arrived.platform, arrived.body)
         except Exception as error:  # noqa: BLE001 - nothing that a client sends may go unanswered
-            arrived.answer(defect(arrived.platform, error))
+            arrived.answer(as_refusal(arrived.platform, error))
         else:
-            self.submit(event, arrived.received, arrived.answer)
+            self.record(event, arrived.received, arrived.answer)
 
-    def submit(self, event: Event, received: float, answer: Answer) -> None:
-        """Count an event that came at Unix time ``received``, and call ``answer`` once it is durable.
-
-        Where it can't be kept now, nothing of it was counted and the answer is why.
-        """
-        self._recorder.submit(event, partial(self._settle, event, received, answer))
+    def _countable(self, platform: str, body: bytes) -> Event:
+        event = self.understand(platform, body)
+        if event.needs_answer:
+            raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
+        return event
 
     def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | StorageError) -> None:
         if isinstance(outcome, Exception):
             answer(Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5))
         else:
-            self._counted(event, received, outcome)
+            self._histories.remember(event)
+            self._activity.count((event.platform, event.kind, outcome), received)
+            self.metrics.came(event.platform, event.kind, received, event.time_ms)
+            if outcome in _NOTHING_NEW:
+                unknown = outcome == "ignored" and event.kind == OTHER
+                _explain(event.platform, event.kind, outcome, "unknown type" if unknown else _NOTHING_NEW[outcome])
             answer(None)
 
-    def _counted(self, event: Event, received: float, outcome: Outcome) -> None:
-        self._histories.remember(event)
-        self._activity.count((event.platform, event.kind, outcome), received)
-        self.metrics.came(event.platform, event.kind, received, event.time_ms)
 
-    def miss(self, platform: str, refusal: Refused) -> None:
-        """Count a request whose event is not counted."""
-        self.metrics.refused(platform, refusal.event, refusal.outcome)
-        self._activity.count((platform, refusal.event, refusal.outcome), time.time())
-
-    def reject(self, platform: str, status: int, message: str) -> None:
-        """Show a request that was answered with an error."""
-        self._activity.rejections.append(Rejection(time.time(), platform, status, message))
+def _explain(platform: str, event: str, outcome: str, reason: str) -> None:
+    """Tell an operator who asks for it why an event is not counted."""
+    if _log.isEnabledFor(logging.DEBUG):
+        log(_log, logging.DEBUG, "not counted", platform=platform, event=event, outcome=outcome, reason=reason)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from exporter.errors import Refused, RelayError, StorageError
 from exporter.events import Event, ToolsAnswered
 from exporter.logs import cause, log
 from exporter.metrics.metric import NANO
+from exporter.recording.batch import awaited
 from exporter.recording.ingest import Ingest
 from exporter.relay import headers
 from exporter.relay.client import Client
@@ -151,7 +153,7 @@ class Relay:
 
     async def _counted(self, event: Event, received: float) -> bool:
         try:
-            await self._ingest.count(event, received)
+            await awaited(partial(self._ingest.record, event, received))
         except Refused as refusal:
             self._ingest.miss(event.platform, refusal)
             return False

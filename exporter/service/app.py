@@ -8,11 +8,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from exporter.events import UNKNOWN
-from exporter.http.connection import SERVER, SHORTCUT, track
+from exporter.http.connection import CONNECTION, SERVER, track
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.relay import Relayed
 from exporter.service.pages import Pages
-from exporter.webhooks.fast_path import shortcut
+from exporter.webhooks.fast_path import SUPPORTED, FastConnection
 from exporter.webhooks.handler import PREFIX, Webhooks, error_response
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,10 +28,11 @@ def is_webhook(request: web.Request) -> bool:
 def webhook_app(webhooks: Webhooks, activity: RecentActivity) -> web.Application:
     """Serves only the webhook paths."""
     app = _application(activity)
-    for name in webhooks.names:
-        app.router.add_post(PREFIX + name, webhooks.handle)
-        app.router.add_route("*", PREFIX + name + "{rest:/.*}", webhooks.handle_beneath)
-    app[SHORTCUT] = shortcut(webhooks)
+    for path in webhooks.paths:
+        app.router.add_post(path, webhooks.handle)
+        app.router.add_route("*", path + "{rest:/.*}", webhooks.handle_beneath)
+    if SUPPORTED:
+        app[CONNECTION] = lambda server: FastConnection(server, webhooks)
     return app
 
 

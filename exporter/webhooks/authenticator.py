@@ -11,7 +11,28 @@ from exporter.config import Auth, Platform
 from exporter.webhooks.credentials import Credentials, any_equal
 from exporter.webhooks.signature import Signature
 
-__all__ = ["Authenticator", "Credentials"]
+__all__ = ["Authenticator", "Check", "Credentials", "RejectAll"]
+
+
+class Check(Protocol):
+    """Judges who may post."""
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether it looks at the body."""
+
+    def allows(self, request: Credentials, now: float, /) -> bool:
+        """Whether the request may post."""
+
+
+class RejectAll:
+    """The check of a platform that has no secret, while untrusted clients reach its webhook."""
+
+    needs_body = False
+
+    def allows(self, _request: Credentials, _now: float) -> bool:
+        """Reject."""
+        return False
 
 
 class Authenticator:
@@ -39,14 +60,7 @@ class Authenticator:
         return any(check.allows(request, now) for check in self._checks)
 
 
-class _Check(Protocol):
-    @property
-    def needs_body(self) -> bool: ...
-
-    def allows(self, request: Credentials, now: float, /) -> bool: ...
-
-
-def _check(auth: Auth, secrets: tuple[bytes, ...]) -> _Check:
+def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
     if auth.type == "none" or not (secrets or auth.explicit):
         return _Open()
     if auth.type in ("hmac", "standard"):

@@ -19,15 +19,24 @@ class Credentials:
 
     Attributes:
         method: HTTP method, upper case.
-        url: the full URL that was asked for.
+        target: what was asked for: a path with its query, or a whole URL.
         headers: the request's headers.
-        body: as it arrived, never decoded; may stay empty where ``Authenticator.needs_body`` is false.
+        body: without its content coding, never decoded; may stay empty where ``Authenticator.needs_body`` is false.
+        scheme: http or https.
     """
 
     method: str
-    url: str
+    target: str
     headers: Headers = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for, byte for byte: parsing it would fail on what clients write into Host."""
+        if not self.target.startswith("/"):
+            return self.target
+        return f"{self.scheme}://{''.join(self.headers.getall('host', [])[:1])}{self.target}"
 
     def header(self, name: str) -> bytes:
         """The one value of a header; empty if it is missing, or ambiguous because there are several."""

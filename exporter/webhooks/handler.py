@@ -1,55 +1,32 @@
-"""The webhook handler: admit, authenticate, read, understand, count or pass on, answer."""
+"""The webhooks as aiohttp's handlers: reads a request's body for the receiver, or passes it on to a relay."""
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from exporter.config import Config
 from exporter.errors import Refused, RelayError
-from exporter.http.admission import Admission, Entry
+from exporter.http.admission import Entry
 from exporter.http.body import inflate, read_body, receive
-from exporter.http.connection import Connection
 from exporter.platforms import PLATFORMS
-from exporter.recording.ingest import Ingest, defect
+from exporter.recording.batch import awaited
+from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, Arrival, Relay, RelayOptions, is_suffix
-from exporter.webhooks.authenticator import Authenticator
+from exporter.relay.routes import Route
 from exporter.webhooks.credentials import Credentials
+from exporter.webhooks.receiver import KEPT, Answer, Receiver, WebhookRequest, error
 
 PREFIX: Final = "/webhook/"
-OK: Final = b'{"status":"ok"}\n'
-"""The answer to an event that is kept."""
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """The form of every error that a webhook answers with."""
-    body = json.dumps({"error": message}).encode() + b"\n"
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
-
-
-class Check(Protocol):
-    """Judges who may post, as `exporter.webhooks.authenticator.Authenticator` does."""
-
-    @property
-    def needs_body(self) -> bool:
-        """Whether it looks at the body."""
-
-    def allows(self, request: Credentials, now: float) -> bool:
-        """Whether the request may post."""
-
-
-class _Closed:
-    """Lets nobody in: the platform has no secret and untrusted clients reach its webhook."""
-
-    needs_body = False
-
-    def allows(self, _request: Credentials, _now: float) -> bool:
-        return False
+    return _response(error(status, message), headers)
 
 
 class Webhooks:
@@ -61,6 +38,10 @@ class Webhooks:
         activity: what the landing page shows.
         closed: platforms whose webhook rejects all requests.
         relay: what of the relays is not in the configuration.
+
+    Attributes:
+        receiver: what decides on each request.
+        paths: each platform's webhook.
     """
 
     def __init__(
@@ -71,10 +52,10 @@ class Webhooks:
         closed: Collection[str] = (),
         relay: RelayOptions = DEFAULT_OPTIONS,
     ) -> None:
-        self.ingest = Ingest(recorder, activity)
-        self._relay = Relay(self.ingest, relay)
-        self._gate = Admission()
-        self.names = tuple(PLATFORMS)
+        self.paths: Mapping[str, str] = {PREFIX + name: name for name in PLATFORMS}
+        self._ingest = Ingest(recorder, activity)
+        self.receiver = Receiver(self._ingest)
+        self._relay = Relay(self._ingest, relay)
         self.configure(config, closed)
 
     def configure(self, config: Config, closed: Collection[str] = ()) -> None:
@@ -87,53 +68,17 @@ class Webhooks:
         Raises:
             ValueError: a platform's secret or signature template is unusable.
         """
-        checks: dict[str, Check] = {
-            name: _Closed() if name in closed else Authenticator(config.webhooks.platforms[name]) for name in PLATFORMS
-        }
-        take_routes = self._relay.prepare(config.webhooks.platforms)
+        takes = (self.receiver.prepare(config, closed), self._relay.prepare(config.webhooks.platforms))
 
         def take() -> None:
-            self._config = config.webhooks
-            self._checks = checks
-            self._gate.configure(config.limits.max_in_flight, config.limits.rate_limit)
-            take_routes()
+            for each in takes:
+                each()
 
         return take
 
-    @property
-    def max_body_bytes(self) -> int:
-        """How large a body may be."""
-        return self._config.max_body_bytes
-
-    @property
-    def read_timeout(self) -> float:
-        """Seconds in which a body must be complete."""
-        return self._config.read_timeout
-
-    def counts(self, name: str) -> bool:
-        """Whether a platform's events are counted and answered here, by no application behind a relay."""
-        return self._relay.route(name) is None
-
-    def check(self, name: str) -> Check:
-        """Who may post the platform's events."""
-        return self._checks[name]
-
-    def enter(self, remote: str | None) -> Entry:
-        """Let a request in.
-
-        Raises:
-            Refused: there are too many.
-        """
-        return self._gate.enter(remote)
-
-    def took(self, name: str, began: float) -> None:
-        """Note that a request is answered which began at that time of ``time.perf_counter``."""
-        self.ingest.metrics.answered(name, began)
-
-    def note(self, name: str, refusal: Refused) -> None:
-        """Count and show a refused request."""
-        self.ingest.miss(name, refusal)
-        self.ingest.reject(name, refusal.status, refusal.message)
+    def is_relayed(self, platform: str) -> bool:
+        """Whether an application behind a relay answers the platform's events."""
+        return self._relay.route(platform) is not None
 
     async def start(self) -> None:
         """Begin with what an earlier process left to forward."""
@@ -145,105 +90,58 @@ class Webhooks:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request: 200 once its event is durable, as the application does, or an error that says why."""
-        name, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        if refusal := _taken(request):
-            return _refused(refusal)
-        began = time.perf_counter()
-        response = await self._respond(name, slash + rest, request, began)
-        self.took(name, began)
-        return response
-
-    async def _respond(self, name: str, suffix: str, request: web.Request, began: float) -> web.StreamResponse:
+        platform, slash, rest = request.path.removeprefix(PREFIX).partition("/")
+        credentials = Credentials(request.method, request.raw_path, request.headers, scheme=request.scheme)
+        one = self.receiver.begin(platform, request.remote, credentials)
         try:
-            with self.enter(request.remote) as entry:
-                if route := self._relay.route(name):
-                    arrival = await self._arrive(name, suffix, request, entry, began)
-                    return await self._relay.answer(request, route, arrival) or _ok()
-                event = self.ingest.countable(name, await self._read(name, request, entry))
-                await self.ingest.count(event, time.time())
-                return _ok()
-        except Refused as refusal:
-            return self._refuse(name, refusal)
-        except RelayError as failure:
-            self.ingest.reject(name, failure.status, failure.message)
-            return error_response(failure.status, failure.message)
-        except Exception as error:  # noqa: BLE001 - nothing that a client sends may yield 500
-            return self._refuse(name, defect(name, error))
+            entry = one.admit()
+            if route := self._relay.route(platform):
+                return await self._pass_on(request, one, entry, route, slash + rest)
+            body = await read_body(request, self.receiver.max_body_bytes, self.receiver.read_timeout, entry)
+            return _response(await awaited(partial(one.record, body)))
+        except Exception as failure:  # noqa: BLE001 - nothing that a client sends may yield 500
+            return _response(one.fail(failure))
 
     async def handle_beneath(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to a path below a webhook, which only an application behind a relay can have."""
-        name, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        if self._relay.route(name) is None or not is_suffix(slash + rest):
+        platform, slash, rest = request.path.removeprefix(PREFIX).partition("/")
+        if not self.is_relayed(platform) or not is_suffix(slash + rest):
             raise web.HTTPNotFound
         if request.method != hdrs.METH_POST:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
         return await self.handle(request)
 
-    async def _read(self, name: str, request: web.Request, entry: Entry) -> bytes:
-        """The body of a request that may post. Where headers decide that, they do before the body is read."""
-        check, config = self._checks[name], self._config
-        if not check.needs_body:
-            # Only signatures look at the URL, and to put it together costs as much as the rest of the check.
-            authorize(check, Credentials(request.method, "", request.headers))
-            return await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        credentials = _credentials(request)
-        body = await read_body(request, config.max_body_bytes, config.read_timeout, entry)
-        authorize(check, replace(credentials, body=body))
-        return body
+    async def _pass_on(
+        self, request: web.Request, one: WebhookRequest, entry: Entry, route: Route, suffix: str
+    ) -> web.StreamResponse:
+        """The application's answer, or ours where it has none or the event is kept for it."""
+        arrival = await self._arrive(request, one, entry, suffix)
+        try:
+            answer = await self._relay.answer(request, route, arrival) or _response(KEPT)
+        except RelayError as failure:
+            self._ingest.reject(one.platform, failure.status, failure.message)
+            answer = error_response(failure.status, failure.message)
+        one.end()
+        return answer
 
-    async def _arrive(self, name: str, suffix: str, request: web.Request, entry: Entry, began: float) -> Arrival:
-        """As `_read`, but what can't be inflated is the application's to judge, unless a signature depends on it."""
-        check, config = self._checks[name], self._config
-        credentials = _credentials(request)
-        if not check.needs_body:
-            authorize(check, credentials)
-        body = await receive(request, config.max_body_bytes, config.read_timeout, entry)
+    async def _arrive(self, request: web.Request, one: WebhookRequest, entry: Entry, suffix: str) -> Arrival:
+        """What can't be inflated is the application's to judge, unless a signature depends on it."""
+        limit = self.receiver.max_body_bytes
+        body = await receive(request, limit, self.receiver.read_timeout, entry)
         content: bytes | Refused
         try:
-            content = await inflate(request, body, config.max_body_bytes, entry)
+            content = await inflate(request, body, limit, entry)
         except Refused as refusal:
-            if check.needs_body or refusal.outcome != "invalid":
+            if one.needs_body or refusal.outcome != "invalid":
                 raise
             content = refusal
         else:
-            if check.needs_body:
-                authorize(check, replace(credentials, body=content))
-        return Arrival(name, suffix, body, content, time.time(), began)
-
-    def _refuse(self, name: str, refusal: Refused) -> web.Response:
-        self.note(name, refusal)
-        return _refused(refusal)
+            one.authenticate(content)
+        return Arrival(one.platform, suffix, body, content, time.time(), one.began)
 
 
-def url(scheme: str, headers: Mapping[str, str], path: str) -> str:
-    """The URL that was asked for, byte for byte: parsing it would fail on what untrusted clients write into Host."""
-    return f"{scheme}://{headers.get(hdrs.HOST, '')}{path}"
-
-
-def authorize(check: Check, credentials: Credentials) -> None:
-    """Let a request pass.
-
-    Raises:
-        Refused: it may not post.
-    """
-    if not check.allows(credentials, time.time()):
-        raise Refused(401, "unauthorized", "unauthorized")
-
-
-def _credentials(request: web.Request) -> Credentials:
-    return Credentials(request.method, url(request.scheme, request.headers, request.raw_path), request.headers)
-
-
-def _taken(request: web.Request) -> Refused | None:
-    """Why the request was refused on the fast path, which counted it, if it was there and is."""
-    connection = request.protocol
-    return connection.take_refusal() if isinstance(connection, Connection) else None
-
-
-def _refused(refusal: Refused) -> web.Response:
-    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
-    return error_response(refusal.status, refusal.message, headers)
-
-
-def _ok() -> web.Response:
-    return web.Response(body=OK, content_type="application/json")
+def _response(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body, content_type="application/json", headers=headers)
+    if answer.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(answer.retry_after)
+    return response

@@ -28,7 +28,7 @@ def app(answer: Callable[[], object] | None = None) -> web.Application:
 async def answering(limited: ConnectionLimit) -> None:
     """Wait until a request is in flight."""
     async with asyncio.timeout(20):
-        while not [one for one in limited._open() if one.phase is Phase.ANSWERING]:  # noqa: ASYNC110 - not our state
+        while not [one for one in limited.connections() if one.phase is Phase.ANSWERING]:  # noqa: ASYNC110 - not our state
             await asyncio.sleep(0.01)
 
 
@@ -164,4 +164,4 @@ async def test_a_drain_does_not_wait_for_ever(serve: Serve, connect: Connect) ->
 
     await asyncio.wait_for(limited.drain(0.1), 20)
 
-    assert len(list(limited._open())) == 1
+    assert len(list(limited.connections())) == 1

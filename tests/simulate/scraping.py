@@ -5,6 +5,7 @@ the rules over the samples.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,6 +16,7 @@ import yaml
 from exporter.assets import load
 from exporter.config import Config
 from exporter.metrics import exposition
+from exporter.recording.batch import awaited
 from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
@@ -95,7 +97,8 @@ async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[P
         if received >= end:
             break
         now = received
-        await ingest.count(ingest.understand(delivery.platform, encode(delivery.body)), now)
+        event = ingest.understand(delivery.platform, encode(delivery.body))
+        await awaited(partial(ingest.record, event, now))
     scrapes.take(recorder)
     await recorder.stop()
     return scrapes

@@ -132,6 +132,25 @@ class Held(MemoryStore):
         await super().commit(batch)
 
 
+async def test_an_operator_is_told_why_nothing_was_counted(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """At the debug level such a request has a line: what came, what became of it and why, nothing of its content."""
+    caplog.set_level(logging.DEBUG, "exporter")
+    sneeze = json.dumps({"message": {"type": "sneeze", "call": {"id": "Ada Example"}}}).encode()
+    async with running() as service:
+        url = await serve(service.app)
+        for body in (HANG, HANG, sneeze, b"{"):
+            await post(url, body)
+
+    told = [vars(record)["fields"] for record in caplog.records if record.message == "not counted"]
+    assert [(each["platform"], each["event"], each["outcome"]) for each in told] == [
+        ("interactly", "hang", "duplicate"),
+        ("interactly", "other", "ignored"),
+        ("interactly", "unknown", "invalid"),
+    ]
+    assert [each["reason"] for each in told[:2]] == ["all of it was counted before", "unknown type"]
+    assert "Ada" not in str([vars(record) for record in caplog.records])
+
+
 # --- 400 ---
 
 

@@ -1,0 +1,186 @@
+"""The receiver: one webhook request from its head to its answer, whatever brings it.
+
+A transport begins a request with what its head shows, lets it in, reads its body into the memory that was admitted, and
+gets one answer. All of a request that is counted, logged or shown is decided here.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from exporter.config import Config
+from exporter.errors import Refused
+from exporter.http.admission import Admission, Entry
+from exporter.platforms import PLATFORMS
+from exporter.recording.ingest import Ingest, as_refusal
+from exporter.webhooks.authenticator import Authenticator, Check, RejectAll
+from exporter.webhooks.credentials import Credentials
+
+
+class Answer(NamedTuple):
+    """What a request is answered with.
+
+    Attributes:
+        status: HTTP status.
+        body: JSON.
+        retry_after: seconds after which the same request may fare better, where that is known.
+    """
+
+    status: int
+    body: bytes
+    retry_after: int | None = None
+
+
+KEPT: Final = Answer(200, b'{"status":"ok"}\n')
+"""The answer to an event that is kept."""
+
+
+def error(status: int, message: str, retry_after: int | None = None) -> Answer:
+    """The form of every error that a webhook answers with."""
+    return Answer(status, json.dumps({"error": message}).encode() + b"\n", retry_after)
+
+
+class Receiver:
+    """Receives the webhooks of all platforms.
+
+    Attributes:
+        ingest: records the events.
+        max_body_bytes: how large a body may be.
+        read_timeout: seconds in which a body must be complete.
+    """
+
+    def __init__(self, ingest: Ingest) -> None:
+        self.ingest = ingest
+        self.max_body_bytes = 0
+        self.read_timeout = 0.0
+        self._admission = Admission()
+        self._checks: dict[str, Check] = {}
+
+    def prepare(self, config: Config, closed: Collection[str]) -> Callable[[], None]:
+        """Build what a configuration needs, with which ``closed`` platforms reject all requests; the result takes it.
+
+        Raises:
+            ValueError: a platform's secret or signature template is unusable.
+        """
+        platforms = config.webhooks.platforms
+        checks: dict[str, Check] = {
+            name: RejectAll() if name in closed else Authenticator(platforms[name]) for name in PLATFORMS
+        }
+
+        def take() -> None:
+            self._checks = checks
+            self.max_body_bytes = config.webhooks.max_body_bytes
+            self.read_timeout = config.webhooks.read_timeout
+            self._admission.configure(config.limits.max_in_flight, config.limits.rate_limit)
+
+        return take
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request takes a place or memory."""
+        return self._admission.idle
+
+    def begin(self, platform: str, peer: str | None, credentials: Credentials) -> "WebhookRequest":
+        """A request of which the head is there; ``peer`` is the address that sent it."""
+        return WebhookRequest(self, self._checks[platform], platform, peer, credentials)
+
+    def enter(self, peer: str | None) -> Entry:
+        """Let a request in.
+
+        Raises:
+            Refused: there are too many.
+        """
+        return self._admission.enter(peer)
+
+
+class WebhookRequest:
+    """One request, from its admission to its answer. It judges by the configuration in force when it began.
+
+    Attributes:
+        platform: whose webhook it is for.
+        began: when, in seconds of ``time.perf_counter``.
+    """
+
+    __slots__ = ("_check", "_credentials", "_entry", "_peer", "_receiver", "began", "platform")
+
+    def __init__(
+        self, receiver: Receiver, check: Check, platform: str, peer: str | None, credentials: Credentials
+    ) -> None:
+        self.platform = platform
+        self.began = time.perf_counter()
+        self._receiver = receiver
+        self._check = check
+        self._peer = peer
+        self._credentials = credentials
+        self._entry: Entry | None = None
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether only the body shows who sent it."""
+        return self._check.needs_body
+
+    def admit(self) -> Entry:
+        """Let it in, as far as its head decides that.
+
+        Raises:
+            Refused: there are too many, or it may not post.
+        """
+        entry = self._entry = self._receiver.enter(self._peer)
+        if not self._check.needs_body:
+            self._authenticate(self._credentials)
+        return entry
+
+    def authenticate(self, body: bytes) -> None:
+        """Check what signs the body, where something has to.
+
+        Raises:
+            Refused: it may not post.
+        """
+        if self._check.needs_body:
+            self._authenticate(replace(self._credentials, body=body))
+
+    def record(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+        """Record what the body says, and call ``answer`` once that is durable, or with why it is not.
+
+        Raises:
+            Refused: it may not post.
+        """
+        self.authenticate(body)
+        self._receiver.ingest.record_body(self.platform, body, partial(self._settle, answer))
+
+    def receive(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+        """All of these steps, for a request that is there as a whole."""
+        try:
+            self.admit().hold(len(body))
+            self.record(body, answer)
+        except Exception as failure:  # noqa: BLE001 - nothing that a client sends may go unanswered
+            answer(self.fail(failure))
+
+    def fail(self, failure: Exception) -> Answer:
+        """End it with an error: counted and shown."""
+        refusal = as_refusal(self.platform, failure)
+        self._receiver.ingest.miss(self.platform, refusal)
+        self._receiver.ingest.reject(self.platform, refusal.status, refusal.message)
+        self.end()
+        return error(refusal.status, refusal.message, refusal.retry_after)
+
+    def end(self) -> None:
+        """It is answered, or nobody waits for that: it takes no place and no memory any more."""
+        entry, self._entry = self._entry, None
+        if entry:
+            entry.leave()
+        self._receiver.ingest.metrics.answered(self.platform, self.began)
+
+    def _authenticate(self, credentials: Credentials) -> None:
+        if not self._check.allows(credentials, time.time()):
+            raise Refused(401, "unauthorized", "unauthorized")
+
+    def _settle(self, answer: Callable[[Answer], None], refusal: Refused | None) -> None:
+        if refusal:
+            answer(self.fail(refusal))
+        else:
+            self.end()
+            answer(KEPT)
