@@ -40,6 +40,7 @@ SECONDS: Final = duration()
 WAIT: Final = duration(zero=True)
 COUNT: Final = integer()
 SEVERITY: Final = choice(*SEVERITIES)
+OPTIONAL_URL: Final = Kind(f"{URL.expects}, or an empty text", lambda node: "" if node.value == "" else URL.read(node))
 
 Window = Annotated[float, WINDOW]
 """Range of a query; never shorter than four scrapes once loaded."""
@@ -49,6 +50,7 @@ Share = Annotated[float, SHARE]
 Amount = Annotated[float, AMOUNT]
 Count = Annotated[int, COUNT]
 Url = Annotated[str, URL]
+OptionalUrl = Annotated[str, OPTIONAL_URL]
 Flag = Annotated[bool, BOOLEAN]
 Severity = Annotated[str, SEVERITY]
 
@@ -57,8 +59,17 @@ Severity = Annotated[str, SEVERITY]
 class Links:
     """Where alerts lead."""
 
-    runbook_base_url: Url
+    runbook_base_url: OptionalUrl
     grafana_url: Url
+
+    @property
+    def runbooks(self) -> str:
+        """Where runbooks are, for what can't ask the exporter where it is."""
+        return self.runbook_base_url or "http://localhost:10060/runbooks/"
+
+    def dashboard(self, uid: str) -> str:
+        """Where a dashboard is."""
+        return f"{self.grafana_url.rstrip('/')}/d/{uid}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,21 @@ from exporter.assets.model import Links
 Dashboard: TypeAlias = Literal["voice-overview", "voice-latency", "voice-hangs-errors", "voice-exporter"]
 """Uid of a dashboard."""
 
-WHO: Final = (
-    "Assistant {{ $labels.assistant_id }}"
-    ' {{ with printf "voice_assistant_info{assistant_id=%q}" $labels.assistant_id | query }}'
-    '({{ . | first | label "assistant_name" }}) {{ end }}on {{ $labels.platform }}'
+_ASSISTANT: Final = (
+    "{{ $labels.assistant_id }}"
+    '{{ with printf "voice_assistant_info{assistant_id=%q}" $labels.assistant_id | query }}'
+    ' ({{ . | first | label "assistant_name" }}){{ end }}'
 )
+WHO: Final = f"Assistant {_ASSISTANT} on {{{{ $labels.platform }}}}"
 """An assistant in a description: its id, its name where one is known, its platform."""
+
+_EXPORTER: Final = (
+    '{{ with query "last_over_time(voice_exporter_external_url_info[1d])" }}{{ . | first | label "url" }}'
+    "{{ else }}http://localhost:10060{{ end }}"
+)
+"""Where the exporter is, as it says itself (`--web.external-url`), while it is down, too."""
+_VARIABLES: Final = {"job": "job", "instance": "instance", "platform": "platform", "assistant": "assistant_id"}
+"""The dashboards' variables, and the label that each takes its value from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +74,22 @@ class Alert:
         return {
             "summary": self.summary,
             "description": self.description,
-            "runbook_url": f"{links.runbook_base_url.rstrip('/')}/{self.name}.md",
-            "dashboard_url": f"{links.grafana_url.rstrip('/')}/d/{self.dashboard}",
+            "runbook_url": self._runbook(links),
+            "dashboard_url": links.dashboard(self.dashboard) + _selected(),
+            **({"assistant": _ASSISTANT} if WHO in self.description else {}),
         }
+
+    def _runbook(self, links: Links) -> str:
+        own = links.runbook_base_url.rstrip("/")
+        return f"{own}/{self.name}.md" if own else f"{_EXPORTER}/runbooks/{self.name}"
+
+
+def _selected() -> str:
+    """The part of a dashboard's address that selects what an alert is about, as far as the alert has labels for it."""
+    return "?from=now-6h&to=now" + "".join(
+        f"{{{{ with $labels.{label} }}}}&var-{name}={{{{ . | urlquery }}}}{{{{ end }}}}"
+        for name, label in _VARIABLES.items()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,24 +36,33 @@ _STRATEGIES: Final = {
 """The response strategies that the hang and error pages of Interactly's documentation describe."""
 
 
-def runbooks(groups: Sequence[Group], t: Thresholds) -> dict[str, str]:
-    """The text of each alert's runbook by the alert's name."""
+def runbooks(groups: Sequence[Group], t: Thresholds, *, linked: bool = True) -> dict[str, str]:
+    """The text of each alert's runbook by the alert's name.
+
+    Args:
+        groups: the rules.
+        t: the numbers in the texts.
+        linked: whether rules files and dashboards are where the thresholds say, as seen from the runbooks.
+    """
     words = {key.path.replace(".", "_"): key.kind.show(_value(t, key.path)) for key in KEYS}
     words |= {name: "\n  ".join(wrap(text, _WIDTH)) for name, text in _STRATEGIES.items()}
-    return {alert.name: _runbook(group, alert.name, words, t.links) for group in groups for alert in group.alerts}
+    links = t.links if linked else None
+    return {alert.name: _runbook(group, alert.name, words, links) for group in groups for alert in group.alerts}
 
 
-def _runbook(group: Group, name: str, words: dict[str, str], links: Links) -> str:
+def _runbook(group: Group, name: str, words: dict[str, str], links: Links | None) -> str:
     alerts = [alert for alert in group.alerts if alert.name == name]
     prose = Template((_PROSE / f"{name}.md").read_text("utf-8")).substitute(words)
     file = f"{group.name.removeprefix('voice-')}.rules.yml"
     first = alerts[0]
-    dashboard = f"[{first.dashboard}]({first.annotations(links)['dashboard_url']})"
+    rule, dashboard = f"`{file}`", f"`{first.dashboard}`"
+    if links:
+        rule, dashboard = f"[{file}](../{file})", f"[{first.dashboard}]({links.dashboard(first.dashboard)})"
     parts = (
         f"# {name}",
         first.summary,
         "\n".join(map(_when, alerts)),
-        f"Rule: [{file}](../{file}). Dashboard: {dashboard}.",
+        f"Rule: {rule}. Dashboard: {dashboard}.",
         prose,
     )
     return "\n\n".join(parts)

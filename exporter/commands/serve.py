@@ -7,9 +7,11 @@ from typing import Final
 
 from exporter import logs
 from exporter.commands import DOCS, FAILURE, MISUSE
+from exporter.config.kinds import URL
 from exporter.config.secret import SECRET_VARIABLE
-from exporter.errors import AddressError, CommandError, ConfigError, OpenAccessError, StorageError
+from exporter.errors import AddressError, CommandError, ConfigError, Invalid, OpenAccessError, StorageError
 from exporter.service import server
+from exporter.yamlfile.tree import Node
 
 _ENVIRONMENT: Final = f"""\
 environment:
@@ -17,7 +19,7 @@ environment:
                         webhook secret of every platform, beside those of the configuration
   NOTIFY_SOCKET, LISTEN_FDS
                         set by systemd: readiness, and sockets that it passes on"""
-_TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/)(/[A-Za-z0-9._~-]+)+")
+_TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/|/runbooks/)(/[A-Za-z0-9._~-]+)+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="enable POST /-/reload, which reloads the configuration",
     )
     flag(
+        "--web.external-url",
+        dest="external_url",
+        metavar="URL",
+        type=_external_url,
+        help="where links in alerts and pages lead; default: this machine's name and the port listened on",
+    )
+    flag(
         "--webhook.listen-address",
         dest="webhook",
         metavar="ADDRESS",
@@ -88,6 +97,14 @@ def _telemetry_path(path: str) -> str:
     return path
 
 
+def _external_url(text: str) -> str:
+    try:
+        url: str = URL.read(Node("", "", 1, text))
+    except Invalid:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {URL.expects}") from None
+    return url
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop.
 
@@ -101,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         web_address=arguments.web,
         webhook_address=arguments.webhook,
         telemetry_path=arguments.telemetry_path,
+        external_url=arguments.external_url,
         storage=Path(arguments.storage) if arguments.storage else None,
         lifecycle=arguments.lifecycle,
     )

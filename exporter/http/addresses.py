@@ -56,6 +56,20 @@ def name(sock: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def url(sock: socket.socket, *, tls: bool) -> str:
+    """Where a browser reaches the socket: this machine's name for a socket on every address of it."""
+    scheme = "https" if tls else "http"
+    if sock.family == socket.AF_UNIX:
+        return f"{scheme}://localhost"
+    host, port = sock.getsockname()[:2]
+    found = ip_address(host.partition("%")[0])
+    if found.is_unspecified:
+        host = socket.gethostname()
+    elif found.is_loopback:
+        host = "localhost"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
 def sockets(web: str, webhook: str | None) -> dict[str, socket.socket]:
     """The sockets to serve on by role: ``web``, and ``webhook`` where the webhooks have one of their own.
 

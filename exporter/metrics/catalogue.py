@@ -261,6 +261,11 @@ EVENT_SUBSCRIBED = _gauge(
 
 # --- The exporter itself ---
 BUILD_INFO = _gauge("voice_exporter_build_info", ("version", "python_version"), "Version of the exporter, always 1.")
+EXTERNAL_URL = _gauge(
+    "voice_exporter_external_url_info",
+    ("url",),
+    "Where links to the exporter lead, its runbooks among them, always 1.",
+)
 WEBHOOKS = _counter(
     "voice_exporter_webhooks_total",
     ("platform", "event", "outcome"),

@@ -25,6 +25,10 @@ class SelfMetrics:
         self._table = table
         self._clock = clock
 
+    def reachable_at(self, url: str) -> None:
+        """Links to the exporter lead to that URL."""
+        self._table.set(m.EXTERNAL_URL, (url.rstrip("/"),), 1, self._clock())
+
     def begin_webhooks(self, platform: str) -> None:
         """A platform may post: nothing of it is refused yet."""
         for outcome in get_args(Refusal):

@@ -11,7 +11,7 @@ from exporter.metrics import exposition
 from exporter.metrics.catalogue import LABEL_VALUES
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
-from exporter.service import landing_page
+from exporter.service import landing_page, runbook_pages
 
 SCRAPE_SECONDS: Final = 60.0
 """Time that a client may take to read a scrape; Prometheus gives up earlier, at its scrape timeout."""
@@ -57,7 +57,7 @@ class Pages:
         """The landing page."""
         page = landing_page.Page(
             not_ready=self.recorder.ready,
-            links=(self.telemetry_path, "/-/healthy", "/-/ready"),
+            links=(self.telemetry_path, runbook_pages.PATH, "/-/healthy", "/-/ready"),
             labels=self._label_values(),
             activity=self.activity,
         )

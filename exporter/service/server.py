@@ -45,6 +45,7 @@ class Options:
         web_address: where to listen; None leaves it to whether there is a secret.
         webhook_address: a listener of its own for the webhooks, if any.
         telemetry_path: path of the metrics.
+        external_url: where links to the exporter lead; None: this machine's name and the port listened on.
         storage: directory of the store; None keeps everything in memory.
         lifecycle: whether reloading by HTTP is enabled.
     """
@@ -54,6 +55,7 @@ class Options:
     web_address: str | None = None
     webhook_address: str | None = None
     telemetry_path: str = "/metrics"
+    external_url: str | None = None
     storage: Path | None = None
     lifecycle: bool = False
 
@@ -107,6 +109,7 @@ class _Exporter:
         _tell(settings, closed, public=public)
         self._sockets = sockets
         self._tls = web_config.ssl_context()
+        self._external_url = options.external_url or addresses.url(sockets["web"], tls=self._tls is not None)
         self._activity = RecentActivity()
         self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
         self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, RelayOptions(options.storage))
@@ -142,6 +145,7 @@ class _Exporter:
         await self._recorder.start()
         try:
             self._reloader.succeeded()
+            self._recorder.metrics.reachable_at(self._external_url)
             await self._webhooks.start()
             listening = await self._listen()
             systemd.notify("READY=1")

@@ -129,7 +129,7 @@ def _links() -> list[Builder[models.DashboardLink]]:
     runbooks = DashboardLink("Runbooks").type(models.DashboardLinkType.LINK).icon("doc")
     return [
         boards.include_vars(include_vars=True).keep_time(keep_time=True),
-        runbooks.url(f"{text('links.runbook_base_url', 'url')}/").target_blank(target_blank=True),
+        runbooks.url(f"{text('links.runbooks', 'url')}/").target_blank(target_blank=True),
     ]
 
 

@@ -80,7 +80,7 @@ def listing() -> Table:
         _DETAILS,
         Column("Firing for", known, "dtdhms", width=100),
     )
-    linked(panel, "Alert", "Runbook", f"{text('links.runbook_base_url', 'url')}/${{__value.raw}}.md")
+    linked(panel, "Alert", "Runbook", f"{text('links.runbooks', 'url')}/${{__value.raw}}.md")
     panel.override_by_name("Severity", _colours())
     panel.sort_by([common.TableSortByFieldState().display_name("Severity")])
     return panel

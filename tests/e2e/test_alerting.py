@@ -53,7 +53,7 @@ def stack(start_exporter: StartExporter, tmp_path: Path, programs: Programs) -> 
     """A fresh exporter that Prometheus has scraped, the rules rendered for windows of seconds, and Alertmanager."""
     (tmp_path / "seconds.yml").write_text(SECONDS)
     render(tmp_path / "assets", tmp_path / "seconds.yml")
-    exporter = start_exporter()
+    exporter = start_exporter("--web.external-url=https://voice.example/exporter/")
     with Receivers() as receivers, Alertmanager(tmp_path / "alertmanager", receivers, programs) as alertmanager:
         config = {
             "rule_files": [str(tmp_path / "assets" / "rules" / "*.rules.yml")],
@@ -85,8 +85,11 @@ def test_the_first_hang_reaches_the_operators(stack: Stack) -> None:
         f"Assistant {ASSISTANT} (Harbor Dental - main) on interactly gave no reply for 5 seconds or more."
         " Hangs within 4s: 1. LLM gemini, model gemini-3-flash-preview."
     )
-    assert told.annotations["runbook_url"].endswith("/rules/runbooks/VoiceAssistantHang.md")
-    assert told.annotations["dashboard_url"].endswith("/d/voice-hangs-errors")
+    assert told.annotations["runbook_url"] == "https://voice.example/exporter/runbooks/VoiceAssistantHang"
+    assert told.annotations["assistant"] == f"{ASSISTANT} (Harbor Dental - main)"
+    board = "https://grafana.example.com/d/voice-hangs-errors?from=now-6h&to=now"
+    chosen = f"&var-job=voice&var-platform=interactly&var-assistant={ASSISTANT}"
+    assert told.annotations["dashboard_url"] == board + chosen
     eventually("it is resolved", lambda: stack.receivers.told("operators", "VoiceAssistantHang", "resolved"))
     assert not stack.receivers.told("page", "VoiceAssistantHang")
 

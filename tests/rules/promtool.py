@@ -1,8 +1,10 @@
 """The real promtool."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -39,4 +41,19 @@ def run_rule_test(file: Path, folder: Path, programs: Programs) -> subprocess.Co
 def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:
     """An alert with the annotations that follow from its name."""
     shipped = next(alert["annotations"] for alert in alerts() if alert["alert"] == name)
-    return {**expected, "exp_annotations": {**shipped, **expected["exp_annotations"]}}
+    said, labels = expected["exp_annotations"], expected["exp_labels"]
+    who = re.match(r"Assistant (.+?) on ", said["description"])
+    whole = {
+        "summary": shipped["summary"],
+        "runbook_url": f"http://localhost:10060/runbooks/{name}",
+        "dashboard_url": _dashboard(shipped["dashboard_url"].partition("?")[0], labels),
+        **({"assistant": who[1]} if who else {}),
+    }
+    return {**expected, "exp_annotations": {**whole, **said}}
+
+
+def _dashboard(url: str, labels: dict[str, str]) -> str:
+    """The dashboard with its variables set to the alert's labels."""
+    variables = {"job": "job", "instance": "instance", "platform": "platform", "assistant": "assistant_id"}
+    chosen = [f"var-{name}={quote(labels[label], safe='')}" for name, label in variables.items() if label in labels]
+    return "&".join([f"{url}?from=now-6h&to=now", *chosen])

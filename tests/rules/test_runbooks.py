@@ -4,16 +4,17 @@ import pytest
 
 from tests.rules.shipped import RULES, alerts
 
-BASE = "https://github.com/voice-exporter/voice-exporter/blob/main/rules/runbooks/"
+GRAFANA = "https://grafana.example.com/d/"
 DASHBOARDS = ("voice-overview", "voice-latency", "voice-hangs-errors", "voice-exporter")
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
 @pytest.mark.parametrize("name", sorted({alert["alert"] for alert in alerts()}))
 def test_every_alert_has_a_runbook(name: str) -> None:
-    """The link of an alert leads to its runbook, which has all sections, queries among them."""
-    linked = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
-    assert linked == {f"{BASE}{name}.md"}
+    """The link of an alert leads to its runbook on the exporter, which has all sections, queries among them."""
+    (linked,) = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
+    assert linked.startswith('{{ with query "last_over_time(voice_exporter_external_url_info[1d])" }}')
+    assert linked.endswith(f"{{{{ else }}}}http://localhost:10060{{{{ end }}}}/runbooks/{name}")
     text = (RULES / "runbooks" / f"{name}.md").read_text()
     assert text.startswith(f"# {name}\n")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
@@ -23,8 +24,8 @@ def test_every_alert_has_a_runbook(name: str) -> None:
 def test_every_alert_has_a_dashboard() -> None:
     """The link of an alert leads to one of the four dashboards, and so does its runbook."""
     for alert in alerts():
-        url = alert["annotations"]["dashboard_url"]
-        assert url in {f"http://localhost:3000/d/{uid}" for uid in DASHBOARDS}
+        url = alert["annotations"]["dashboard_url"].partition("?")[0]
+        assert url in {f"{GRAFANA}{uid}" for uid in DASHBOARDS}
         assert f"]({url})" in (RULES / "runbooks" / f"{alert['alert']}.md").read_text()
 
 
@@ -32,7 +33,8 @@ def test_summaries_are_the_same_for_each_alert() -> None:
     """A summary holds for every alert of its name: it has no template. A description says which one."""
     for alert in alerts():
         annotations = alert["annotations"]
-        assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
+        assert set(annotations) - {"assistant"} == {"summary", "description", "runbook_url", "dashboard_url"}
+        assert ("assistant" in annotations) == ("Assistant {{ $labels.assistant_id }}" in annotations["description"])
         assert "{{" not in annotations["summary"]
         assert "{{" in annotations["description"] or alert["alert"] == "VoiceWatchdog"
 
