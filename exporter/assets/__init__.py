@@ -11,6 +11,7 @@ from exporter.assets import dashboards
 from exporter.assets.directory import AssetDirectory
 from exporter.assets.emit import prometheus_rule, rules_file
 from exporter.assets.errors import errors
+from exporter.assets.grafana_alerting import alerting_file
 from exporter.assets.hangs import hangs
 from exporter.assets.latency import latency
 from exporter.assets.quality import quality
@@ -70,6 +71,7 @@ def render(
     else:
         contents = {f"rules/{name}": text for name, text in _files(t, own or DEFAULTS).items()}
         contents |= {f"grafana/dashboards/{name}": text for name, text in dashboards.render(t).items()}
+        contents["grafana/alerting/voice.yml"] = alerting_file(groups(t), t)
     return target.write(contents, own_thresholds=own is not None)
 
 
