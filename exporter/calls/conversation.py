@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from exporter.calls.hangs import recover
-from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, shared
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, Seen, shared
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, Llm, Message, Nanounits, Stt, Tts, UserTurn
@@ -20,7 +20,7 @@ def conversation(step: Step, fact: Conversation) -> None:
     if not fact.messages or step.is_full("messages"):
         return
     messages = sorted(fact.messages, key=lambda message: message.time_ms or 0)
-    step.state.seen = dict(step.state.seen)
+    step.state.seen = step.state.seen.fork()
     step.state.tools = dict(step.state.tools)
     users: dict[int, UserTurn | Message] = {turn.key: turn for turn in fact.earlier}
     users |= {message.key: message for message in messages if message.role == "user"}
@@ -73,7 +73,7 @@ def _rejections(step: Step, message: Message, mask: int) -> int:
     return mask
 
 
-def _first_part(seen: dict[int, int], turn: int) -> int:
+def _first_part(seen: Seen, turn: int) -> int:
     if seen.get(turn, 0) & ANSWERED:
         return 0
     seen[turn] = shared(seen.get(turn, 0) | ANSWERED)

@@ -41,7 +41,8 @@ def hang(step: Step, fact: Hang) -> None:
     if not step.state.hung:
         step.state.hung = True
         step.add(m.HUNG_CALLS)
-    step.state.hangs = (*step.state.hangs, OpenHang(time_ms, provider))
+    step.state.hangs = step.state.hangs.fork()
+    step.state.hangs[identity("hang", time_ms)] = OpenHang(time_ms, provider)
     _settle_late_hang(step, time_ms)
 
 
@@ -62,14 +63,13 @@ def recover(step: Step, replies: Iterable[int]) -> None:
     times = sorted(replies)
     if not times:
         return
-    still_open = []
-    for opened in step.state.hangs:
+    recovered = []
+    for key, opened in step.state.hangs.items():
         after = 0 if opened.time_ms is None else bisect_right(times, opened.time_ms)
-        if after == len(times):
-            still_open.append(opened)
-        else:
+        if after < len(times):
+            recovered.append(key)
             _settle(step, opened, times[after], "recovered")
-    step.state.hangs = tuple(still_open)
+    _forget(step, recovered)
     for time_ms in times[-_SEQUELS_KEPT:]:
         _remember(step, time_ms, "recovered")
 
@@ -153,13 +153,21 @@ def _hour(step: Step) -> str:
 
 def _close(step: Step, time_ms: int | None, outcome: str) -> None:
     """Settle the open hangs before that time; all of them where a time is unknown."""
-    still_open = []
-    for opened in step.state.hangs:
-        if time_ms is not None and opened.time_ms is not None and time_ms <= opened.time_ms:
-            still_open.append(opened)
-        else:
+    settled = []
+    for key, opened in step.state.hangs.items():
+        if time_ms is None or opened.time_ms is None or time_ms > opened.time_ms:
+            settled.append(key)
             _settle(step, opened, time_ms, outcome)
-    step.state.hangs = tuple(still_open)
+    _forget(step, settled)
+
+
+def _forget(step: Step, settled: list[int]) -> None:
+    """These hangs are no longer open."""
+    if not settled:
+        return
+    step.state.hangs = step.state.hangs.fork()
+    for key in settled:
+        del step.state.hangs[key]
 
 
 def _settle(step: Step, opened: OpenHang, time_ms: int | None, outcome: str) -> None:

@@ -1,13 +1,15 @@
 """What is remembered of a call and of an assistant: the durable half of the fold.
 
 States are values: the fold copies before it changes, containers included. They hold hashes, numbers and label values,
-never text of a conversation.
+never text of a conversation. What a store keeps of a field has the number that is written beside it, append-only as
+`exporter.calls.state_codec` says.
 """
 
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from exporter.calls.overlay import Overlay
 from exporter.events import Group, UserTurn
 
 GROUPS: tuple[Group, ...] = (
@@ -44,13 +46,6 @@ def shared(mask: int) -> int:
     return mask
 
 
-class Cursor(Struct, frozen=True, gc=False):
-    """What an earlier version kept of a conversation's bytes; nothing reads it."""
-
-    length: int
-    digest: int
-
-
 class OpenHang(Struct, frozen=True, array_like=True, gc=False):
     """A hang of which nothing came yet."""
 
@@ -80,12 +75,24 @@ class ToolMark(Struct, frozen=True, array_like=True, gc=False):
     result: bool
 
 
-class CallState(Struct, array_like=True):
+class Seen(Overlay[int]):
+    """What was counted, by key of message, event or tool call; values are the bits above."""
+
+    __slots__ = ()
+
+
+class OpenHangs(Overlay[OpenHang]):
+    """Hangs of which nothing came yet, by their key in `Seen`."""
+
+    __slots__ = ()
+
+
+class CallState(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Everything remembered of one call.
 
     Attributes:
         assistant: label value of its assistant, empty until known, the same for the call's life from then on.
-        seen: what was counted, by key of message, event or tool call; values are the bits above.
+        seen: what was counted.
         opened: it is a call by its own id, and more than planned.
         ending: what the end of the call meant to its open hangs; empty before the end.
         live: groups that messages or live events delivered first.
@@ -95,38 +102,36 @@ class CallState(Struct, array_like=True):
         speech: the latest moments at which someone began or ceased to speak, in order of time.
         tools: halves of tool calls, by the call's key.
         user: the latest message of the user, whose reply usually comes in the next update.
-        cursor: what an earlier version kept; it holds its place.
     """
 
-    platform: str
-    assistant: str = ""
-    llm_provider: str = ""
-    llm_model: str = ""
-    stt_provider: str = ""
-    tts_provider: str = ""
-    call_type: str = "unknown"
-    direction: str = "unknown"
-    opened: bool = False
-    started: bool = False
-    ending: str = ""
-    expired: bool = False
-    hung: bool = False
-    statuses: tuple[str, ...] = ()
-    seen: dict[int, int] = {}
-    live: int = 0
-    reported: int = 0
-    messages: int = 0
-    errors: int = 0
-    totals: dict[str, int] = {}
-    retryable: dict[str, int] = {}
-    escalated: tuple[str, ...] = ()
-    hangs: tuple[OpenHang, ...] = ()
-    sequels: tuple[Sequel, ...] = ()
-    speech: tuple[SpeechMark, ...] = ()
-    tools: dict[int, ToolMark] = {}
-    user: UserTurn | None = None
-    cursor: Cursor | None = None
-    last_event: float = 0.0
+    platform: str = field(name="0")
+    assistant: str = field(default="", name="1")
+    llm_provider: str = field(default="", name="2")
+    llm_model: str = field(default="", name="3")
+    stt_provider: str = field(default="", name="4")
+    tts_provider: str = field(default="", name="5")
+    call_type: str = field(default="unknown", name="6")
+    direction: str = field(default="unknown", name="7")
+    opened: bool = field(default=False, name="8")
+    started: bool = field(default=False, name="9")
+    ending: str = field(default="", name="10")
+    expired: bool = field(default=False, name="11")
+    hung: bool = field(default=False, name="12")
+    statuses: tuple[str, ...] = field(default=(), name="13")
+    seen: Seen = field(default=Seen(), name="14")
+    live: int = field(default=0, name="15")
+    reported: int = field(default=0, name="16")
+    messages: int = field(default=0, name="17")
+    errors: int = field(default=0, name="18")
+    totals: dict[str, int] = field(default_factory=dict, name="19")
+    retryable: dict[str, int] = field(default_factory=dict, name="20")
+    escalated: tuple[str, ...] = field(default=(), name="21")
+    hangs: OpenHangs = field(default=OpenHangs(), name="22")
+    sequels: tuple[Sequel, ...] = field(default=(), name="23")
+    speech: tuple[SpeechMark, ...] = field(default=(), name="24")
+    tools: dict[int, ToolMark] = field(default_factory=dict, name="25")
+    user: UserTurn | None = field(default=None, name="26")
+    last_event: float = field(default=0.0, name="28")
 
     @property
     def ended(self) -> bool:
@@ -134,7 +139,7 @@ class CallState(Struct, array_like=True):
         return bool(self.ending)
 
 
-class AssistantState(Struct, frozen=True, array_like=True):
+class AssistantState(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The latest known configuration of an assistant; an empty string is unknown.
 
     Attributes:
@@ -143,14 +148,14 @@ class AssistantState(Struct, frozen=True, array_like=True):
         introduced: whether its event counters exist at 0 for this configuration.
     """
 
-    platform: str
-    id: str
-    name: str = ""
-    llm_provider: str = ""
-    llm_model: str = ""
-    stt_provider: str = ""
-    tts_provider: str = ""
-    subscribed: tuple[str, ...] | None = None
-    time_ms: int = 0
-    introduced: bool = False
-    last_event: float = 0.0
+    platform: str = field(name="0")
+    id: str = field(name="1")
+    name: str = field(default="", name="2")
+    llm_provider: str = field(default="", name="3")
+    llm_model: str = field(default="", name="4")
+    stt_provider: str = field(default="", name="5")
+    tts_provider: str = field(default="", name="6")
+    subscribed: tuple[str, ...] | None = field(default=None, name="7")
+    time_ms: int = field(default=0, name="8")
+    introduced: bool = field(default=False, name="9")
+    last_event: float = field(default=0.0, name="10")

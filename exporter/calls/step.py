@@ -104,7 +104,8 @@ class Step:
         key = identity(*parts)
         if key in self.state.seen or self.is_full(str(parts[0])):
             return False
-        self.state.seen = {**self.state.seen, key: COUNTED}
+        self.state.seen = self.state.seen.fork()
+        self.state.seen[key] = COUNTED
         return True
 
     def is_full(self, field: str) -> bool:

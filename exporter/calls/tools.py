@@ -40,7 +40,9 @@ def tools_answered(step: Step, fact: ToolsAnswered) -> None:
     new = {use.key: use for use in fact.uses if not seen.get(use.key, 0) & COUNTED}
     if not new or step.is_full("tool"):
         return
-    step.state.seen = {**seen, **dict.fromkeys(new, COUNTED)}
+    step.state.seen = seen.fork()
+    for key in new:
+        step.state.seen[key] = COUNTED
     step.state.tools = {key: mark for key, mark in step.state.tools.items() if key not in new}
     for use in new.values():
         step.add(m.TOOL_CALL, use.tool or UNKNOWN, amount=fact.seconds)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from exporter.calls import state_codec
 from exporter.calls.fold import Folded, expire, fold
 from exporter.calls.state import AssistantState, CallState
 from exporter.calls.step import Settings
@@ -15,11 +16,6 @@ from exporter.events import ALL, Event, identity
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
 from exporter.recording.incidents import Incidents
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode_call: Final = msgspec.msgpack.Decoder(CallState).decode
-_decode_usage: Final = msgspec.msgpack.Decoder(dict[str, dict[str, float]]).decode
-_decode_assistant: Final = msgspec.msgpack.Decoder(AssistantState).decode
 
 _KEYS: Final = 100
 """Messages, hangs and tool calls that a call may have before it takes the place of a further call."""
@@ -56,21 +52,29 @@ class CallsInMemory:
         self.settings = Settings(max_retries=config.calls.max_retries, timezone=config.timezone)
 
     def load(self, calls: Iterable[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
-        """Restore what a store kept."""
-        states = [(key, _decode_call(blob)) for key, blob in calls]
+        """Restore what a store kept.
+
+        Raises:
+            StorageError: this release can't read it.
+        """
+        states = [(key, state_codec.decode_call(blob)) for key, blob in calls]
         for key, state in sorted(states, key=lambda call: call[1].last_event):
             self.put(key, state)
         others = self.incidents.load(assistants)
         for key, blob in others:
             if key != _USAGE_KEY:
-                assistant = _decode_assistant(blob)
+                assistant = state_codec.decode_assistant(blob)
                 self.assistants[assistant.platform, assistant.id] = assistant
 
     def load_usage(self, assistants: Iterable[tuple[int, bytes]]) -> dict[str, dict[str, float]]:
-        """When label values were last used, as a store kept it; nothing where it did not."""
+        """When label values were last used, as a store kept it; nothing where it did not.
+
+        Raises:
+            StorageError: this release can't read it.
+        """
         for key, blob in assistants:
             if key == _USAGE_KEY:
-                return _decode_usage(blob)
+                return state_codec.decode_usage(blob)
         return {}
 
     def __len__(self) -> int:
@@ -83,6 +87,8 @@ class CallsInMemory:
     def put(self, key: int, state: CallState) -> None:
         """Remember a call as the most recently active one."""
         self.forget(key)
+        state.seen.settle()
+        state.hangs.settle()
         over = state.ended or state.expired or not state.opened
         (self.done if over else self.open)[key] = state
         self.size += _size(state)
@@ -113,8 +119,8 @@ class Draft:
         self._memory = memory
         self._calls: dict[int, CallState | None] = {}
         self._assistants: dict[tuple[str, str], AssistantState | None] = {}
-        self._seen: dict[int, CallState] = {}
         self._usage: bytes | None = None
+        self._snapshot = False
         self._usage_kept = memory.usage_kept
         self.incidents = memory.incidents.draft()
 
@@ -129,14 +135,13 @@ class Draft:
             self._assistants[key] = msgspec.structs.replace(folded.assistant, last_event=now)
         self.incidents.add(folded.incidents, folded.hang_ends, now)
         if event.call is not None:
-            (self._calls if folded.fresh else self._seen)[event.call] = folded.call
+            self._calls[event.call] = folded.call
         return folded
 
     def _state(self, event: Event) -> CallState:
         if event.call is None:
             return CallState(event.platform)
-        drafted = self._calls.get(event.call) or self._seen.get(event.call)
-        return drafted or self._memory.get(event.call) or CallState(event.platform)
+        return self._calls.get(event.call) or self._memory.get(event.call) or CallState(event.platform)
 
     def _label(self, event: Event, now: float) -> str:
         if not event.assistant.id:
@@ -173,7 +178,7 @@ class Draft:
         """Write down, once an hour, when label values were last used, so that restarts do not renew them."""
         if now - self._memory.usage_kept >= _REFRESH:
             self._usage_kept = now
-            self._usage = _encode(self._memory.labels.usage())
+            self._usage = state_codec.encode(self._memory.labels.usage())
 
     @property
     def touched(self) -> int:
@@ -187,18 +192,24 @@ class Draft:
 
     def everything(self) -> None:
         """Take the whole memory into the draft, for a store that lost it."""
+        self._snapshot = True
         self._calls = {**self._memory.open, **self._memory.done, **self._calls}
         self._assistants = {**self._memory.assistants, **self._assistants}
         self.incidents.everything()
 
     def encoded_calls(self) -> dict[int, bytes | None]:
-        """The calls that changed, for the store."""
-        return {key: None if state is None else _encode(state) for key, state in self._calls.items()}
+        """What the store has to add to what it has of calls; None for those to be forgotten."""
+        records = ((key, None if state is None else self._record(key, state)) for key, state in self._calls.items())
+        return {key: record for key, record in records if record or self._calls[key] is None}
+
+    def _record(self, key: int, state: CallState) -> bytes | None:
+        known = None if self._snapshot else self._memory.get(key)
+        return state_codec.encode(state) if known is None else state_codec.encode_change(known, state)
 
     def encoded_assistants(self) -> dict[int, bytes | None]:
         """The assistants and incidents that changed, for the store, to which they are records under a number alike."""
         blobs = {
-            identity("assistant", *key): None if assistant is None else _encode(assistant)
+            identity("assistant", *key): None if assistant is None else state_codec.encode(assistant)
             for key, assistant in self._assistants.items()
         }
         return blobs | self.incidents.encoded() | ({} if self._usage is None else {_USAGE_KEY: self._usage})
@@ -207,7 +218,7 @@ class Draft:
         """The batch is kept: the memory takes the draft over."""
         self._memory.usage_kept = self._usage_kept
         self.incidents.adopt()
-        for key, state in (self._seen | self._calls).items():
+        for key, state in self._calls.items():
             if state is None:
                 self._memory.forget(key)
             else:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from exporter.calls import state_codec
 from exporter.calls.incident import Incident
 from exporter.config import Config
 from exporter.errors import StorageError, StoreLost
@@ -83,7 +84,7 @@ class Recorder:
         Raises:
             StorageError: the store can't be opened.
         """
-        snapshot = self._store.load()
+        snapshot = self._store.load(state_codec.merge)
         now = self._clock()
         restored = self.table.load(snapshot.series, self._memory.load_usage(snapshot.assistants), now)
         for name in restored.families:

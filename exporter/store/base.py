@@ -4,12 +4,19 @@ A store knows nothing of calls or metrics. A series is a list of whole numbers (
 them, and everything else is an opaque blob under a number.
 """
 
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
 CellDeltas: TypeAlias = tuple[tuple[int, int], ...]
 """Amounts to add by cell. Cell 0 is a counter's value or a histogram's sum, the others a histogram's bucket counts."""
+
+
+Merge: TypeAlias = Callable[[Sequence[bytes]], bytes]
+"""Makes one record of the records of a call, which are given in their order and need not begin with the first."""
+
+JOINED: Final[Merge] = b"".join
 
 
 class StoredSeries(Struct, array_like=True, gc=False):
@@ -35,11 +42,14 @@ class StoredSeries(Struct, array_like=True, gc=False):
 class Batch(Struct):
     """What one commit keeps, as a whole or not at all.
 
+    What a commit writes follows from what it adds: neither a series nor a call is written whole where a part changed.
+
     Attributes:
         series: series created in this batch, cells all 0 unless the batch is a snapshot.
         increments: series number and the amounts to add, in order.
         dropped: numbers of series that are gone.
-        calls: encoded call states by key; None where the call is forgotten. A key is a signed 64-bit number.
+        calls: a record to add to those of a call, by key; None where the call is forgotten. A key is a signed 64-bit
+            number.
         assistants: encoded assistants, incidents and the like by key; None where one is forgotten.
         snapshot: the batch is all there is, and takes the place of everything kept before.
     """
@@ -53,7 +63,7 @@ class Batch(Struct):
 
 
 class Snapshot(Struct):
-    """All that a store holds. Calls come in the order of their last commit, oldest first."""
+    """All that a store holds. Calls, their records merged, come in the order of their last commit, oldest first."""
 
     series: list[StoredSeries]
     calls: list[tuple[int, bytes]]
@@ -67,8 +77,11 @@ class Store(Protocol):
     def quarantined(self) -> str | None:
         """The name that the last damaged database was given; None where there was none."""
 
-    def load(self) -> Snapshot:
+    def load(self, merge: Merge = JOINED) -> Snapshot:
         """Everything kept so far. Called once, before the first commit.
+
+        Args:
+            merge: what makes one record of several; it may be called in a thread of the store.
 
         Raises:
             StorageError: the store can't be read, or another process has it.

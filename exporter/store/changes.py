@@ -13,12 +13,12 @@ class Changes:
     An increment of a series that nobody knows changes nothing; a cell beyond the last one makes room for itself.
 
     Attributes:
-        calls: the last state by key, None where it is forgotten, in the order of the last mention.
-        assistants: the same for assistants.
+        calls: the records to add by key, after a None where the call was forgotten, in the order of the last mention.
+        assistants: the last state by key, None where it is forgotten.
     """
 
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
-        self.calls: dict[int, bytes | None] = {}
+        self.calls: dict[int, list[bytes | None]] = {}
         self.assistants: dict[int, bytes | None] = {}
         self._created: dict[int, StoredSeries] = {}
         self._amounts: dict[int, dict[int, int]] = {}
@@ -37,7 +37,9 @@ class Changes:
             self._created.pop(number, None)
             self._amounts.pop(number, None)
             self._dropped.add(number)
-        _overlay(self.calls, batch.calls)
+        for key, record in batch.calls.items():
+            records = self.calls.pop(key, [])
+            self.calls[key] = [None] if record is None else [*records, record]
         self.assistants.update(batch.assistants)
 
     def touched(self) -> set[int]:
@@ -64,9 +66,3 @@ class Changes:
 
 def _copy(one: StoredSeries) -> StoredSeries:
     return structs.replace(one, cells=[*one.cells])
-
-
-def _overlay(states: dict[int, bytes | None], newer: dict[int, bytes | None]) -> None:
-    for key, state in newer.items():
-        states.pop(key, None)
-        states[key] = state

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from exporter.errors import StorageError, StoreLost
 from exporter.store import journal, sqlite_file, tables
-from exporter.store.base import Batch, Snapshot
+from exporter.store.base import JOINED, Batch, Merge, Snapshot
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_batch
 from exporter.store.directory import Directory
@@ -43,17 +43,19 @@ class Database:
     def __init__(self, directory: Path) -> None:
         self.directory = Directory(directory)
         self._db: sqlite3.Connection | None = None
+        self._merge = JOINED
         self._lost = ""
         self._checkpoint_from = 0.0
         self._checkpointed = False
         self._start_journal()
 
-    def load(self) -> Snapshot:
+    def load(self, merge: Merge = JOINED) -> Snapshot:
         """Lock the directory and read everything; a damaged database is quarantined and gives an empty snapshot.
 
         Raises:
             StorageError: another process has the directory, or the storage fails; with the flag that names it.
         """
+        self._merge = merge
         try:
             with translated():
                 self.directory.acquire()
@@ -112,7 +114,7 @@ class Database:
         db = self._db = self.directory.open()
         sqlite_file.check(db)
         self._recall(db)
-        snapshot = tables.read(db, self._changes)
+        snapshot = tables.read(db, self._changes, self._merge)
         self._lost = ""
         return snapshot
 
@@ -146,7 +148,7 @@ class Database:
         number = self.directory.acknowledged + 1
         db.execute("BEGIN IMMEDIATE")
         tables.clear(db)
-        tables.write(db, Changes([batch]), number)
+        tables.write(db, Changes([batch]), number, self._merge)
         journal.restart(db, number)
         db.execute("COMMIT")
         self.directory.acknowledged = number
@@ -155,7 +157,7 @@ class Database:
 
     def _checkpoint(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
-        tables.write(db, self._changes, self.directory.acknowledged)
+        tables.write(db, self._changes, self.directory.acknowledged, self._merge)
         journal.restart(db, self.directory.acknowledged)
         db.execute("COMMIT")
         self._start_journal()

@@ -1,6 +1,6 @@
 """Keeps nothing: what the process knows is gone with it (``--storage.path=''``)."""
 
-from exporter.store.base import Batch, Snapshot
+from exporter.store.base import JOINED, Batch, Merge, Snapshot
 
 
 class MemoryStore:
@@ -8,7 +8,7 @@ class MemoryStore:
 
     quarantined = None
 
-    def load(self) -> Snapshot:
+    def load(self, merge: Merge = JOINED) -> Snapshot:  # noqa: ARG002 - part of the protocol
         """Nothing."""
         return Snapshot([], [], [])
 

@@ -4,7 +4,7 @@ Four tables, each row of them with a checksum over its numbers and its blob:
 
 - journal: one batch a row. The first row is empty and says up to which commit the tables below go.
 - series: 256 series a row, by number / 256.
-- calls: opaque states in the order of their last commit, which ``place`` numbers.
+- calls: opaque records, several of one call, in the order of their last commit, which ``place`` numbers.
 - assistants: opaque states.
 
 A fifth one holds a random number, the generation: by it a database is told from the one that was there before.
@@ -33,6 +33,15 @@ MIGRATIONS = (
     """
     CREATE TABLE generation (number INTEGER PRIMARY KEY);
     INSERT INTO generation VALUES (random() & 0x7fffffffffffffff);
+    """,
+    """
+    CREATE TABLE records (
+        place INTEGER PRIMARY KEY, key INTEGER NOT NULL, checksum INTEGER NOT NULL, blob BLOB NOT NULL
+    );
+    INSERT INTO records SELECT place, key, checksum, blob FROM calls;
+    DROP TABLE calls;
+    ALTER TABLE records RENAME TO calls;
+    CREATE INDEX calls_by_key ON calls (key);
     """,
 )
 """Step N makes version N + 1 of version N."""

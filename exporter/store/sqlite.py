@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from exporter.store.base import Batch, Snapshot
+from exporter.store.base import JOINED, Batch, Merge, Snapshot
 from exporter.store.database import Database
 
 _log = logging.getLogger(__name__)
@@ -29,13 +29,13 @@ class SqliteStore:
         """The name that the last damaged database was given; None where there was none."""
         return self._database.directory.quarantined
 
-    def load(self) -> Snapshot:
+    def load(self, merge: Merge = JOINED) -> Snapshot:
         """Everything kept so far; nothing, where the database was damaged and had to be quarantined.
 
         Raises:
             StorageError: the store can't be read, or another process has it.
         """
-        return self._thread.submit(self._database.load).result()
+        return self._thread.submit(self._database.load, merge).result()
 
     async def commit(self, batch: Batch) -> None:
         """Keep the batch; on return it survives kill -9 and a power cut.

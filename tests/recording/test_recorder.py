@@ -13,7 +13,7 @@ from exporter.events import Event
 from exporter.metrics import exposition
 from exporter.platforms.interactly import INTERACTLY
 from exporter.recording.recorder import Recorder
-from exporter.store.base import Batch, Snapshot, Store
+from exporter.store.base import JOINED, Batch, Merge, Snapshot, Store
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from tests.calls.tally import FIXTURES
@@ -37,7 +37,7 @@ class ScriptedStore:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def load(self) -> Snapshot:  # noqa: D102 - as in the protocol
+    def load(self, merge: Merge = JOINED) -> Snapshot:  # noqa: ARG002, D102 - as in the protocol
         return Snapshot([], [], [])
 
     async def commit(self, batch: Batch) -> None:  # noqa: D102 - as in the protocol

@@ -63,11 +63,13 @@ class Model:
                 self.series[number].cells[cell] += amount
         for number in new.dropped:
             del self.series[number]
-        for states, changed in ((self.calls, new.calls), (self.assistants, new.assistants)):
-            for key, state in changed.items():
-                states.pop(key, None)
-                if state is not None:
-                    states[key] = state
+        for key, record in new.calls.items():
+            before = self.calls.pop(key, b"")
+            if record is not None:
+                self.calls[key] = before + record
+        self.assistants |= {key: state for key, state in new.assistants.items() if state is not None}
+        for key in [key for key, state in new.assistants.items() if state is None]:
+            self.assistants.pop(key, None)
 
     def snapshot(self) -> Snapshot:
         """All of it."""

@@ -47,6 +47,33 @@ async def test_calls_come_in_the_order_of_their_last_commit(store: SqliteStore, 
     assert [key for key, _ in kept(directory).calls] == [0, 2, 4, 5, 6, 3, 1]
 
 
+async def test_records_of_a_call_are_merged(store: SqliteStore, directory: Path) -> None:
+    """Each record is added to those before it, by the caller's own rule, until the call is forgotten."""
+    sizes = (10, 3000, 10, 10, 100_000, 500, 10)
+    for number, size in enumerate(sizes):
+        for _ in range(3):
+            await store.commit(batch(calls={1: b"%d" % number * size, 2: b"x"}))
+    await store.commit(batch(calls={2: None}))
+    await store.commit(batch(calls={2: b"new"}))
+    await store.close()
+    expected = b"".join(b"%d" % number * size * 3 for number, size in enumerate(sizes))
+    assert kept(directory).calls == [(1, expected), (2, b"new")]
+
+
+async def test_a_long_call_is_not_written_anew_for_each_change(store: SqliteStore, directory: Path) -> None:
+    """What commits and checkpoints write follows from what they add, not from what the call has."""
+    await store.commit(batch(calls={1: bytes(400_000)}))
+    await store.close()
+    later = SqliteStore(directory)
+    await asyncio.to_thread(later.load)
+    for _ in range(20):
+        await later.commit(batch(calls={1: b"a few bytes"}))
+    written = (directory / "voice-exporter.db-wal").stat().st_size
+    await later.close()
+    assert written < 400_000
+    assert kept(directory).calls == [(1, bytes(400_000) + b"a few bytes" * 20)]
+
+
 @pytest.mark.parametrize("amount", [2**63, 2**64, 10**40, -(2**63) - 1, -(10**40), -5])
 async def test_amounts_of_any_size(store: SqliteStore, directory: Path, amount: int) -> None:
     """No amount and no sum is too large or too small to be kept exactly."""
@@ -94,7 +121,7 @@ async def test_a_snapshot_batch(store: SqliteStore, directory: Path) -> None:
     await store.close()
     found = kept(directory)
     assert [(each.id, each.cells) for each in found.series] == [(500, [5, 10**30])]
-    assert (found.calls, found.assistants) == ([(1, b"a"), (2, b"c")], [(9, b"z")])
+    assert (found.calls, found.assistants) == ([(1, b"a"), (2, b"bc")], [(9, b"z")])
 
 
 async def test_only_the_owner_may_look(store: SqliteStore, directory: Path) -> None:

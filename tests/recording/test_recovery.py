@@ -1,0 +1,134 @@
+"""What a restart finds: the same calls and assistants, at a price for each event that does not grow with its call."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import pytest
+
+from exporter.calls.state import MAX_SEEN, CallState
+from exporter.config import Config
+from exporter.events import Event
+from exporter.platforms import PLATFORMS
+from exporter.recording.recorder import Recorder
+from exporter.simulate import SCENARIOS, Traffic, generate_call
+from exporter.simulate.traffic import MONDAY
+from exporter.store import database
+from exporter.store.base import Batch
+from exporter.store.codec import pack
+from exporter.store.memory import MemoryStore
+from exporter.store.sqlite import SqliteStore
+
+
+class Measured(MemoryStore):
+    """Keeps the sizes of the batches that it is given."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    async def commit(self, batch: Batch) -> None:  # noqa: D102 - as in the protocol
+        self.sizes.append(len(pack(batch)))
+
+
+async def started(store: MemoryStore | SqliteStore) -> Recorder:
+    """A recorder on that store."""
+    recorder = Recorder(Config(), store, clock=lambda: 1.7e9)
+    await asyncio.to_thread(recorder.load)
+    await recorder.start()
+    return recorder
+
+
+def interactly(kind: str, **fields: Any) -> Event:  # noqa: ANN401 - JSON
+    """An event of one call."""
+    message = {"type": kind, "timestamp": 1_700_000_000_000, "call": {"id": "one", "assistantId": "a"}, **fields}
+    return PLATFORMS["interactly"].parse(json.dumps({"message": message}).encode())
+
+
+def update(first: int, count: int) -> Event:
+    """A conversation-update with messages of these numbers."""
+    messages = [
+        {"messageId": f"m-{n}", "role": "user", "timestamp": 1_700_000_000_000 + n} for n in range(first, first + count)
+    ]
+    return interactly("conversation-update", messages=messages)
+
+
+def hangs(first: int, count: int) -> list[Event]:
+    """Hangs of these numbers."""
+    return [interactly("hang", timestamp=1_700_000_000_000 + n) for n in range(first, first + count)]
+
+
+def states(recorder: Recorder) -> dict[int, CallState]:
+    """All calls."""
+    return {**recorder._memory.open, **recorder._memory.done}
+
+
+@pytest.mark.parametrize("platform", ["interactly", "vapi"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_restart_brings_back_every_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: Literal["interactly", "vapi"], seed: int
+) -> None:
+    """Whenever the process dies, the next one has the calls and assistants that it had."""
+    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 5)
+    rng = Random(seed)
+    scenarios = rng.choices(sorted(SCENARIOS), k=6)
+    calls = [generate_call(rng, MONDAY, SCENARIOS[name], traffic=Traffic(platforms=(platform,))) for name in scenarios]
+    bodies = [delivery.body for call in calls for delivery in call]
+    rng.shuffle(bodies)
+    recorder = await started(SqliteStore(tmp_path))
+    for number, body in enumerate(bodies):
+        await recorder.record(PLATFORMS[platform].parse(json.dumps(body).encode()))
+        if rng.random() < 0.1 or number == len(bodies) - 1:
+            before, assistants = states(recorder), recorder._memory.assistants
+            await recorder.stop()
+            recorder = await started(SqliteStore(tmp_path))
+            assert states(recorder) == before
+            assert recorder._memory.assistants == assistants
+    await recorder.stop()
+
+
+async def test_an_event_that_only_opens_a_call_is_kept(tmp_path: Path) -> None:
+    """A call that began with nothing to count is still open after a restart."""
+    recorder = await started(SqliteStore(tmp_path))
+    await recorder.record(interactly("conversation-update", messages=[]))
+    before = states(recorder)
+    assert [state.opened for state in before.values()] == [True]
+    await recorder.stop()
+    recorder = await started(SqliteStore(tmp_path))
+    assert states(recorder) == before
+    await recorder.stop()
+
+
+async def size_after(before: list[Event], event: Event) -> int:
+    """Bytes of the commit that keeps an event, after others of its call."""
+    store = Measured()
+    recorder = await started(store)
+    await asyncio.gather(*map(recorder.record, before))
+    await recorder.record(event)
+    await recorder.stop()
+    return store.sizes[-1]
+
+
+@pytest.mark.parametrize(
+    ("before", "event"),
+    [
+        (lambda count: [update(0, count)], update(MAX_SEEN, 3)),
+        (lambda count: hangs(0, count), hangs(MAX_SEEN, 1)[0]),
+        (lambda count: hangs(0, count), interactly("status-update", call={"id": "one", "status": "ongoing"})),
+    ],
+    ids=["messages", "hangs", "a status after hangs"],
+)
+async def test_what_an_event_writes_does_not_grow_with_its_call(
+    before: Callable[[int], list[Event]], event: Event
+) -> None:
+    """An event is kept in as many bytes after 5,000 others as after 10, but for numbers that have more digits."""
+    sizes = [await size_after(before(count), event) for count in (10, 100, 1000, 5000)]
+    assert max(sizes) - min(sizes) < 30
+    assert max(sizes) < 1000
+
+
+async def test_a_full_call_writes_next_to_nothing() -> None:
+    """What does not count any more does not write the call either."""
+    assert await size_after([update(0, 9000), update(9000, 9000), update(18000, 2000)], update(MAX_SEEN, 3)) < 500
