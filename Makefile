@@ -5,6 +5,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 SID := build/sid
 
+ifneq ($(MAKECMDGOALS),clean)
+PROBLEM := $(shell ./tests/check-python '$(PYTHON)' '$(VENV)' '$(filter command environment,$(origin PYTHON))')
+$(if $(PROBLEM),$(error $(PROBLEM)))
+endif
+
 .PHONY: run test bench demo docs assets crash fuzz setup debian lint format clean
 
 run: $(VENV)/.run
@@ -53,11 +58,13 @@ format: setup
 setup: $(VENV)/.dev
 
 $(VENV)/.run: pyproject.toml $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "installing the exporter into $(VENV)"
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	touch $@
 
 $(VENV)/.dev: pyproject.toml $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "installing the exporter and what its tests need into $(VENV), which takes a minute or two"
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	touch $(VENV)/.run $@
 
 # Debian's Python comes without venv.

@@ -98,8 +98,9 @@ def configuration() -> str:
         f"{_NOTE}# Configuration\n\n"
         "`voice-exporter serve --config.file=FILE` reads YAML in which every key is optional;"
         " `voice-exporter check-config FILE` names each fault with its place. SIGHUP, or `POST /-/reload` with"
-        " `--web.enable-lifecycle`, reads it again: a file with a fault leaves the old configuration in force, and"
-        " `buckets` and `labels` change at a restart only. `VOICE_EXPORTER_WEBHOOK_SECRET` sets one secret for every"
+        " `--web.enable-lifecycle`, reads it again: a file with a fault is refused as a whole, and so is one that"
+        " changes `buckets` or `labels`, which take effect at a restart only: the old configuration stays in force."
+        " `VOICE_EXPORTER_WEBHOOK_SECRET` sets one secret for every"
         " platform. Durations are Prometheus's: `10s`, `2h`, `30d`.\n\n"
         f"```yaml\n{example}```\n\n{config.reference()}"
     )

@@ -13,6 +13,7 @@ import yaml
 
 from exporter import config
 from exporter.assets import render
+from exporter.cli import main
 from exporter.simulate import bodies
 from tests.conftest import StartExporter
 from tests.rules.promtool import promtool
@@ -123,6 +124,11 @@ def test_configurations_are_valid(page: str, machine: Path) -> None:
         path = machine / f"{number}.yml"
         path.write_text(here(snippet, machine))
         config.load(path)
+
+
+def test_the_example_loads_as_it_is() -> None:
+    """Nothing has to be there for somebody who tries it in a checkout."""
+    assert main(["check-config", str(ROOT / "docs" / "examples" / "voice-exporter.yml")]) == 0
 
 
 def test_snippets_are_well_formed() -> None:

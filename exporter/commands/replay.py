@@ -52,10 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     summary = _count(arguments, loaded, complaints)
     complaints.end()
     if summary.invalid:
-        sys.stderr.write(f"voice-exporter: {summary.invalid} damaged lines\n")
+        damaged = "1 damaged line" if summary.invalid == 1 else f"{summary.invalid} damaged lines"
+        sys.stderr.write(f"voice-exporter: {damaged}\n")
     events = summary.counted + summary.duplicate + summary.ignored
+    total = events + summary.invalid
     sys.stderr.write(
-        f"{events + summary.invalid} bodies: {summary.counted} counted, {summary.duplicate} duplicate,"
+        f"{total} {'body' if total == 1 else 'bodies'}: {summary.counted} counted, {summary.duplicate} duplicate,"
         f" {summary.ignored} ignored, {summary.invalid} invalid\n"
     )
     return 0 if events and not summary.invalid else FAILURE

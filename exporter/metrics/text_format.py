@@ -15,6 +15,9 @@ from exporter.metrics.series import Family, Series
 
 Writer: TypeAlias = Callable[[Series], str]
 
+UNITS: Final = ("seconds", "bytes", "ratio", "dollars")
+"""The last part of a family's name that is its unit, as OpenMetrics wants it."""
+
 _LABELS: Final = "\0"
 """Stands for the labels in a template, many times in a histogram's: one replacement costs less than as many fields."""
 
@@ -44,6 +47,8 @@ def openmetrics_sections(family: Family) -> list[Section]:
     """A family in OpenMetrics, with created timestamps and exemplars."""
     metric = family.metric
     header = _header(metric.family, metric.kind, _escape_help(metric.help).replace('"', r"\""))
+    if unit := next((unit for unit in UNITS if metric.family.endswith(f"_{unit}")), None):
+        header += f"# UNIT {metric.family} {unit}\n"
     if metric.kind == "gauge":
         return [Section(header, _value(metric), 1)]
     if metric.kind == "counter":

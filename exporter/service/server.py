@@ -108,6 +108,7 @@ class _Exporter:
         closed = open_access.closed(settings.webhooks.platforms, public=public)
         _tell(settings, closed, public=public)
         self._sockets = sockets
+        self._storage = str(options.storage.absolute()) if options.storage else "memory"
         self._tls = web_config.ssl_context()
         self._external_url = options.external_url or addresses.url(sockets["web"], tls=self._tls is not None)
         self._activity = RecentActivity()
@@ -149,7 +150,7 @@ class _Exporter:
             await self._webhooks.start()
             listening = await self._listen()
             systemd.notify("READY=1")
-            log(_log, logging.INFO, "ready", version=__version__)
+            log(_log, logging.INFO, "ready", version=__version__, url=self._external_url, storage=self._storage)
             await stop.wait()
             systemd.notify("STOPPING=1")
             log(_log, logging.INFO, "stopping")
@@ -179,13 +180,27 @@ class _Exporter:
 
         loop.add_signal_handler(signal.SIGTERM, on_stop)
         loop.add_signal_handler(signal.SIGINT, on_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        terminals = _terminals()
+
+        def on_hangup() -> None:
+            # The terminal that goes sends SIGHUP, too; what ran in it ends with it.
+            if terminals and not _terminals():
+                on_stop()
+            else:
+                self._reload()
+
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
         return stop
 
     def _reload(self) -> None:
         systemd.notify(systemd.reloading())
         self._reloader.reload()
         systemd.notify("READY=1")
+
+
+def _terminals() -> set[int]:
+    """Which of the standard streams are a terminal that is there."""
+    return {stream for stream in (0, 1, 2) if os.isatty(stream)}
 
 
 def _spare_garbage_collector() -> None:

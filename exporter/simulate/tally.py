@@ -26,7 +26,7 @@ class Tally:
     def line(self) -> str:
         """The counts in a line."""
         ended = sum(events for (_, event), events in self.sent.items() if event == "end-of-call-report")
-        parts = [f"{self.sent.total()} events sent, {ended} calls ended", *self._outcomes()]
+        parts = [f"{_number(self.sent.total(), 'event')} sent, {_number(ended, 'call')} ended", *self._outcomes()]
         return "; ".join(parts)
 
     def summary(self, out: TextIO) -> None:
@@ -40,3 +40,7 @@ class Tally:
     def _outcomes(self) -> list[str]:
         answers = [f"answered {status}: {events}" for status, events in sorted(self.answered.items())]
         return answers + ([f"unreachable: {self.unreachable}"] if self.unreachable else [])
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

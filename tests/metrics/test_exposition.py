@@ -22,6 +22,7 @@ from exporter.metrics.catalogue import (
     RESPONSE,
     SERIES,
     STORAGE_COMMIT,
+    STT_CONFIDENCE,
     TTS_AUDIO,
     WEBHOOKS,
 )
@@ -171,6 +172,7 @@ def test_a_histogram_in_openmetrics() -> None:
         table.add(RESPONSE, PA, milliseconds * NANO // 1000, NOW)
     labels = 'platform="vapi",assistant_id="a1"'
     assert _lines(table, OPENMETRICS, RESPONSE)[2:] == [
+        "# UNIT voice_response_seconds seconds",
         f'voice_response_seconds_bucket{{{labels},le="0.25"}} 1',
         f'voice_response_seconds_bucket{{{labels},le="3.0"}} 2',
         f'voice_response_seconds_bucket{{{labels},le="1e+06"}} 3',
@@ -207,7 +209,8 @@ def test_a_histogram_without_labels() -> None:
 )
 def test_amounts_are_plain_decimals(fmt: Format, nanos: int, shown: str) -> None:
     """The shortest decimal of the value, without an exponent."""
-    line = _lines(_table((TTS_AUDIO, (*PA, "openai"), nanos)), fmt, TTS_AUDIO)[2]
+    lines = _lines(_table((TTS_AUDIO, (*PA, "openai"), nanos)), fmt, TTS_AUDIO)
+    line = next(line for line in lines if not line.startswith("#"))
     assert line.rsplit(" ", 1)[1] == shown
 
 
@@ -215,6 +218,24 @@ def test_amounts_are_plain_decimals(fmt: Format, nanos: int, shown: str) -> None
 def test_counts_are_whole_numbers(fmt: Format) -> None:
     """A large count keeps its last digit."""
     assert _lines(_table((CALLS_STARTED, PA, 2**60 + 1)), fmt, CALLS_STARTED)[2].endswith(f" {2**60 + 1}")
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "unit"),
+    [
+        (RESPONSE, PA, "seconds"),
+        (TTS_AUDIO, (*PA, "openai"), "seconds"),
+        (CALL_COST, (*PA, "llm", "openai"), "dollars"),
+        (STT_CONFIDENCE, (*PA, "deepgram"), "ratio"),
+        (HANGS, (*PA, "openai", "gpt-4o"), ""),
+    ],
+)
+def test_openmetrics_names_the_unit(metric: Metric, labels: Labels, unit: str) -> None:
+    """Whatever the family's name ends in, as the format wants it; the text format knows no units."""
+    table = _table((metric, labels, NANO))
+    (family,) = PARSE[OPENMETRICS]("\n".join(_lines(table, OPENMETRICS, metric)) + "\n")
+    assert (family.name, family.unit) == (metric.family, unit)
+    assert not any(line.startswith("# UNIT") for line in _lines(table, TEXT, metric))
 
 
 def test_a_family_without_series_is_left_out() -> None:

@@ -85,6 +85,7 @@ def test_a_body_is_read_as_the_webhook_reads_it(tmp_path: Path) -> None:
     done = replay(str(path))
     assert done.returncode == 1
     assert f"voice-exporter: {path}:1: the body is not JSON\n" in done.stderr
+    assert "voice-exporter: 1 damaged line\n" in done.stderr
     assert done.stderr.endswith("2 bodies: 1 counted, 0 duplicate, 0 ignored, 1 invalid\n")
 
 
