@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import io
+import logging
 import os
 import signal
 import sys
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Count the files' bodies and print the metrics; 1 if a body was damaged, or there was no event at all."""
+    # What was recorded is no news, and standard error has the summary.
+    logging.getLogger("exporter").addHandler(logging.NullHandler())
     try:
         loaded = config.load(arguments.config)
     except ConfigError as error:
