@@ -108,13 +108,13 @@ def decode_assistant(record: bytes) -> AssistantState:
     return _decoded(record, _decode_assistant, _numbered)
 
 
-def decode_usage(record: bytes) -> dict[str, dict[str, float]]:
-    """When label values were last used.
+def decode_as(kind: type[_T], record: bytes) -> _T:
+    """What else was encoded, of a type that has not changed since layout 1.
 
     Raises:
         StorageError: this release can't read it.
     """
-    return _decoded(record, msgspec.msgpack.Decoder(dict[str, dict[str, float]]).decode, lambda usage: usage)
+    return _decoded(record, msgspec.msgpack.Decoder(kind).decode, lambda value: value)
 
 
 def merge(records: Sequence[bytes]) -> bytes:

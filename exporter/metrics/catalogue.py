@@ -314,6 +314,11 @@ STORAGE_SET_ASIDE = _counter(
     (),
     "Damaged databases that were quarantined under a dated name since the start; counts began again.",
 )
+CLOCK_STEPS = _counter(
+    "voice_exporter_clock_steps_total",
+    (),
+    "Times that the wall clock was set by a second or more while the exporter ran; such a step ages nothing.",
+)
 RELOAD_SUCCESSFUL = _gauge(
     "voice_exporter_config_last_reload_successful", (), "Whether the last configuration reload succeeded."
 )

@@ -82,17 +82,25 @@ class SeriesTable:
                 self._labels.restore(label, value, known.get(label, {}).get(value, now))
         return Restored(list(reset), dropped)
 
-    def resolve(self, increments: Iterable[Increment], now: float) -> list[tuple[Series, CellDeltas]]:
+    def resolve(
+        self, increments: Iterable[Increment], now: float, used: float | None = None
+    ) -> list[tuple[Series, CellDeltas]]:
         """Find the series of the increments, or create them out of a scrape's sight until `apply`.
 
         Label limits are applied here, and what they overflowed is added to the result.
+
+        Args:
+            increments: what to add.
+            now: Unix time at which new series begin.
+            used: time of their use, by which label values age; ``now`` where it is not given.
         """
+        used = now if used is None else used
         index = self._index
         moved = []
         # The overflows are read last: the increments before them may cause some.
         for metric, labels, amount in chain(increments, self._labels.overflows()):
-            series = index.get((metric, labels)) or self._place(metric, labels, now)
-            series.used = now
+            series = index.get((metric, labels)) or self._place(metric, labels, now, used)
+            series.used = used
             cells = series.family.cells(amount)
             if cells:
                 moved.append((series, cells))
@@ -165,8 +173,8 @@ class SeriesTable:
         families = self._families.values()
         return SERIES, [((family.metric.name,), len(family.series)) for family in families if family.series]
 
-    def _place(self, metric: Metric, labels: Labels, now: float) -> Series:
-        admitted = self._admit(metric, labels, now)
+    def _place(self, metric: Metric, labels: Labels, now: float, used: float) -> Series:
+        admitted = self._admit(metric, labels, used)
         series = self._index.get((metric, admitted))
         if series is None:
             series = self._families[metric].create(self._next_id, admitted, now)

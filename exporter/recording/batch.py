@@ -40,10 +40,16 @@ async def awaited(submit: Callable[[Callable[[_T | Exception], None]], None]) ->
 
 
 class Waiting(NamedTuple):
-    """An event that came at Unix time ``received``, and what its answer is for."""
+    """An event, and what its answer is for.
+
+    Attributes:
+        received: Unix time of its receipt.
+        steady: the same by the clock that nobody sets (`exporter.recording.clock`).
+    """
 
     event: Event
     received: float
+    steady: float
     answer: Answer
 
     def respond(self, outcome: Outcome | StorageError) -> None:
@@ -87,7 +93,7 @@ def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[
 def _fold(draft: Draft, waiting: Waiting) -> tuple[Outcome, list[Increment]]:
     if not waiting.event.facts:
         return "ignored", []
-    folded = draft.fold(waiting.event, waiting.received)
+    folded = draft.fold(waiting.event, waiting.steady, waiting.received)
     return "counted" if folded.fresh else "duplicate", folded.increments
 
 
@@ -96,4 +102,4 @@ def _change(draft: Draft, table: SeriesTable, waiting: Waiting) -> Change:
     outcome, increments = _fold(draft, waiting)
     increments.append((WEBHOOKS, (event.platform, event.kind, outcome), 1))
     exemplar = Exemplar(event.call_id, now) if event.call_id and outcome == "counted" else None
-    return Change(table.resolve(increments, now), exemplar, waiting, outcome)
+    return Change(table.resolve(increments, now, waiting.steady), exemplar, waiting, outcome)

@@ -15,6 +15,7 @@ from exporter.config import Config
 from exporter.events import ALL, Event, identity
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
+from exporter.recording.clock import Clock, Noted
 from exporter.recording.incidents import Incidents
 
 _KEYS: Final = 100
@@ -23,6 +24,8 @@ _REFRESH: Final = 3600.0
 """Seconds after which times of last use are written again though nothing else changed."""
 _USAGE_KEY: Final = identity("usage of label values")
 """Where a store keeps, among the assistants, when label values were last used."""
+_CLOCK_KEY: Final = identity("clock")
+"""Where it keeps, among them, what the clocks showed."""
 
 
 class CallsInMemory:
@@ -34,6 +37,7 @@ class CallsInMemory:
         assistants: by platform and label value.
         size: places that the calls take of the ``calls.max_tracked``.
         incidents: the last hangs, errors and escalations.
+        noted: what the store has of the clocks.
     """
 
     def __init__(self, config: Config, labels: LabelLimits) -> None:
@@ -44,6 +48,7 @@ class CallsInMemory:
         self.incidents = Incidents()
         self.size = 0
         self.usage_kept = 0.0
+        self.noted: Noted | None = None
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -62,7 +67,7 @@ class CallsInMemory:
             self.put(key, state)
         others = self.incidents.load(assistants)
         for key, blob in others:
-            if key != _USAGE_KEY:
+            if key not in {_USAGE_KEY, _CLOCK_KEY}:
                 assistant = state_codec.decode_assistant(blob)
                 self.assistants[assistant.platform, assistant.id] = assistant
 
@@ -74,8 +79,24 @@ class CallsInMemory:
         """
         for key, blob in assistants:
             if key == _USAGE_KEY:
-                return state_codec.decode_usage(blob)
+                return state_codec.decode_as(dict[str, dict[str, float]], blob)
         return {}
+
+    def resume(self, clock: Clock, assistants: Iterable[tuple[int, bytes]]) -> None:
+        """Let steady time go on from what a store kept; what an earlier release kept of the future was used just now.
+
+        Raises:
+            StorageError: this release can't read it.
+        """
+        self.noted = next((state_codec.decode_as(Noted, blob) for key, blob in assistants if key == _CLOCK_KEY), None)
+        calls = [state for calls in (self.open, self.done) for state in islice(reversed(calls.values()), 1)]
+        clock.resume(self.noted, max((state.last_event for state in calls), default=0.0))
+        now = clock.steady()
+        for calls_of_a_kind in (self.open, self.done):
+            for state in reversed(calls_of_a_kind.values()):
+                if state.last_event <= now:
+                    break
+                state.last_event = now
 
     def __len__(self) -> int:
         return len(self.open) + len(self.done)
@@ -122,10 +143,17 @@ class Draft:
         self._usage: bytes | None = None
         self._snapshot = False
         self._usage_kept = memory.usage_kept
+        self._noted: Noted | None = None
         self.incidents = memory.incidents.draft()
 
-    def fold(self, event: Event, now: float) -> Folded:
-        """Fold an event into its call as the draft has it."""
+    def fold(self, event: Event, now: float, received: float | None = None) -> Folded:
+        """Fold an event into its call as the draft has it.
+
+        Args:
+            event: what happened.
+            now: steady time, by which things age.
+            received: Unix time, where that is another one.
+        """
         state = self._state(event)
         label = state.assistant or self._label(event, now)
         key = (event.platform, label)
@@ -133,7 +161,7 @@ class Draft:
         folded = fold(state, event, known, self._memory.settings, now)
         if label and (folded.assistant is not known or now - known.last_event > _REFRESH):
             self._assistants[key] = msgspec.structs.replace(folded.assistant, last_event=now)
-        self.incidents.add(folded.incidents, folded.hang_ends, now)
+        self.incidents.add(folded.incidents, folded.hang_ends, now if received is None else received)
         if event.call is not None:
             self._calls[event.call] = folded.call
         return folded
@@ -150,8 +178,14 @@ class Draft:
             return ALL
         return self._memory.labels.admit("assistant_id", event.assistant.id, now)
 
-    def tidy(self, now: float, limit: int) -> Iterator[list[Increment]]:
-        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds."""
+    def tidy(self, now: float, limit: int, unix: float | None = None) -> Iterator[list[Increment]]:
+        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds.
+
+        Args:
+            now: steady time.
+            limit: how many calls of each kind.
+            unix: Unix time, where that is another one.
+        """
         calls, excess = self._memory.config.calls, self._memory.size - self._memory.config.calls.max_tracked
         for key, state in list(islice(self._memory.done.items(), limit)):
             if state.last_event + calls.retention > now and excess <= 0:
@@ -163,7 +197,7 @@ class Draft:
                 break
             folded = expire(state, self._memory.settings, key)
             self._calls[key] = folded.call
-            self.incidents.add(folded.incidents, folded.hang_ends, now)
+            self.incidents.add(folded.incidents, folded.hang_ends, now if unix is None else unix)
             excess -= _size(state)
             yield folded.increments
 
@@ -180,6 +214,11 @@ class Draft:
             self._usage_kept = now
             self._usage = state_codec.encode(self._memory.labels.usage())
 
+    def keep_clock(self, clock: Clock) -> None:
+        """Write down what the clocks show, where the next process would go wrong with what was written before."""
+        if not clock.agrees(self._memory.noted):
+            self._noted = clock.noted()
+
     @property
     def touched(self) -> int:
         """How many calls it changes."""
@@ -188,13 +227,15 @@ class Draft:
     @property
     def changed(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self._calls or self._assistants or self._usage or self.incidents.changed)
+        return bool(self._calls or self._assistants or self._usage or self._noted or self.incidents.changed)
 
     def everything(self) -> None:
         """Take the whole memory into the draft, for a store that lost it."""
         self._snapshot = True
         self._calls = {**self._memory.open, **self._memory.done, **self._calls}
         self._assistants = {**self._memory.assistants, **self._assistants}
+        self._noted = self._noted or self._memory.noted
+        self._usage = state_codec.encode(self._memory.labels.usage())
         self.incidents.everything()
 
     def encoded_calls(self) -> dict[int, bytes | None]:
@@ -212,11 +253,16 @@ class Draft:
             identity("assistant", *key): None if assistant is None else state_codec.encode(assistant)
             for key, assistant in self._assistants.items()
         }
-        return blobs | self.incidents.encoded() | ({} if self._usage is None else {_USAGE_KEY: self._usage})
+        if self._usage is not None:
+            blobs[_USAGE_KEY] = self._usage
+        if self._noted is not None:
+            blobs[_CLOCK_KEY] = state_codec.encode(self._noted)
+        return blobs | self.incidents.encoded()
 
     def adopt(self) -> None:
         """The batch is kept: the memory takes the draft over."""
         self._memory.usage_kept = self._usage_kept
+        self._memory.noted = self._noted or self._memory.noted
         self.incidents.adopt()
         for key, state in self._calls.items():
             if state is None:

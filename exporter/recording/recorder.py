@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,9 +21,11 @@ from exporter.events import Event
 from exporter.logs import cause, log
 from exporter.metrics.catalogue import CALLS_EXPIRED
 from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.metric import Increment
 from exporter.metrics.series_table import VOLATILE, SeriesTable
 from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
+from exporter.recording.clock import Clock
 from exporter.recording.computed_metrics import ComputedFamily, derived
 from exporter.recording.incident_log import IncidentLog
 from exporter.recording.self_metrics import SelfMetrics
@@ -50,6 +52,7 @@ class Recorder:
         config: limits, lifetimes and labels.
         store: keeps the batches.
         clock: seconds since the epoch.
+        monotonic: seconds that measure elapsed time; those of ``clock`` where only that is given.
 
     Attributes:
         table: the series, for exposition.
@@ -58,11 +61,18 @@ class Recorder:
         ready: None while events can be kept, else the reason why not.
     """
 
-    def __init__(self, config: Config, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        clock: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self._labels = LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl)
         self._memory = CallsInMemory(config, self._labels)
         self._store = store
-        self._clock = clock
+        self._clock = Clock(clock or time.time, monotonic or clock or time.monotonic)
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,7 +82,7 @@ class Recorder:
         self._stopping = False
         self._quarantined: str | None = None
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
-        self.metrics = SelfMetrics(self.table, clock)
+        self.metrics = SelfMetrics(self.table, self._clock.wall)
         self.ready: str | None = _STARTING
         self.incidents = self._memory.incidents
         self._incident_log = IncidentLog()
@@ -85,14 +95,15 @@ class Recorder:
             StorageError: the store can't be opened.
         """
         snapshot = self._store.load(state_codec.merge)
-        now = self._clock()
-        restored = self.table.load(snapshot.series, self._memory.load_usage(snapshot.assistants), now)
+        self._memory.load(snapshot.calls, snapshot.assistants)
+        self._memory.resume(self._clock, snapshot.assistants)
+        usage = self._memory.load_usage(snapshot.assistants)
+        restored = self.table.load(snapshot.series, usage, self._clock.steady())
         for name in restored.families:
             _log.warning(
                 "series start at 0: bounds or labels of the metric changed", extra={"fields": {"metric": name}}
             )
         self._dropped = list(restored.ids)
-        self._memory.load(snapshot.calls, snapshot.assistants)
         self._note_damage()
 
     def _note_damage(self) -> None:
@@ -104,8 +115,10 @@ class Recorder:
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
         self.metrics.begin_storage()
-        expired = self.table.resolve([(CALLS_EXPIRED, (), 0)], self._clock())
-        await self._commit(Draft(self._memory), [Change(expired)])
+        self.metrics.clock_steps(0)
+        draft, expired = Draft(self._memory), self._change([(CALLS_EXPIRED, (), 0)])
+        draft.keep_clock(self._clock)
+        await self._commit(draft, [expired])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
     async def stop(self) -> None:
@@ -150,7 +163,7 @@ class Recorder:
         elif len(self._queue) >= _MAX_QUEUE:
             answer(StorageError("too many events wait for storage"))
         else:
-            self._queue.append(Waiting(event, self._clock(), answer))
+            self._queue.append(Waiting(event, self._clock.wall(), self._clock.steady(), answer))
             self._wake.set()
 
     async def _commit_loop(self) -> None:
@@ -249,15 +262,26 @@ class Recorder:
 
     async def _tidy(self) -> bool:
         """Do no more of it at once than events can wait for; whether there may be more."""
-        now, draft = self._clock(), Draft(self._memory)
-        expired = [Change(self.table.resolve(increments, now)) for increments in draft.tidy(now, _MAX_TIDY)]
+        now, unix, draft = self._clock.steady(), self._clock.wall(), Draft(self._memory)
+        self._notice_step(draft)
+        expired = [self._change(increments) for increments in draft.tidy(now, _MAX_TIDY, unix)]
         if now >= self._retire_at:
             self._retire_at = now + _RETIRE_EVERY
             in_use = self._memory.in_use()
             self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
             draft.forget_unused_assistants(now)
             draft.keep_usage(now)
-            draft.incidents.forget_before(now - self._memory.config.incidents.retention)
+            draft.incidents.forget_before(min(now, unix) - self._memory.config.incidents.retention)
         if expired or self._dropped or draft.changed or self.ready:
             await self._commit(draft, expired)
         return draft.touched >= _MAX_TIDY and self.ready is None
+
+    def _notice_step(self, draft: Draft) -> None:
+        """Say that somebody set the wall clock: events have their times from it, but nothing ages by it."""
+        if step := self._clock.step():
+            log(_log, logging.WARNING, "the clock was set", seconds=round(step, 1))
+            self.metrics.clock_steps(1)
+        draft.keep_clock(self._clock)
+
+    def _change(self, increments: Iterable[Increment]) -> Change:
+        return Change(self.table.resolve(increments, self._clock.wall(), self._clock.steady()))

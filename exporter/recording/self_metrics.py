@@ -64,6 +64,10 @@ class SelfMetrics:
         """So many further databases were set aside, none perhaps."""
         self._add(m.STORAGE_SET_ASIDE, (), databases)
 
+    def clock_steps(self, steps: int) -> None:
+        """The wall clock was set so many times more, not at all perhaps."""
+        self._add(m.CLOCK_STEPS, (), steps)
+
     def begin_relay(self, platform: str) -> None:
         """A platform has a relay, of which nothing failed yet."""
         for reason in get_args(RelayFailure):

@@ -128,8 +128,9 @@ def test_a_field_that_changes_is_a_new_layout() -> None:
 def test_usage_of_every_layout() -> None:
     """When label values were last used is read as well."""
     usage = {"model": {"gpt-4o": 1.5e9}}
-    assert state_codec.decode_usage(msgspec.msgpack.encode(usage)) == usage
-    assert state_codec.decode_usage(state_codec.encode(usage)) == usage
+    kind = dict[str, dict[str, float]]
+    assert state_codec.decode_as(kind, msgspec.msgpack.encode(usage)) == usage
+    assert state_codec.decode_as(kind, state_codec.encode(usage)) == usage
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,8 @@ async def test_store_that_lost_everything_gets_it_again() -> None:
         assert {series.metric for series in whole.series} >= {"voice_hangs_total", "voice_calls_started_total"}
         assert any(series.metric == "voice_hangs_total" and series.cells == [1] for series in whole.series)
         assert len(whole.calls) == 1
-        # The assistant and the incident.
-        assert len(whole.assistants) == 2
+        # The assistant, the incident, the clocks, and when label values were last used.
+        assert len(whole.assistants) == 4
         assert recorder.ready is None
 
 
@@ -225,7 +225,7 @@ async def test_unused_values_go_though_the_process_restarts(tmp_path: Path) -> N
     """The time to live of label values runs on across restarts; what it ends is gone from the store, too."""
     config = Config(labels=Labels(ttl=30 * DAY), calls=Calls(idle_timeout=60.0))
     for day, present in ((0, True), (10, True), (39, True), (41, False), (42, False)):
-        async with recording(SqliteStore(tmp_path), config, clock=lambda day=day: 1000.0 + day * DAY) as recorder:  # type: ignore[misc]  # mypy takes the default for an argument
+        async with recording(SqliteStore(tmp_path), config, clock=lambda day=day: 1.75e9 + day * DAY) as recorder:  # type: ignore[misc]  # mypy takes the default for an argument
             if day == 0:
                 await recorder.record(event("hang"))
             await recorder.tidy()

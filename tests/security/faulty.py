@@ -6,6 +6,7 @@ A body that names one of `FAULTS` raises there, with the body as the exception's
 import sys
 from typing import Any, Final, NoReturn
 
+from exporter.calls.fold import Folded
 from exporter.cli import main
 from exporter.events import Event
 from exporter.platforms.history_cache import HistoryCache
@@ -30,13 +31,13 @@ def break_everything() -> None:
     _break_parse(read)
     fold, commit = calls_in_memory.Draft.fold, SqliteStore.commit
 
-    def faulty_fold(self: calls_in_memory.Draft, event: Event, now: float) -> Any:  # noqa: ANN401 - whatever it gives
+    def faulty_fold(self: calls_in_memory.Draft, event: Event, now: float, received: float | None = None) -> Folded:
         body = read[id(event)]
         if b"fault-fold" in body:
             _raise(body)
         if b"fault-commit" in body:
             read[0] = body
-        return fold(self, event, now)
+        return fold(self, event, now, received)
 
     async def faulty_commit(self: SqliteStore, batch: Any) -> None:  # noqa: ANN401 - whatever it takes
         if 0 in read:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from exporter.config import Calls, Config, Labels
+from exporter.recording.clock import Clock
 from tests.conftest import Serve
 from tests.service.test_landing_page import Tables
 from tests.support.service import Service, running
@@ -25,7 +26,7 @@ class Town:
         self.now = time.time()
         self.service = service
         self.url = url
-        service.recorder._clock = lambda: self.now
+        service.recorder._clock = Clock(lambda: self.now, lambda: self.now)
 
     async def error(self, assistant: str, code: str = "timeout", status: str = "finished") -> None:
         """An error of that assistant in a call of its own, and the call's last status."""
