@@ -34,10 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flag(
         "--web.listen-address",
-        action="store",
+        action="append",
         dest="web",
         metavar="ADDRESS",
-        help="address to listen on; default :10060, or 127.0.0.1:10060 while no webhook secret is configured",
+        default=[],
+        help="address to listen on, may be repeated; default :10060, without a webhook secret 127.0.0.1:10060",
     )
     flag(
         "--web.config.file",
@@ -69,9 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flag(
         "--webhook.listen-address",
+        action="append",
         dest="webhook",
         metavar="ADDRESS",
-        help="second listener, which then serves the webhooks instead of the first",
+        default=[],
+        help="further listener, which then serves the webhooks instead of the first; may be repeated",
     )
     flag(
         "--storage.path",
@@ -115,8 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = server.Options(
         config_file=arguments.config,
         web_config_file=arguments.web_config,
-        web_address=arguments.web,
-        webhook_address=arguments.webhook,
+        web_addresses=arguments.web,
+        webhook_addresses=arguments.webhook,
         telemetry_path=arguments.telemetry_path,
         external_url=arguments.external_url,
         storage=Path(arguments.storage) if arguments.storage else None,

@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from ipaddress import ip_address
+from itertools import chain
 from typing import Final
 
 from exporter.errors import AddressError
@@ -70,7 +72,7 @@ def url(sock: socket.socket, *, tls: bool) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def sockets(web: str, webhook: str | None) -> dict[str, socket.socket]:
+def sockets(web: Sequence[str], webhook: Sequence[str]) -> dict[str, list[socket.socket]]:
     """The sockets to serve on by role: ``web``, and ``webhook`` where the webhooks have one of their own.
 
     Those that systemd passes take the place of the addresses.
@@ -80,14 +82,18 @@ def sockets(web: str, webhook: str | None) -> dict[str, socket.socket]:
         OSError: an address can't be listened on; the message names it.
     """
     opened = systemd.inherited()
-    for role, address in (("web", web), ("webhook", webhook)):
-        if role in opened or address is None:
+    wanted = [(role, address) for role, some in (("web", web), ("webhook", webhook)) for address in some]
+    passed = frozenset(opened)
+    for role, address in wanted:
+        if role in passed:
             continue
         try:
-            opened[role] = listen(address)
-        except OSError as error:
-            for sock in opened.values():
+            opened.setdefault(role, []).append(listen(address))
+        except (AddressError, OSError) as error:
+            for sock in chain.from_iterable(opened.values()):
                 sock.close()
+            if isinstance(error, AddressError):
+                raise
             remedy = f"choose another with --{role}.listen-address"
             raise OSError(f"cannot listen on {address}: {_reason(error)}; {remedy}") from None
     return opened

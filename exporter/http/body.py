@@ -10,6 +10,15 @@ from exporter.errors import Refused
 from exporter.http.admission import Entry
 from exporter.http.connection import receiving
 
+MAX_CODINGS: Final = 2
+"""Content codings in each other; nobody sends more than one for a reason."""
+MAX_MEMBERS: Final = 1000
+"""Members of gzip data: each costs as much as a small body."""
+
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP: Final = b"\x1f\x8b"
+_PIECE: Final = 65_536
+
 CUT_SHORT: Final = "body ended early or its framing is broken"
 
 
@@ -19,7 +28,7 @@ async def read_body(request: web.Request, limit: int, seconds: float, entry: Ent
     Raises:
         Refused: it is larger, slower, broken, in an unknown encoding, or the client is gone.
     """
-    _encoding(request)
+    _codings(request)
     return await inflate(request, await receive(request, limit, seconds, entry), limit, entry)
 
 
@@ -40,18 +49,19 @@ async def inflate(request: web.Request, body: bytes, limit: int, entry: Entry) -
     Raises:
         Refused: it is larger, broken, or in an unknown encoding.
     """
-    if _encoding(request) == "identity":
-        return body
-    inflated = await asyncio.to_thread(_inflate, body, limit)
-    entry.hold(len(inflated))
-    return inflated
+    for _ in _codings(request):
+        body = await asyncio.to_thread(_inflate, body, limit)
+        entry.hold(len(body))
+    return body
 
 
-def _encoding(request: web.Request) -> str:
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    if encoding not in {"identity", "gzip", "deflate"}:
+def _codings(request: web.Request) -> list[str]:
+    """The content codings, without those that change nothing. Which one it is shows in the first bytes."""
+    named = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])).lower().split(",")
+    codings = [coding for part in named if (coding := part.strip()) not in {"", "identity"}]
+    if len(codings) > MAX_CODINGS or not _CODINGS.issuperset(codings):
         raise Refused(400, "invalid", "unsupported Content-Encoding: send gzip, deflate or none")
-    return encoding
+    return codings
 
 
 def too_slow(seconds: float) -> Refused:
@@ -103,15 +113,32 @@ async def _receive(request: web.Request, limit: int, entry: Entry) -> bytes:
 
 
 def _inflate(data: bytes, limit: int) -> bytes:
+    """The content of gzip data, of any of its members, or of deflate data."""
+    body, place = bytearray(), 0
+    for _ in range(MAX_MEMBERS):
+        place = _inflate_member(memoryview(data), place, body, limit)
+        # gzip pads with zeros what it writes to tapes.
+        if not data[place : place + 1].strip(b"\0") and not data[place:].strip(b"\0"):
+            return bytes(body)
+        if not data.startswith(_GZIP, place):
+            raise Refused(400, "invalid", "gzip or deflate data has something behind it")
+    raise Refused(400, "invalid", f"gzip data has more than {MAX_MEMBERS} members")
+
+
+def _inflate_member(data: memoryview, place: int, body: bytearray, limit: int) -> int:
+    """Inflate the member that begins at a place; where it ends. Of what follows it little is looked at."""
     # 32 lets zlib tell gzip from deflate by the first bytes.
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        # A byte more than allowed tells a bomb from a body of exactly the limit, and nothing further is inflated.
-        body = inflater.decompress(data, limit + 1)
-    except zlib.error:
-        raise Refused(400, "invalid", "body is not valid gzip or deflate data") from None
-    if len(body) > limit:
-        raise _too_large(limit)
-    if not inflater.eof or inflater.unused_data:
-        raise Refused(400, "invalid", "gzip or deflate data is cut short or has something behind it")
-    return body
+    while not inflater.eof:
+        piece = data[place : place + _PIECE]
+        if not piece:
+            raise Refused(400, "invalid", "gzip or deflate data is cut short")
+        try:
+            # A byte more than allowed tells a bomb from a body of exactly the limit, and nothing further is inflated.
+            body += inflater.decompress(piece, limit + 1 - len(body))
+        except zlib.error:
+            raise Refused(400, "invalid", "body is not valid gzip or deflate data") from None
+        if len(body) > limit:
+            raise _too_large(limit)
+        place += len(piece) - len(inflater.unused_data)
+    return place

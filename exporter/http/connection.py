@@ -27,8 +27,8 @@ SERVER: Final = "voice-exporter"
 """What answers say of their server, in place of versions."""
 LINGER_SECONDS: Final = 5.0
 """Time that the rest of a refused body is still read, so that the client gets to see the answer."""
-MAX_HEADERS: Final = 64
-"""Headers of a request, each of at most 8190 bytes; more than platforms and proxies send together."""
+MAX_HEADERS: Final = 256
+"""Lines of a request's head, each of at most 8190 bytes; more than platforms and a chain of proxies send together."""
 READ_BYTES: Final = 65_536
 """Body bytes of a request beyond which a connection is not read until its handler took some."""
 

@@ -12,22 +12,23 @@ from typing import Final
 FIRST_DESCRIPTOR: Final = 3
 
 
-def inherited() -> dict[str, socket.socket]:
+def inherited() -> dict[str, list[socket.socket]]:
     """Listening sockets passed by systemd: ``web``, and ``webhook`` where there is a second one.
 
-    A socket is known by its FileDescriptorName=, else by its place: the first is ``web``. The variables are taken out
-    of the environment, so that no child process takes them for its own.
+    A socket is known by its FileDescriptorName=, else by its place: the second is ``webhook``, all others ``web``. The
+    variables are taken out of the environment, so that no child process takes them for its own.
     """
     pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     if pid != str(os.getpid()) or not count.isdigit():
         return {}
-    sockets = {}
-    for index, role in zip(range(int(count)), ("web", "webhook"), strict=False):
+    sockets: dict[str, list[socket.socket]] = {}
+    for index in range(int(count)):
         named = names[index] if index < len(names) else ""
+        role = named if named in {"web", "webhook"} else ("webhook" if index == 1 else "web")
         sock = socket.socket(fileno=FIRST_DESCRIPTOR + index)
         sock.set_inheritable(False)
-        sockets[named if named in {"web", "webhook"} else role] = sock
+        sockets.setdefault(role, []).append(sock)
     return sockets
 
 

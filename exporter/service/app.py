@@ -80,7 +80,11 @@ def _routing_errors(activity: RecentActivity) -> Middleware:
 
 def _is_plain(request: web.Request) -> bool:
     """Whether the path is written the one way: an encoded letter could pass by a rule of the proxy in front."""
-    return request.raw_path.partition("?")[0] == request.path
+    target = request.raw_path.partition("?")[0]
+    if not target.startswith("/"):
+        # A whole URL, as proxies are sent it and every server takes it (RFC 9112, 3.2.2).
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return target == request.path
 
 
 async def _nowhere(_request: web.Request) -> NoReturn:

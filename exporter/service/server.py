@@ -7,9 +7,10 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import uvloop
@@ -42,8 +43,8 @@ class Options:
     Attributes:
         config_file: the configuration, if any.
         web_config_file: TLS and basic auth, if any.
-        web_address: where to listen; None leaves it to whether there is a secret.
-        webhook_address: a listener of its own for the webhooks, if any.
+        web_addresses: where to listen; none leaves it to whether there is a secret.
+        webhook_addresses: listeners of their own for the webhooks, if any.
         telemetry_path: path of the metrics.
         external_url: where links to the exporter lead; None: this machine's name and the port listened on.
         storage: directory of the store; None keeps everything in memory.
@@ -52,8 +53,8 @@ class Options:
 
     config_file: Path | None = None
     web_config_file: Path | None = None
-    web_address: str | None = None
-    webhook_address: str | None = None
+    web_addresses: Sequence[str] = ()
+    webhook_addresses: Sequence[str] = ()
     telemetry_path: str = "/metrics"
     external_url: str | None = None
     storage: Path | None = None
@@ -73,20 +74,19 @@ def serve(options: Options) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = config.load(options.config_file)
     web_config = web.load(options.web_config_file)
-    sockets = addresses.sockets(_web_address(options, settings), options.webhook_address)
+    sockets = addresses.sockets(_web_addresses(options, settings), options.webhook_addresses)
     try:
         exporter = _Exporter(options, settings, web_config, sockets)
         _raise_file_limit(settings.limits.max_connections + settings.limits.max_in_flight)
         uvloop.run(exporter.run())
     finally:
-        for sock in sockets.values():
+        for sock in chain.from_iterable(sockets.values()):
             sock.close()
 
 
-def _web_address(options: Options, settings: Config) -> str:
-    if options.web_address is not None:
-        return options.web_address
-    return ":10060" if open_access.has_secret(settings.webhooks.platforms) else "127.0.0.1:10060"
+def _web_addresses(options: Options, settings: Config) -> Sequence[str]:
+    default = ":10060" if open_access.has_secret(settings.webhooks.platforms) else "127.0.0.1:10060"
+    return options.web_addresses or [default]
 
 
 def _raise_file_limit(connections: int) -> None:
@@ -102,9 +102,9 @@ class _Exporter:
     """Everything of one run, put together."""
 
     def __init__(
-        self, options: Options, settings: Config, web_config: WebConfig, sockets: Mapping[str, socket.socket]
+        self, options: Options, settings: Config, web_config: WebConfig, sockets: Mapping[str, Sequence[socket.socket]]
     ) -> None:
-        public = not addresses.is_local(sockets["webhook"] if "webhook" in sockets else sockets["web"])
+        public = not all(map(addresses.is_local, sockets.get("webhook") or sockets["web"]))
         closed = open_access.closed(settings.webhooks.platforms, public=public)
         _tell(settings, closed, public=public)
         self._sockets = sockets
@@ -160,13 +160,15 @@ class _Exporter:
             await self._recorder.stop()
 
     async def _listen(self) -> list[Listener]:
-        apart = "webhook" in self._sockets
-        app = web_app(self._pages, None if apart else self._webhooks, self._activity)
-        self._guard.install(app)
-        listening = [await listeners.start(app, self._sockets["web"], self._connections, self._tls)]
-        if apart:
+        apart = self._sockets.get("webhook", ())
+        listening = []
+        for sock in self._sockets["web"]:
+            app = web_app(self._pages, None if apart else self._webhooks, self._activity)
+            self._guard.install(app)
+            listening.append(await listeners.start(app, sock, self._connections, self._tls))
+        for sock in apart:
             app = webhook_app(self._webhooks, self._activity)
-            listening.append(await listeners.start(app, self._sockets["webhook"], self._connections))
+            listening.append(await listeners.start(app, sock, self._connections))
         return listening
 
     def _on_signals(self) -> asyncio.Event:
@@ -215,8 +217,7 @@ def _spare_garbage_collector() -> None:
 
 def _tell(settings: Config, closed: frozenset[str], *, public: bool) -> None:
     if not open_access.has_secret(settings.webhooks.platforms):
-        who = "anyone can post" if public else "listening for this machine only"
-        log(_log, logging.WARNING, f"no webhook secret is configured: {who}")
+        log(_log, logging.WARNING, "no webhook secret is configured", clients="any" if public else "of this machine")
     for name in sorted(closed):
         remedy = f"set webhooks.{name}.secrets, or auth: {{type: none}} to accept unauthenticated requests"
         log(_log, logging.WARNING, "the webhook has no secret and rejects all requests", platform=name, remedy=remedy)

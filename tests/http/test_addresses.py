@@ -1,6 +1,7 @@
 """Addresses and sockets."""
 
 import socket
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -74,15 +75,16 @@ def test_one_address_in_use_opens_none() -> None:
         address = addresses.name(free)
         free.close()
         with pytest.raises(OSError, match=f"cannot listen on {addresses.name(taken)}: Address already in use"):
-            addresses.sockets(address, addresses.name(taken))
+            addresses.sockets([address], [addresses.name(taken)])
         addresses.listen(address).close()
 
 
 def test_sockets_have_roles() -> None:
-    """A second address is the webhooks' own."""
-    opened = addresses.sockets("127.0.0.1:0", "127.0.0.1:0")
+    """Several addresses may serve the same, and some be the webhooks' own."""
+    opened = addresses.sockets(["127.0.0.1:0", "[::1]:0"], ["127.0.0.1:0"])
     try:
-        assert list(opened) == ["web", "webhook"]
+        assert {role: len(socks) for role, socks in opened.items()} == {"web": 2, "webhook": 1}
+        assert [sock.family for sock in opened["web"]] == [socket.AF_INET, socket.AF_INET6]
     finally:
-        for sock in opened.values():
+        for sock in chain(*opened.values()):
             sock.close()

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import zlib
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from exporter.errors import Refused
+from exporter.http import body
 from exporter.http.admission import Admission
 from exporter.http.body import read_body
 from tests.conftest import Connect, Serve, head
@@ -53,13 +55,46 @@ async def test_an_empty_body_is_read(serve: Serve) -> None:
     assert await post(await serve(echo()), b"") == (200, b"")
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "GZIP", "identity"])
-async def test_encoded_bodies_are_inflated(serve: Serve, encoding: str) -> None:
-    """Gzip and deflate arrive as what was compressed, up to the limit."""
+@pytest.mark.parametrize(
+    "encoding",
+    ["gzip", "x-gzip", "deflate", "GZIP", "identity", "", "gzip, identity", "identity ,x-gzip", " , deflate"],
+)
+async def test_encoded_bodies_are_inflated(serve: Serve, connect: Connect, encoding: str) -> None:
+    """Gzip and deflate arrive as what was compressed, up to the limit, however the header lists them."""
     plain = b"x" * LIMIT
-    encoded = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain)}.get(encoding.lower(), plain)
+    packed = zlib.compress(plain) if "deflate" in encoding else gzip.compress(plain)
+    sent = packed if {"gzip", "deflate"} & {*re.split("[ ,-]+", encoding.lower())} else plain
+    wire = await connect(await serve(echo()))
+    await wire.send(head("/", f"Content-Encoding: {encoding}", f"Content-Length: {len(sent)}") + sent)
 
-    assert await post(await serve(echo()), encoded, encoding) == (200, plain)
+    assert await wire.answer() == (200, plain)
+
+
+async def test_codings_in_each_other_are_undone_in_turn(serve: Serve) -> None:
+    """As they were applied, in one header or in two."""
+    assert await post(await serve(echo()), gzip.compress(zlib.compress(b"{}")), "deflate, gzip") == (200, b"{}")
+    status, answer = await post(await serve(echo()), b"", "gzip, gzip, gzip")
+    assert (status, json.loads(answer)[0]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(512)])
+async def test_gzip_may_have_several_members(serve: Serve, padding: bytes) -> None:
+    """As senders write it that compress piece by piece; the limit holds for all of them together."""
+    url = await serve(echo())
+    members = b"".join(gzip.compress(b"x" * 100) for _ in range(10))
+
+    assert await post(url, members + padding, "gzip") == (200, b"x" * LIMIT)
+    assert (await post(url, members + gzip.compress(b"x") + padding, "gzip"))[0] == 413
+
+
+async def test_members_without_content_are_no_way_around_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs as much as a body of its own."""
+    monkeypatch.setattr(body, "MAX_MEMBERS", 10)
+    url = await serve(echo())
+
+    assert (await post(url, gzip.compress(b"") * 10, "gzip"))[0] == 200
+    status, answer = await post(url, gzip.compress(b"") * 11, "gzip")
+    assert (status, json.loads(answer)) == (400, ["invalid", "gzip data has more than 10 members"])
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 100_000_000])
@@ -82,9 +117,11 @@ def _bomb(size: int) -> bytes:
     ("data", "message"),
     [
         (b"not compressed", "body is not valid gzip or deflate data"),
-        (gzip.compress(b"whole")[:-3], "gzip or deflate data is cut short or has something behind it"),
-        (gzip.compress(b"one") + gzip.compress(b"two"), "gzip or deflate data is cut short or has something behind it"),
-        (b"", "gzip or deflate data is cut short or has something behind it"),
+        (gzip.compress(b"whole")[:-3], "gzip or deflate data is cut short"),
+        (gzip.compress(b"one") + gzip.compress(b"two")[:-3], "gzip or deflate data is cut short"),
+        (gzip.compress(b"one") + b"two", "gzip or deflate data has something behind it"),
+        (zlib.compress(b"one") + zlib.compress(b"two"), "gzip or deflate data has something behind it"),
+        (b"", "gzip or deflate data is cut short"),
     ],
 )
 async def test_broken_compression_is_invalid(serve: Serve, data: bytes, message: str) -> None:

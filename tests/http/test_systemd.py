@@ -10,7 +10,7 @@ import pytest
 
 from exporter.http import systemd
 
-SHOW = "from exporter.http import systemd; print({role: s.getsockname() for role, s in systemd.inherited().items()})"
+SHOW = "from exporter.http import systemd; print({role: s.getsockname() for role, [s] in systemd.inherited().items()})"
 
 
 def inherit(sockets: list[socket.socket], names: str | None, pid: str = "$$") -> str:

@@ -202,6 +202,18 @@ async def test_answers_name_no_version(serve: Serve) -> None:
     assert answer.headers["Server"] == "voice-exporter"
 
 
+@pytest.mark.parametrize(
+    "target", ["http://exporter/-/healthy", "http://exporter/metrics?name[]=up", "http://exporter/"]
+)
+async def test_pages_are_found_by_a_whole_url(serve: Serve, connect: Connect, target: str) -> None:
+    """As proxies are asked."""
+    async with running() as service:
+        wire = await connect(await serve(service.app))
+        await wire.send(head(target, "Connection: close", method="GET"))
+
+        assert (await wire.reader.read()).startswith(b"HTTP/1.1 200 ")
+
+
 # --- two listeners ---
 
 

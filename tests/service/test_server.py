@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import aiohttp
 import pytest
 
 from exporter.config import Config, Platform, Webhooks
-from exporter.service.server import Options, _web_address
+from exporter.service.server import Options, _web_addresses
 from tests.conftest import Connect, Running, StartExporter, head, until
 from tests.webhooks.test_handler import HANG, PATH, post
 
@@ -116,16 +117,16 @@ async def test_a_second_signal_ends_it_at_once(start_exporter: StartExporter, co
 
 def test_it_says_that_there_is_no_secret(start_exporter: StartExporter) -> None:
     """Without a secret it listens for this machine only, and the log says why."""
-    assert 'msg="no webhook secret is configured: listening for this machine only"' in start_exporter().log
+    assert 'msg="no webhook secret is configured" clients="of this machine"' in start_exporter().log
 
 
 def test_the_default_address_depends_on_secrets() -> None:
     """Loopback without a secret, every address with one, and what was asked for in any case."""
     secret = Config(webhooks=Webhooks({"vapi": Platform(secrets=(b"open sesame",))}))
 
-    assert _web_address(Options(), Config()) == "127.0.0.1:10060"
-    assert _web_address(Options(), secret) == ":10060"
-    assert _web_address(Options(web_address="127.0.0.1:1"), secret) == "127.0.0.1:1"
+    assert _web_addresses(Options(), Config()) == ["127.0.0.1:10060"]
+    assert _web_addresses(Options(), secret) == [":10060"]
+    assert _web_addresses(Options(web_addresses=["127.0.0.1:1"]), secret) == ["127.0.0.1:1"]
 
 
 async def test_two_listeners(start_exporter: StartExporter) -> None:
@@ -199,7 +200,7 @@ async def test_a_public_address_can_be_open_by_decision(start_exporter: StartExp
     running = start_exporter("--web.listen-address=0.0.0.0:0", f"--config.file={config}")
 
     assert (await post(running.url, HANG))[0] == 200
-    assert "anyone can post" in running.log
+    assert "clients=any" in running.log
     assert 'msg="the webhook has no secret and rejects all requests" platform=vapi' in running.log
 
 
@@ -425,3 +426,31 @@ async def test_a_bomb_does_not_explode(start_exporter: StartExporter) -> None:
 
     assert memory(running) - before < 64 * 2**20
     assert (await post(running.url, HANG))[0] == 200
+
+
+def test_a_repeated_address_is_listened_on_too(start_exporter: StartExporter) -> None:
+    """Each serves everything, as with other exporters."""
+    exporter = start_exporter("--web.listen-address=127.0.0.1:0", "--web.listen-address=[::1]:0")
+
+    assert len(exporter.addresses) == 2
+    for address in exporter.addresses:
+        with urllib.request.urlopen(f"http://{address}/-/ready", timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_a_repeated_webhook_address_is_listened_on_too(start_exporter: StartExporter) -> None:
+    """None of them serves the pages."""
+    exporter = start_exporter("--webhook.listen-address=127.0.0.1:0", "--webhook.listen-address=[::1]:0")
+
+    assert len(exporter.addresses) == 3
+    for address in exporter.addresses[1:]:
+        with pytest.raises(urllib.error.HTTPError, match="405"):
+            urllib.request.urlopen(f"http://{address}/webhook/vapi", timeout=10)
+
+
+def test_one_public_address_among_several_makes_the_webhooks_public(start_exporter: StartExporter) -> None:
+    """Without a secret that is refused."""
+    exporter = start_exporter("--web.listen-address=127.0.0.1:0", "--web.listen-address=0.0.0.0:0", ready=False)
+
+    assert exporter.wait() == 2
+    assert "no webhook has a secret" in exporter.log

@@ -270,7 +270,9 @@ async def test_a_closed_webhook_lets_nobody_in(serve: Serve) -> None:
         "/webhook%2finteractly",
         "/WEBHOOK/interactly",
         "/webhook/interactly;x",
-        "http://exporter/webhook/interactly",
+        "http://exporter/webhook/nobody",
+        "http://exporter/webhook/%69nteractly",
+        "http://exporter//webhook/interactly",
     ],
 )
 async def test_only_the_plain_path_is_known(serve: Serve, connect: Connect, target: str) -> None:
@@ -295,6 +297,29 @@ async def test_what_is_no_path_is_malformed(
 
         assert await wire.answer() == (400, b'{"error": "malformed request"}')
         assert not caplog.records
+
+
+@pytest.mark.parametrize("target", ["http://exporter/webhook/interactly", "HTTPS://x.example:1/webhook/interactly?a=b"])
+async def test_a_whole_url_is_a_path(serve: Serve, connect: Connect, target: str) -> None:
+    """As a client sends it that takes the exporter for its proxy: every server must take it."""
+    async with running() as service:
+        wire = await connect(await serve(service.app))
+        await wire.send(head(target, f"Content-Length: {len(HANG)}") + HANG)
+
+        assert (await wire.answer())[0] == 200
+        assert service.refused() == {("hang", "counted"): 1}
+
+
+async def test_proxies_may_add_many_headers(serve: Serve, connect: Connect) -> None:
+    """A chain of them adds a hundred; thousands are nobody's."""
+    async with running() as service:
+        wire = await connect(await serve(service.app))
+        many = [f"X-Hop-{number}: {number}" for number in range(200)]
+        await wire.send(head(PATH, *many, f"Content-Length: {len(HANG)}") + HANG)
+        assert (await wire.answer())[0] == 200
+        await wire.send(head(PATH, *many, *many))
+
+        assert (await wire.answer())[0] == 400
 
 
 async def test_a_query_changes_nothing(serve: Serve) -> None:
