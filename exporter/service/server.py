@@ -110,7 +110,7 @@ class _Exporter:
         self._sockets = sockets
         self._storage = str(options.storage.absolute()) if options.storage else "memory"
         self._tls = web_config.ssl_context()
-        self._external_url = options.external_url or addresses.url(sockets["web"], tls=self._tls is not None)
+        self._external_url = options.external_url or addresses.url(sockets["web"][0], tls=self._tls is not None)
         self._activity = RecentActivity()
         self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
         self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, RelayOptions(options.storage))
