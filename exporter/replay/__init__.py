@@ -43,13 +43,13 @@ class Replay:
     def __init__(
         self, config: Config, platform: str | None, complain: Callable[[str], object], samples: Samples | None = None
     ) -> None:
+        self._now = 0.0
         self.summary = Summary()
         self.recorder = Recorder(config, MemoryStore(), clock=lambda: self._now)
         self._platform = platform
         self._complain = complain
         self._samples = samples
         self._histories = HistoryCache()
-        self._now = 0.0
         self._started = False
         self._tidy_at = 0.0
         self._horizon = time.time() + _FUTURE
