@@ -103,7 +103,7 @@ def _spikes() -> timeseries.Panel:
     dashed = DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]})
     panel.override_by_regexp(".* limit", [dashed])
     colours = {name: colour for platform, colour in c.PLATFORMS.items() for name in (platform, f"{platform} limit")}
-    return coloured(counted(panel), colours).span(24)
+    return coloured(panel, colours).span(24)
 
 
 def _over_time() -> timeseries.Panel:
@@ -111,12 +111,12 @@ def _over_time() -> timeseries.Panel:
     text = "By the service that failed."
     amounts = query(f"{total(m.ERRORS, ('component',), span)}\n> 0", "{{component}}")
     panel = series(f"Errors within {span.range}", text, amounts)
-    return coloured(stacked(counted(panel)), _COMPONENTS)
+    return coloured(stacked(panel), _COMPONENTS)
 
 
 def _hours() -> barchart.Panel:
     text = "Errors in the time range by the hour of day in the exporter's time zone."
-    return counted(columns("Errors by hour of day", text, total(m.ERRORS_BY_HOUR, ("hour",), RANGE), "hour")).span(12)
+    return columns("Errors by hour of day", text, total(m.ERRORS_BY_HOUR, ("hour",), RANGE), "hour").span(12)
 
 
 def _escalations() -> timeseries.Panel:
@@ -126,7 +126,7 @@ def _escalations() -> timeseries.Panel:
         "Errors that cannot be retried, or whose retries were exhausted; once a call and type of error.",
         query(f"{total(m.ESCALATIONS, ('cause',), span)}\n> 0", "{{cause}}"),
     )
-    return coloured(stacked(counted(panel)), {"not_retryable": c.RED, "retries_exhausted": c.AMBER})
+    return coloured(stacked(panel), {"not_retryable": c.RED, "retries_exhausted": c.AMBER})
 
 
 def _assistants() -> bargauge.Panel:

@@ -60,10 +60,12 @@ def _tiles() -> Sequence[stat.Panel]:
     abandoned = total(m.HANG_OUTCOMES, (), RANGE, outcome="abandoned")
     tiles = [
         tile("Hangs", "No reply for 5 seconds or more; in the time range.", now(total(m.HANGS, (), RANGE))),
-        tile("Calls with a hang", "In the time range.", now(total(m.HUNG_CALLS, (), RANGE))),
-        tile(HANG_RATE.name, HANG_RATE.meaning, now(HANG_RATE.value(())), empty=HANG_RATE.empty).unit(HANG_RATE.unit),
+        tile("Hung calls", "Calls with at least one hang, in the time range.", now(total(m.HUNG_CALLS, (), RANGE))),
+        tile(HANG_RATE.title, HANG_RATE.looked_back, now(HANG_RATE.value(())), empty=HANG_RATE.empty).unit(
+            HANG_RATE.unit
+        ),
         tile(
-            "Hangs abandoned",
+            "Abandoned hangs",
             "Hangs after which the caller hung up, of those in the time range whose outcome is known.",
             now(ratio(abandoned, total(m.HANG_OUTCOMES, (), RANGE))),
             empty="no outcomes",
@@ -82,7 +84,7 @@ def _repeated() -> timeseries.Panel:
         "From the line on they suggest a systematic issue.",
         query(named(worst(total(m.HANGS, ASSISTANT, span))), "{{assistant_name}}"),
     )
-    return compared(counted(marked(panel, [(Number("hangs_repeated.count"), c.WARNING)])))
+    return compared(marked(panel, [(Number("hangs_repeated.count"), c.WARNING)]))
 
 
 def _assistants() -> Table:
@@ -94,7 +96,7 @@ def _assistants() -> Table:
         " hung up.",
         {"assistant_name": "Assistant"},
         {"platform": "Platform"},
-        count("Hangs", _kept(total(m.HANGS, ASSISTANT, RANGE)), 70),
+        count("Hangs", _kept(total(m.HANGS, ASSISTANT, RANGE))),
         Column("Of calls", _kept(ratio(hung, calls)), "percentunit", (), 1, 80),
         count("Abandoned", _kept(abandoned), 95),
         count("Calls", _kept(calls), 70),
@@ -113,7 +115,7 @@ def _models() -> Table:
         "Hangs of each LLM in the time range, and how many of its replies that is.",
         {"model": "Model"},
         {"provider": "Provider"},
-        count("Hangs", hangs, 70),
+        count("Hangs", hangs),
         Column("Of replies", ratio(hangs, replies), "percentunit", (), 2, 95),
         count("Replies", replies),
     ).span(12)
@@ -121,7 +123,7 @@ def _models() -> Table:
 
 def _hours() -> barchart.Panel:
     text = "Hangs in the time range by the hour of day in the exporter's time zone."
-    return counted(columns("Hangs by hour of day", text, total(m.HANGS_BY_HOUR, ("hour",), RANGE), "hour"))
+    return columns("Hangs by hour of day", text, total(m.HANGS_BY_HOUR, ("hour",), RANGE), "hour")
 
 
 def _lengths() -> bargauge.Panel:
@@ -133,7 +135,7 @@ def _lengths() -> bargauge.Panel:
     )
     bounds = [int(bound) for bound in m.HANG_MESSAGES.bounds]
     for first, last in pairwise([0, *bounds]):
-        name = DynamicConfigValue(id_val="displayName", value=f"{max(first + 1, 1)} to {last} messages")
+        name = DynamicConfigValue(id_val="displayName", value=f"{max(first + 1, 1)} to {last}")
         panel.override_by_name(f"{last}.0", [name])
     panel.override_by_name("+Inf", [DynamicConfigValue(id_val="displayName", value=f"more than {bounds[-1]}")])
     return counted(panel)
@@ -148,7 +150,7 @@ def _outcomes_over_time() -> timeseries.Panel:
     span = window("hangs_repeated.window")
     outcomes = query(f"{total(m.HANG_OUTCOMES, ('outcome',), span)}\n> 0", "{{outcome}}")
     panel = series(f"What came of hangs, within {span.range}", _MEANINGS, outcomes)
-    return coloured(stacked(counted(panel)), _OUTCOMES)
+    return coloured(stacked(panel), _OUTCOMES)
 
 
 def _recovery() -> timeseries.Panel:

@@ -41,6 +41,7 @@ class _Stage(NamedTuple):
     metric: Metric
     colour: str = c.GREY
     cached: str = ""
+    note: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -60,8 +61,8 @@ from the cache waits next to nothing, and the response time is the mean of both 
 _BESIDES: Final = (
     _Stage("TTS generation, not cached", m.TTS_GENERATION, cached="false"),
     _Stage("TTS generation, cached", m.TTS_GENERATION, cached="true"),
-    _Stage("STT latency (lies inside the first stage)", m.STT_LATENCY),
-    _Stage("Player wait (overlaps the last stage)", m.PLAYER_WAIT),
+    _Stage("STT latency", m.STT_LATENCY, note=" It lies inside the end of utterance."),
+    _Stage("Player wait", m.PLAYER_WAIT),
 )
 
 
@@ -154,8 +155,8 @@ def _stage(stage: _Stage) -> timeseries.Panel:
     several = told_apart(stage.metric, TREND, **stage.labels)
     panel = series(
         f"{stage.title}, {TREND.range}",
-        f"{stage.metric.help.partition('.')[0]}. While all values lie between two bounds of the histogram, only their"
-        f" mean is known. {plateau(stage.metric)}",
+        f"{stage.metric.help.partition('.')[0]}.{stage.note} While all values lie between two bounds of the histogram,"
+        f" only their mean is known. {plateau(stage.metric)}",
         query(mean(stage.metric, (), TREND, **stage.labels), "mean"),
         *(
             query(f"{quantile(f'0.{q[1:]}', stage.metric, (), TREND, **stage.labels)}\nand on ()\n{several}", q)

@@ -51,16 +51,16 @@ def _tile(signal: Signal) -> stat.Panel:
         f"{signal.meaning} Of everything chosen, and of the assistant where it is worst among those with enough"
         " traffic to judge."
     )
-    queries = now(signal.value(()), "all"), now(worst, "{{assistant_name}}")
-    panel = judged(tile(signal.name, text, *queries, empty=signal.empty), signal.steps).unit(signal.unit)
+    queries = now(signal.value(()), f"all, {signal.window.range}"), now(worst, "{{assistant_name}}")
+    panel = judged(tile(signal.title, text, *queries, empty=signal.empty), signal.steps).unit(signal.unit)
     return panel.data_links([_onward(LATENCY if signal is RESPONSE_TIME else HANGS_ERRORS)])
 
 
 def _provider_tile() -> stat.Panel:
     signal = PROVIDER_ERRORS
     text = f"{signal.meaning} Of the provider that fails most, among those with enough requests to judge."
-    worst = now(f"topk(1, {signal.judged(PROVIDER)})", "{{provider}} {{component}}")
-    panel = tile(signal.name, text, worst, empty="too few requests")
+    worst = now(f"topk(1, {signal.judged(PROVIDER)})", f"{{{{provider}}}} {{{{component}}}}, {signal.window.range}")
+    panel = tile(signal.title, text, worst, empty="too few requests")
     judged(panel, signal.steps).unit(signal.unit)
     return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).data_links([_onward(HANGS_ERRORS)])
 
@@ -82,7 +82,7 @@ def _assistants() -> Table:
         " traffic. A name leads to the assistant's hangs and errors.",
         {"assistant_name": "Assistant"},
         {"platform": "Platform"},
-        Column("Worst / threshold", _kept(pressure()), "short", c.above(critical=1, base=c.CLEAR), 2, 130),
+        Column("Worst / threshold", _kept(pressure()), "short", c.above(critical=1, base=c.CLEAR), 2, 160),
         count("Calls", _kept(total(m.CALLS_STARTED, ASSISTANT, HANG_RATE.window))),
         *(Column(signal.title, _kept(signal.value(ASSISTANT)), signal.unit, _clear(signal)) for signal in SIGNALS),
     )
@@ -157,4 +157,4 @@ def _active() -> timeseries.Panel:
         _ACTIVE,
         query(f"sum by (platform) ({select(m.CALLS_ACTIVE)})", "{{platform}}"),
     )
-    return coloured(stacked(counted(panel)), c.PLATFORMS)
+    return coloured(stacked(panel), c.PLATFORMS)

@@ -26,6 +26,7 @@ from grafana.builder.places import text as place
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Query = prometheus.Dataquery
+Amounts = TypeVar("Amounts", stat.Panel, bargauge.Panel)
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel, heatmap.Panel, barchart.Panel, bargauge.Panel)
 
 
@@ -55,7 +56,7 @@ def tile(title: str, text: str, *queries: Query, empty: str = "none") -> stat.Pa
     """A number to see from afar; with more queries than one, each with its legend.
 
     Args:
-        title: of the panel; of 17 letters at most, to be read at 800 pixels.
+        title: of the panel; of 16 letters at most, to be read at 800 pixels.
         text: what the number means.
         queries: each gives one number.
         empty: what it says, on neutral ground, when nothing was measured.
@@ -72,11 +73,11 @@ def tile(title: str, text: str, *queries: Query, empty: str = "none") -> stat.Pa
         .justify_mode(options.BigValueJustifyMode.AUTO)
         .orientation(options.VizOrientation.HORIZONTAL)
         .reduce_options(_last())
-        .text(common.VizTextDisplayOptions().title_size(14).value_size(28))
+        .text(common.VizTextDisplayOptions().title_size(14).value_size(24 if len(queries) > 1 else 36))
         .no_value(empty)
         .mappings([unmeasured(empty)])
         .span(6)
-        .height(4)
+        .height(5)
     )
 
 
@@ -95,8 +96,8 @@ def worded(words: Mapping[str, tuple[str, str]]) -> ValueMap:
     return ValueMap(options=results)
 
 
-def counted(panel: AnyPanel) -> AnyPanel:
-    """The panel with whole numbers: increase() extrapolates, but nothing happens 1.02 times."""
+def counted(panel: Amounts) -> Amounts:
+    """The panel with whole numbers, however large: nothing happens 1.02 times. An axis needs no such help."""
     return panel.unit("none").decimals(0)
 
 

@@ -9,7 +9,7 @@ from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import counted, marked, query, series
+from grafana.builder.panels import marked, query, series
 from grafana.builder.places import Number
 from grafana.builder.query import RATE, TREND, quantile, rate, select
 
@@ -51,7 +51,7 @@ def relay() -> Section:
         "Events that were acknowledged and wait to be forwarded.",
         query(f"sum by (platform) ({select(m.RELAY_WAITING)})", "{{platform}}"),
     )
-    panels = [item.span(6).no_value("no relay") for item in (panel, share, failed, counted(waiting))]
+    panels = [item.span(6).no_value("no relay") for item in (panel, share, failed, waiting)]
     return Section("Relay", panels, collapsed=True)
 
 
@@ -63,7 +63,7 @@ def process() -> Section:
         [
             _gauge("Processors", "Processor seconds a second; 1 is a whole processor.", cpu),
             _gauge("Memory", "Resident memory.", of_exporters(select(_MEMORY))).unit("bytes"),
-            counted(_gauge("Open files", "Connections included.", of_exporters(select(_FILES)))),
+            _gauge("Open files", "Connections included.", of_exporters(select(_FILES))),
         ],
         collapsed=True,
     )

@@ -9,7 +9,7 @@ from exporter.assets.promql import indent
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
-from grafana.builder.panels import bars, coloured, compared, counted, density, marked, now, query, series, stacked
+from grafana.builder.panels import bars, coloured, compared, density, marked, now, query, series, stacked
 from grafana.builder.places import RANGE, Number, window
 from grafana.builder.process import SCRAPE, of_exporters
 from grafana.builder.query import TREND, buckets, quantile, rate, select, total
@@ -56,7 +56,7 @@ def _missed() -> timeseries.Panel:
         "What end-of-call reports show to have happened and no event had brought by then.",
         query(total(m.MISSED_EVENTS, ("platform", "event"), span), "{{platform}} {{event}}"),
     )
-    return counted(marked(panel, [(Number("exporter.missed.count"), c.WARNING)]))
+    return marked(panel, [(Number("exporter.missed.count"), c.WARNING)])
 
 
 def _commits() -> timeseries.Panel:
@@ -77,7 +77,7 @@ def _storage() -> timeseries.Panel:
         query(total(m.STORAGE_ERRORS, ("instance",), span), "{{instance}} storage errors"),
         query(total(m.WEBHOOKS, ("instance",), span, outcome="unavailable"), "{{instance}} refused"),
     )
-    return counted(marked(panel, [(1, c.CRITICAL)]))
+    return marked(panel, [(1, c.CRITICAL)])
 
 
 def _labels() -> bargauge.Panel:
@@ -114,7 +114,7 @@ def _series() -> timeseries.Panel:
         query(f"topk(10, sum by (metric) ({select(m.SERIES)}))", "{{metric}}"),
         query(f"sum({select(m.SERIES)})", "all"),
     )
-    return compared(coloured(counted(panel), {"all": c.PLAIN}))
+    return compared(coloured(panel, {"all": c.PLAIN}))
 
 
 def _overflows() -> timeseries.Panel:
@@ -124,7 +124,7 @@ def _overflows() -> timeseries.Panel:
         "A label, or the set of all series, was full.",
         query(total(m.LABEL_OVERFLOWS, ("label",), span), "{{label}}"),
     )
-    return counted(marked(panel, [(1, c.WARNING)]))
+    return marked(panel, [(1, c.WARNING)])
 
 
 def _calls() -> timeseries.Panel:

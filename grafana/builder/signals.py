@@ -48,6 +48,11 @@ class Signal:
         """Its title with the window."""
         return f"{self.title}, {self.window.range}"
 
+    @property
+    def looked_back(self) -> str:
+        """Its meaning with the window."""
+        return f"{self.meaning} Within {self.window.range}."
+
     def judged(self, by: Labels) -> str:
         """The number where there is enough traffic to judge it."""
         traffic, minimum = self.traffic(by), text(self.minimum, "number")

@@ -13,8 +13,17 @@ from grafana.builder.colours import CLEAR, Steps, thresholds
 from grafana.builder.panels import frame, now
 from grafana.builder.places import plain
 
-_WIDTHS: Final = {"Severity": 80, "Alert": 235, "Platform": 90, "Component": 100, "Provider": 110, "Window": 80}
+_WIDTHS: Final = {
+    "Severity": 80,
+    "Alert": 235,
+    "Platform": 90,
+    "Component": 100,
+    "Provider": 110,
+    "Window": 80,
+    "Error": 180,
+}
 _DETAIL: Final = 120
+_NAME: Final = 210
 """Widths of columns of labels in pixels; names, which vary in length, share what is left."""
 
 TWELVE_ROWS: Final = 14
@@ -40,7 +49,7 @@ class Column(NamedTuple):
     unit: str = "short"
     steps: Steps = ()
     decimals: int | None = None
-    width: int = 110
+    width: int = 120
 
 
 def count(title: str, expr: str, width: int = 80) -> Column:
@@ -88,7 +97,7 @@ def ranking(title: str, text: str, names: Mapping[str, str], details: Mapping[st
 
 
 def _label(title: str, *, fixed: bool) -> list[DynamicConfigValue]:
-    width = ("custom.width", _WIDTHS.get(title, _DETAIL)) if fixed else ("custom.minWidth", 170)
+    width = ("custom.width", _WIDTHS.get(title, _DETAIL)) if fixed else ("custom.minWidth", _NAME)
     return [DynamicConfigValue(id_val=name, value=value) for name, value in (width, ("noValue", "-"))]
 
 

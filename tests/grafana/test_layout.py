@@ -183,9 +183,11 @@ def test_tiles_can_be_read_from_afar(uid: str) -> None:
     """Names and numbers of tiles have a size of their own, and titles fit at 800 pixels."""
     for panel in panels(uid):
         if panel["type"] == "stat" and panel["options"]["textMode"] != "name":
-            assert panel["options"]["text"] == {"titleSize": 14, "valueSize": 28}, panel["title"]
+            sizes = panel["options"]["text"]
+            assert sizes["titleSize"] >= 14, panel["title"]
+            assert sizes["valueSize"] >= 24, panel["title"]
             assert panel["gridPos"]["w"] >= 6, panel["title"]
-            assert len(panel["title"]) <= 19, panel["title"]
+            assert len(panel["title"]) <= 16, panel["title"]
 
 
 @pytest.mark.parametrize("uid", UIDS)
@@ -202,7 +204,7 @@ def test_lengths_of_conversations_are_spans() -> None:
     """Hangs by length of the conversation say from which message to which, not a bucket's bound."""
     panel = next(item for item in panels("voice-hangs-errors") if "length of the conversation" in item["title"])
     names = {rule["matcher"]["options"]: rule["properties"][0]["value"] for rule in panel["fieldConfig"]["overrides"]}
-    assert (names["4.0"], names["9.0"], names["+Inf"]) == ("1 to 4 messages", "5 to 9 messages", "more than 99")
+    assert (names["4.0"], names["9.0"], names["+Inf"]) == ("1 to 4", "5 to 9", "more than 99")
 
 
 @pytest.mark.parametrize("uid", UIDS)

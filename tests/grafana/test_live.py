@@ -54,7 +54,7 @@ def test_first_hang_is_seen(start_exporter: StartExporter, tmp_path: Path) -> No
     with Prometheus(tmp_path / "prometheus", {"voice-exporter": exporter.addresses[0]}) as prometheus:
         since = time.time()
         eventually("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
-        for name in ("Hangs A", "Calls with a hang A", "Hangs within 10m, by assistant A"):
+        for name in ("Hangs A", "Hung calls A", "Hangs within 10m, by assistant A"):
             counts = [value for _, value in prometheus.query(shown[f"voice-hangs-errors: {name}"])]
             assert counts == [1.0], name
 

@@ -48,8 +48,9 @@ def test_own_thresholds_come_into_every_place(tmp_path: Path) -> None:
     assert rendered.keys() == {f"{uid}.json" for uid in UIDS}
     overview = rendered["voice-overview.json"]
     assert not any("<<" in text for text in rendered.values())
-    panel = next(panel for panel in json.loads(overview)["panels"] if panel["title"] == "Hang rate, 2h")
+    panel = next(panel for panel in json.loads(overview)["panels"] if panel["title"] == "Hang rate")
     assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"] == 0.123
+    assert panel["targets"][0]["legendFormat"] == "all, 2h"
     assert "[2h]" in panel["targets"][0]["expr"]
     assert "time() - 7200" in panel["targets"][0]["expr"]
     assert "histogram_quantile(0.99, " in overview
