@@ -228,7 +228,7 @@ def test_an_interrupt_is_a_failure_without_a_traceback(
 ) -> None:
     """Ctrl-C ends a command with exit 1 and no words."""
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("exporter.assets.render", interrupted)

@@ -1,5 +1,6 @@
 """Rules about the exporter itself: whether it is there, whether events reach it, whether it can keep them."""
 
+from exporter.assets.histograms import histograms
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import ASSISTANT, PLATFORM, growth, lines, num, record, sum_by
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -29,6 +30,7 @@ def exporter(t: Thresholds) -> Group:
             _label_limit(t),
             _storage(t),
             _reload(t),
+            histograms(t),
             _not_subscribed(t),
             _watchdog(),
         ),

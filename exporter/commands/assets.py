@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="files",
         help="files for Prometheus, Alertmanager and Grafana, or a Kubernetes PrometheusRule; default %(default)s",
     )
+    flag(
+        "--histograms",
+        choices=("classic", "native"),
+        default="classic",
+        help="native where Prometheus converts them (convert_classic_histograms_to_nhcb); default %(default)s",
+    )
     flag("--force", action="store_true", help="overwrite what was edited in DIR")
 
 
@@ -40,7 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: the thresholds are wrong, or the directory can't be written.
     """
     try:
-        written = assets.render(arguments.directory, arguments.thresholds, arguments.format, force=arguments.force)
+        written = assets.render(
+            arguments.directory,
+            arguments.thresholds,
+            arguments.format,
+            force=arguments.force,
+            histograms=arguments.histograms,
+        )
     except ConfigError as error:
         raise CommandError(MISUSE, error) from None
     except OSError as error:
