@@ -3,11 +3,11 @@
 # docker run -p 127.0.0.1:10060:10060 -v voice-exporter:/data -e VOICE_EXPORTER_WEBHOOK_SECRET --read-only voice-exporter
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY exporter exporter
 # The image gets no pip: it installs from outside.
 RUN python -m venv --without-pip /opt/voice-exporter \
-    && pip --python /opt/voice-exporter/bin/python install --no-cache-dir .
+    && pip --python /opt/voice-exporter/bin/python install --no-cache-dir --constraint constraints.txt .
 
 FROM python:3.13-slim-bookworm
 # A number, not a name, so that Kubernetes can tell that it is not root.
@@ -15,6 +15,10 @@ RUN useradd --uid 10060 --no-create-home --shell /usr/sbin/nologin voice-exporte
     && install -d -o 10060 -g 10060 -m 0700 /data
 COPY --from=build /opt/voice-exporter /opt/voice-exporter
 ENV PATH=/opt/voice-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+LABEL org.opencontainers.image.title=voice-exporter \
+    org.opencontainers.image.version=0.2.0 \
+    org.opencontainers.image.licenses=Apache-2.0 \
+    org.opencontainers.image.source=https://github.com/voice-exporter/voice-exporter
 USER 10060:10060
 VOLUME /data
 EXPOSE 10060

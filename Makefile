@@ -10,7 +10,7 @@ PROBLEM := $(shell ./tests/check-python '$(PYTHON)' '$(VENV)' '$(filter command 
 $(if $(PROBLEM),$(error $(PROBLEM)))
 endif
 
-.PHONY: run test bench demo docs assets crash fuzz setup debian lint format clean
+.PHONY: run test bench demo docs assets crash fuzz setup debian lint format dist constraints clean
 
 run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
@@ -54,6 +54,19 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Wheel and source, the same bytes wherever they are built from a commit.
+dist: setup
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
+	cd dist && sha256sum voice_exporter-* >SHA256SUMS
+
+# The dependencies of a release: today's newest.
+constraints:
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check .
+	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude voice-exporter; } >build/constraints.txt
+	mv build/constraints.txt constraints.txt
 
 setup: $(VENV)/.dev
 

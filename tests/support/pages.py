@@ -33,9 +33,8 @@ def commands(text: str) -> Iterator[str]:
     for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
         yield from _typed(block) if language == "sh" else re.findall(r"^\$ (.+)", block, re.MULTILINE)
     sentences = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    yield from (
-        span for span in re.findall(r"`([^`\n]+ [^`\n]+)`", sentences) if program(span) in HERE | ELSEWHERE.keys()
-    )
+    spans = (span for span in re.findall(r"`([^`\n]+)`", sentences) if " " in span.strip())
+    yield from (span for span in spans if program(span) in HERE | ELSEWHERE.keys())
 
 
 def _typed(block: str) -> Iterator[str]:
