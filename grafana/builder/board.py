@@ -82,7 +82,7 @@ def _finished(made: models.Dashboard) -> dict[str, object]:
         del variable["id"]
     finished["annotations"]["list"][0] |= {
         "titleFormat": "{{alertname}}",
-        "textFormat": "{{severity}} {{platform}} {{provider}}",
+        "textFormat": "{{severity}} {{platform}}",
         "tagKeys": "severity,platform",
         "useValueForTime": True,
         "step": "60s",
@@ -134,10 +134,10 @@ def _links() -> list[Builder[models.DashboardLink]]:
 
 
 def _firing() -> AnnotationQuery:
-    """A thin line where an alert began, when asked for: many alerts at once would hide what they are about."""
-    by = "alertname, severity, platform, assistant_id, provider"
+    """A thin line where an alert began, of whatever holds the longest: a line for each would hide the graphs."""
+    by = "alertname, severity, platform"
     query = AnnotationQuery().name("Alerts").datasource(DATASOURCE)
-    query.expr(f"1000 * max by ({by}) (\n{indent(onsets())}\n)")
+    query.expr(f"1000 * min by ({by}) (\n{indent(onsets())}\n)")
     return query.enable(enable=False).icon_color("rgba(196, 22, 42, 0.6)")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from grafana_foundation_sdk.builders import common, stat
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
@@ -73,7 +73,7 @@ def _reloaded() -> stat.Panel:
 
 
 def _version() -> stat.Panel:
-    by = "sum by (version, python_version)"
-    text_ = "Versions that run, and on which Python."
-    panel = tile("Version", text_, now(f"{by} ({select(m.BUILD_INFO)})", "{{version}}, Python {{python_version}}"))
-    return panel.text_mode(BigValueTextMode.NAME).text(common.VizTextDisplayOptions().value_size(18))
+    instances = f"sum by (version, python_version) ({select(m.BUILD_INFO)})"
+    meaning = "How many exporters run of each version, and on which Python."
+    panel = tile("Version", meaning, now(instances, "{{version}}, Python {{python_version}}"), empty="not known")
+    return counted(panel.text_mode(BigValueTextMode.VALUE_AND_NAME))

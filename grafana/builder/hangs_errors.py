@@ -99,7 +99,6 @@ def _assistants() -> Table:
         count("Hangs", _kept(total(m.HANGS, ASSISTANT, RANGE))),
         Column("Of calls", _kept(ratio(hung, calls)), "percentunit", (), 1, 80),
         count("Abandoned", _kept(abandoned), 95),
-        count("Calls", _kept(calls), 70),
     ).span(12)
 
 

@@ -67,7 +67,7 @@ def _provider_tile() -> stat.Panel:
 
 def _active_tile() -> stat.Panel:
     active = now(f"sum({select(m.CALLS_ACTIVE)})", "calls")
-    return counted(tile("Active calls", _ACTIVE, active, empty="no calls"))
+    return counted(tile("Active calls", _ACTIVE, active, empty="not known"))
 
 
 def _onward(uid: str) -> DashboardLink:

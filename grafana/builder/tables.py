@@ -23,7 +23,7 @@ _WIDTHS: Final = {
     "Error": 180,
 }
 _DETAIL: Final = 120
-_NAME: Final = 210
+_NAME: Final = 220
 """Widths of columns of labels in pixels; names, which vary in length, share what is left."""
 
 TWELVE_ROWS: Final = 14

@@ -136,7 +136,7 @@ def test_alerts_are_annotations_on_request(uid: str) -> None:
     annotation = board(uid)["annotations"]["list"][0]
     assert annotation["enable"] is False
     assert annotation["useValueForTime"] is True
-    assert annotation["expr"].startswith("1000 * max by (")
+    assert annotation["expr"].startswith("1000 * min by (")
     assert "ALERTS_FOR_STATE{" in annotation["expr"]
     assert 'alertstate="firing"' in annotation["expr"]
 
