@@ -6,8 +6,9 @@ from typing import Any
 
 import promql_parser as promql
 import pytest
+import yaml
 
-from tests.grafana.boards import LIVE, UIDS, Target, board, filled, panels, targets, variables, windows
+from tests.grafana.boards import LIVE, ROOT, UIDS, Target, board, filled, panels, targets, variables, windows
 from tests.rules.lint import selectors, walk
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -153,3 +154,16 @@ def test_target_counter_agg_rule() -> None:
 def test_uneditable_dashboard_rule(uid: str) -> None:
     """Changes belong into the builder: the dashboard is not editable."""
     assert board(uid)["editable"] is False
+
+
+def test_exclusions_are_those_that_are_needed() -> None:
+    """The linter's own file excludes the panels of alerts from the rules on job and instance, and nothing else."""
+    excluded = yaml.safe_load((ROOT / "grafana" / "dashboards" / ".lint").read_text())["exclusions"]
+    asking = {
+        (board(target.board)["title"], target.panel["title"])
+        for target in parsed()
+        if any(selector.name in ALERTS for selector, _ in selectors(target.parsed))
+    }
+    assert set(excluded) == {"target-job-rule", "target-instance-rule"}
+    for rule in excluded.values():
+        assert {(entry["dashboard"], entry["panel"]) for entry in rule["entries"]} == asking
