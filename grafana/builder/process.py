@@ -11,7 +11,7 @@ from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import marked, query, series
 from grafana.builder.places import Number
-from grafana.builder.query import RATE, TREND, quantile, rate, select
+from grafana.builder.query import RATE, TREND, quantile, rate, select, total
 
 UP: Final = Metric("up", "gauge", (), "Written by Prometheus for each target.")
 SCRAPE: Final = Metric("scrape_duration_seconds", "gauge", (), "Written by Prometheus for each target.")
@@ -64,10 +64,15 @@ def process() -> Section:
             _gauge("Processors", "Processor seconds a second; 1 is a whole processor.", cpu),
             _gauge("Memory", "Resident memory.", of_exporters(select(_MEMORY))).unit("bytes"),
             _gauge("Open files", "Connections included.", of_exporters(select(_FILES))),
+            _gauge(
+                f"Clock steps within {TREND.range}",
+                "Times that the machine's clock was set by a second or more while the exporter ran.",
+                total(m.CLOCK_STEPS, ("instance",), TREND),
+            ),
         ],
         collapsed=True,
     )
 
 
 def _gauge(title: str, text: str, expr: str) -> timeseries.Panel:
-    return series(title, text, query(expr, "{{instance}}")).span(8)
+    return series(title, text, query(expr, "{{instance}}")).span(6)
