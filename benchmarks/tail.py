@@ -10,9 +10,12 @@ from benchmarks.load import Load, connect
 from benchmarks.servers import SECRET, Server
 from benchmarks.throughput import Case
 
+SCRAPERS = 4
+"""Such as two Prometheus servers and two agents."""
+
 
 async def measure(case: Case, folder: Path, rounds: int = 7) -> list[Figure]:
-    """The 99th percentile of webhook latency, scraped every second and not, in turn."""
+    """The 99th percentile of webhook latency, with scrapers and without, in turn."""
     with servers.exporter(folder) as server:
         load = await connect(server.port)
         await _latencies(case, server, load, scraped=False)
@@ -23,7 +26,7 @@ async def measure(case: Case, folder: Path, rounds: int = 7) -> list[Figure]:
         load.close()
     ratio = median(scraped / quiet for scraped, quiet in found)
     beside = f"{median(one for one, _ in found) * 1e3:.1f} ms against {median(two for _, two in found) * 1e3:.1f} ms"
-    return [Figure("webhook p99 while scraped every second / not scraped", ratio, "x", 1.5, "at most", beside)]
+    return [Figure(f"webhook p99 with {SCRAPERS} scrapers every second / without", ratio, "x", 1.5, "at most", beside)]
 
 
 async def _p99(case: Case, server: Server, load: Load, *, scraped: bool) -> float:
@@ -32,7 +35,7 @@ async def _p99(case: Case, server: Server, load: Load, *, scraped: bool) -> floa
 
 async def _latencies(case: Case, server: Server, load: Load, *, scraped: bool) -> list[float]:
     """Latencies of at least a second of load."""
-    scraping = asyncio.create_task(_scrape(server)) if scraped else None
+    scraping = [asyncio.create_task(_scrape(server)) for _ in range(SCRAPERS if scraped else 0)]
     latencies: list[float] = []
     seconds = 0.0
     while seconds < 1:
@@ -41,8 +44,8 @@ async def _latencies(case: Case, server: Server, load: Load, *, scraped: bool) -
         run = await load.run(measured)
         latencies += run.latencies
         seconds += run.seconds
-    if scraping:
-        scraping.cancel()
+    for scraper in scraping:
+        scraper.cancel()
     return latencies
 
 

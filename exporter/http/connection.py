@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -48,8 +48,9 @@ class Phase(IntEnum):
 
     NEW = 0
     IDLE = 1
-    RECEIVING = 2
-    ANSWERING = 3
+    SENDING = 2
+    RECEIVING = 3
+    ANSWERING = 4
 
 
 class Connection(web.RequestHandler):
@@ -94,6 +95,14 @@ class Connection(web.RequestHandler):
         """Enter a phase."""
         self.phase = phase
         self.since = time.monotonic()
+
+    def evict(self) -> None:
+        """End at once; what the client did not read until now is dropped."""
+        transport = self.transport
+        self.force_close()
+        # It would stay open until the client reads, which may be never.
+        if transport and transport.get_write_buffer_size():
+            transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with the deadline for the first request."""
@@ -182,12 +191,21 @@ async def track(
         connection.turn(Phase.IDLE)
 
 
-@contextmanager
-def receiving(request: web.Request) -> Iterator[None]:
+def receiving(request: web.Request) -> AbstractContextManager[None]:
     """Know which connections a body is still arriving on."""
+    return _phase(request, Phase.RECEIVING)
+
+
+def sending(request: web.Request) -> AbstractContextManager[None]:
+    """Know which connections a long answer is written to; they are evicted before any webhook's."""
+    return _phase(request, Phase.SENDING)
+
+
+@contextmanager
+def _phase(request: web.Request, phase: Phase) -> Iterator[None]:
     connection = request.protocol
     if isinstance(connection, Connection):
-        connection.turn(Phase.RECEIVING)
+        connection.turn(phase)
     yield
     if isinstance(connection, Connection):
         connection.turn(Phase.ANSWERING)

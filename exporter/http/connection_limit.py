@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from aiohttp import web
 
 from exporter.http.connection import Connection, MakeConnection, Phase
+
+SENDING_SECONDS: Final = 2.0
+"""Time that a scrape gets to be read at a stop."""
 
 
 class _Turned(asyncio.Protocol):
@@ -48,9 +51,12 @@ class ConnectionLimit:
         while (connections := self.connections()) and time.monotonic() < end:
             # Requests that came in just now begin.
             await asyncio.sleep(0.01)
+            late = time.monotonic() - SENDING_SECONDS
             for connection in connections:
-                if connection.phase < Phase.RECEIVING:
+                if connection.phase < Phase.SENDING:
                     connection.force_close()
+                elif connection.phase is Phase.SENDING and connection.since < late:
+                    connection.evict()
 
     def _make_room(self) -> bool:
         connections = self.connections()
@@ -59,5 +65,5 @@ class ConnectionLimit:
         spare = min(connections, key=lambda connection: (connection.phase, connection.since))
         if spare.phase is Phase.ANSWERING:
             return False
-        spare.force_close()
+        spare.evict()
         return True

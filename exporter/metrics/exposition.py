@@ -5,7 +5,6 @@ included, as Prometheus's own client libraries do.
 """
 
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import cache
@@ -95,14 +94,6 @@ def process_families(fmt: Format, names: frozenset[str] | None = None) -> bytes:
         return text_latest(shown)
     latest: bytes = openmetrics_latest(shown)  # type: ignore[no-untyped-call]  # prometheus-client left it untyped
     return latest.removesuffix(_EOF)
-
-
-def gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks compressed, each into one that is not empty, so that a pause is possible after each."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    for chunk in chunks:
-        yield packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
-    yield packer.flush()
 
 
 @cache

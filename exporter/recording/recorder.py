@@ -42,6 +42,11 @@ _RETIRE_EVERY: Final = 60.0
 _TICK: Final = 5.0
 """Seconds between rounds of expiry, and between attempts to reach a store that failed."""
 
+HANG_SECONDS: Final = 4.0
+"""A commit that takes longer hangs: readiness goes, and a stop does not wait for it."""
+_LOOK: Final = 0.2
+"""Seconds between looks whether a commit hangs."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,12 +58,13 @@ class Recorder:
         store: keeps the batches.
         clock: seconds since the epoch.
         monotonic: seconds that measure elapsed time; those of ``clock`` where only that is given.
+        hang_seconds: a commit that takes longer hangs.
 
     Attributes:
         table: the series, for exposition.
         metrics: what the process counts of itself.
         incidents: the last hangs, errors and escalations.
-        ready: None while events can be kept, else the reason why not.
+        abandoned: whether a stop gave up on a commit that hangs.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Recorder:
         *,
         clock: Callable[[], float] | None = None,
         monotonic: Callable[[], float] | None = None,
+        hang_seconds: float = HANG_SECONDS,
     ) -> None:
         self._labels = LabelLimits(config.labels.max_values, config.labels.max_series, config.labels.ttl)
         self._memory = CallsInMemory(config, self._labels)
@@ -83,10 +90,22 @@ class Recorder:
         self._quarantined: str | None = None
         self.table = SeriesTable(self._labels, {f"voice_{name}": bounds for name, bounds in config.buckets.items()})
         self.metrics = SelfMetrics(self.table, self._clock.wall)
-        self.ready: str | None = _STARTING
+        self._hang_seconds = hang_seconds
+        self._commit_began: float | None = None
+        self._in_flight: list[Change] = []
+        self._abandoning: asyncio.Task[None] | None = None
+        self.abandoned = False
+        self._not_ready: str | None = _STARTING
         self.incidents = self._memory.incidents
         self._incident_log = IncidentLog()
         self.incidents.watchers.append(self._log_incidents)
+
+    @property
+    def ready(self) -> str | None:
+        """None while events can be kept, else the reason why not."""
+        if self._not_ready is None and self._hangs():
+            return f"storage: a commit takes longer than {self._hang_seconds:g} s"
+        return self._not_ready
 
     def load(self) -> None:
         """Restore what the store kept.
@@ -121,10 +140,24 @@ class Recorder:
         await self._commit(draft, [expired])
         self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
 
+    def begin_stop(self) -> None:
+        """A stop has begun: a commit that hangs is abandoned from now on."""
+        self._abandoning = self._abandoning or asyncio.create_task(self._abandon_hung())
+
     async def stop(self) -> None:
-        """Keep what is queued, then close the store."""
+        """Keep what is queued, then close the store; leave both to the next start where the store hangs."""
+        self.begin_stop()
+        stopping = asyncio.create_task(self._stop())
+        await asyncio.wait({stopping, *filter(None, [self._abandoning])}, return_when=asyncio.FIRST_COMPLETED)
+        if not self.abandoned:
+            await stopping
+        for task in (*self._tasks, stopping, self._abandoning):
+            if task:
+                task.cancel()
+
+    async def _stop(self) -> None:
         self._stopping = True
-        self.ready = "stopping"
+        self._not_ready = "stopping"
         self._wake.set()
         if self._tasks:
             committing, ticking = self._tasks
@@ -133,7 +166,38 @@ class Recorder:
             with contextlib.suppress(asyncio.CancelledError):
                 await ticking
             await committing
+        self._commit_began = time.monotonic()
         await self._store.close()
+
+    async def _abandon_hung(self) -> None:
+        """Once a commit hangs, answer all that wait: a stop can't wait for the disk.
+
+        Whether that commit is kept shows at the next start. Nothing more is taken.
+        """
+        while True:
+            await asyncio.sleep(_LOOK)
+            if self._hangs():
+                break
+        log(_log, logging.ERROR, "storage hangs, events are abandoned", events=len(self._in_flight) + len(self._queue))
+        self.abandoned = self._stopping = True
+        failure = StorageError("storage hangs")
+        for change in self._in_flight:
+            change.respond(failure)
+        while self._queue:
+            self._queue.popleft().respond(failure)
+
+    def _hangs(self) -> bool:
+        return self._commit_began is not None and time.monotonic() - self._commit_began > self._hang_seconds
+
+    async def _keep(self, batch: Batch, changes: list[Change]) -> None:
+        """Commit a batch, while others look how long that takes."""
+        self._commit_began = time.monotonic()
+        self._in_flight = changes
+        try:
+            await self._store.commit(batch)
+        finally:
+            self._commit_began = None
+            self._in_flight = []
 
     def configure(self, config: Config) -> None:
         """Take a reloaded configuration; buckets and labels stay as they were at the start."""
@@ -198,13 +262,15 @@ class Recorder:
         )
         started = time.perf_counter()
         try:
-            await self._store.commit(kept)
+            await self._keep(kept, batch)
         except StorageError as error:
             await self._refuse(batch, error)
             return
         except Exception as error:  # noqa: BLE001 - whatever happens, the requests in flight get their answer
             log(_log, logging.ERROR, "commit failed", error=cause(error))
             await self._refuse(batch, StorageError("internal error"))
+            return
+        if self.abandoned:
             return
         self.metrics.committed(started)
         self._accept()
@@ -216,22 +282,24 @@ class Recorder:
             change.respond()
 
     async def _refuse(self, batch: list[Change], error: StorageError) -> None:
+        if self.abandoned:
+            return
         self.table.rollback()
         self.metrics.storage_failed()
-        if self.ready in {None, _STARTING}:
+        if self._not_ready in {None, _STARTING}:
             log(_log, logging.ERROR, "storage fails, events are refused", reason=str(error))
-        self.ready = f"storage: {error}"
+        self._not_ready = f"storage: {error}"
         for change in batch:
             change.respond(StorageError(str(error)))
         if isinstance(error, StoreLost):
             await self._rebuild()
 
     def _accept(self) -> None:
-        if self.ready is None or self._stopping:
+        if self._not_ready is None or self._stopping:
             return
-        if self.ready != _STARTING:
+        if self._not_ready != _STARTING:
             log(_log, logging.INFO, "storage works again")
-        self.ready = None
+        self._not_ready = None
 
     async def _rebuild(self) -> None:
         """Give everything to a store that lost it."""
@@ -242,7 +310,7 @@ class Recorder:
         draft.everything()
         calls, assistants = draft.encoded_calls(), draft.encoded_assistants()
         try:
-            await self._store.commit(Batch(kept, [], [], calls, assistants, snapshot=True))
+            await self._keep(Batch(kept, [], [], calls, assistants, snapshot=True), [])
         except StorageError:
             self.metrics.storage_failed()
             return
@@ -272,9 +340,9 @@ class Recorder:
             draft.forget_unused_assistants(now)
             draft.keep_usage(now)
             draft.incidents.forget_before(min(now, unix) - self._memory.config.incidents.retention)
-        if expired or self._dropped or draft.changed or self.ready:
+        if expired or self._dropped or draft.changed or self._not_ready:
             await self._commit(draft, expired)
-        return draft.touched >= _MAX_TIDY and self.ready is None
+        return draft.touched >= _MAX_TIDY and self._not_ready is None
 
     def _notice_step(self, draft: Draft) -> None:
         """Say that somebody set the wall clock: events have their times from it, but nothing ages by it."""

@@ -1,20 +1,15 @@
 """What the exporter shows to its operator and to Prometheus: metrics, health, readiness, reload, landing page."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from exporter.metrics import exposition
 from exporter.metrics.catalogue import LABEL_VALUES
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.service import landing_page, runbook_pages
-
-SCRAPE_SECONDS: Final = 60.0
-"""Time that a client may take to read a scrape; Prometheus gives up earlier, at its scrape timeout."""
+from exporter.service.scrapes import Scrapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +17,8 @@ class Pages:
     """Handlers of everything but the webhooks.
 
     Attributes:
-        recorder: the metrics and the state they are in.
+        recorder: the state that is shown.
+        scrapes: answers with the metrics.
         activity: what the landing page shows.
         reloads: reloads the configuration; the fault in one line, None where all is well.
         max_values: limits of the free labels.
@@ -31,6 +27,7 @@ class Pages:
     """
 
     recorder: Recorder
+    scrapes: Scrapes
     activity: RecentActivity
     reloads: Callable[[], str | None]
     max_values: Mapping[str, int]
@@ -68,29 +65,5 @@ class Pages:
         return [(label, used.get(label, 0), limit) for label, limit in self.max_values.items()]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """Stream the metrics in the format that the client accepts, letting others run after each chunk."""
-        fmt = exposition.negotiate(request.headers.get(hdrs.ACCEPT, ""))
-        names = frozenset(request.query.getall("name[]", ())) or None
-        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: fmt.value, hdrs.VARY: "Accept, Accept-Encoding"})
-        chunks = exposition.render(self.recorder.table, fmt, names, self.recorder.derived())
-        if _accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-            response.headers[hdrs.CONTENT_ENCODING] = "gzip"
-            chunks = exposition.gzipped(chunks)
-        try:
-            async with asyncio.timeout(SCRAPE_SECONDS):
-                await response.prepare(request)
-                for chunk in chunks if request.method == hdrs.METH_GET else ():
-                    await response.write(chunk)
-                    await asyncio.sleep(0)
-        except (TimeoutError, ConnectionError):
-            # Half a scrape must not look like a whole one.
-            request.protocol.force_close()
-        return response
-
-
-def _accepts_gzip(accept_encoding: str) -> bool:
-    for coding in accept_encoding.lower().split(","):
-        name, _, parameters = coding.partition(";")
-        if name.strip() == "gzip":
-            return parameters.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
+        """The metrics in the format that the client accepts."""
+        return await self.scrapes.answer(request)

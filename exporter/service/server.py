@@ -29,6 +29,7 @@ from exporter.service import open_access
 from exporter.service.app import is_webhook, web_app, webhook_app
 from exporter.service.pages import Pages
 from exporter.service.reload import Reloader
+from exporter.service.scrapes import Scrapes
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from exporter.webhooks.handler import Webhooks
@@ -79,6 +80,9 @@ def serve(options: Options) -> None:
         exporter = _Exporter(options, settings, web_config, sockets)
         _raise_file_limit(settings.limits.max_connections + settings.limits.max_in_flight)
         uvloop.run(exporter.run())
+        if exporter.recorder.abandoned:
+            # The thread that hangs in the disk would be waited for; what was answered 200 is kept already.
+            os._exit(1)
     finally:
         for sock in chain.from_iterable(sockets.values()):
             sock.close()
@@ -112,8 +116,8 @@ class _Exporter:
         self._tls = web_config.ssl_context()
         self._external_url = options.external_url or addresses.url(sockets["web"][0], tls=self._tls is not None)
         self._activity = RecentActivity()
-        self._recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
-        self._webhooks = Webhooks(settings, self._recorder, self._activity, closed, RelayOptions(options.storage))
+        self.recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
+        self._webhooks = Webhooks(settings, self.recorder, self._activity, closed, RelayOptions(options.storage))
         self._connections = ConnectionLimit(settings.limits.max_connections)
         self._guard = AccessControl(web_config, is_webhook)
         self._reloader = Reloader(
@@ -124,13 +128,14 @@ class _Exporter:
             parts=(
                 lambda files: self._guard.prepare(files.web),
                 lambda files: self._webhooks.prepare(files.config, files.closed),
-                lambda files: partial(self._recorder.configure, files.config),
+                lambda files: partial(self.recorder.configure, files.config),
                 lambda files: partial(setattr, self._connections, "limit", files.config.limits.max_connections),
             ),
-            metrics=self._recorder.metrics,
+            metrics=self.recorder.metrics,
         )
         self._pages = Pages(
-            recorder=self._recorder,
+            recorder=self.recorder,
+            scrapes=Scrapes(self.recorder),
             activity=self._activity,
             reloads=self._reloader.reload,
             max_values=settings.labels.max_values,
@@ -141,12 +146,12 @@ class _Exporter:
     async def run(self) -> None:
         """Serve until told to stop, then finish what is in flight."""
         stop = self._on_signals()
-        self._recorder.load()
+        self.recorder.load()
         _spare_garbage_collector()
-        await self._recorder.start()
+        await self.recorder.start()
         try:
             self._reloader.succeeded()
-            self._recorder.metrics.reachable_at(self._external_url)
+            self.recorder.metrics.reachable_at(self._external_url)
             await self._webhooks.start()
             listening = await self._listen()
             systemd.notify("READY=1")
@@ -154,10 +159,11 @@ class _Exporter:
             await stop.wait()
             systemd.notify("STOPPING=1")
             log(_log, logging.INFO, "stopping")
+            self.recorder.begin_stop()
             await listeners.stop(listening, self._connections)
         finally:
             await self._webhooks.stop()
-            await self._recorder.stop()
+            await self.recorder.stop()
 
     async def _listen(self) -> list[Listener]:
         apart = self._sockets.get("webhook", ())

@@ -1,4 +1,3 @@
-import gzip
 import subprocess
 from collections.abc import Callable, Iterable
 from itertools import accumulate
@@ -31,7 +30,6 @@ from exporter.metrics.exposition import (
     CHUNK_LINES,
     Format,
     Rows,
-    gzipped,
     negotiate,
     process_families,
     render,
@@ -407,16 +405,6 @@ def test_series_may_come_and_go_during_a_scrape(fmt: Format) -> None:
         assert shown >= {f"a{number}" for number in range(1000)}
     created = {labels for sample, labels in samples if sample == "voice_calls_started_created"}
     assert created == {labels for sample, labels in samples if sample == "voice_calls_started_total"}
-
-
-@BOTH
-def test_gzip_is_the_same_scrape(fmt: Format) -> None:
-    """Every chunk is compressed into one that is not empty, and together they are the scrape."""
-    chunks = list(render(_large(), fmt))[:-1]
-    packed = list(gzipped(chunks))
-    assert len(packed) == len(chunks) + 1
-    assert all(packed)
-    assert gzip.decompress(b"".join(packed)) == b"".join(chunks)
 
 
 def test_content_types_are_those_of_the_two_formats() -> None:

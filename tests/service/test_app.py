@@ -1,9 +1,7 @@
 """Everything but the webhooks, over real HTTP."""
 
-import asyncio
 import gzip
 import io
-from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -11,8 +9,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter.metrics import exposition
-from exporter.service import pages
 from exporter.service.app import web_app, webhook_app
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
@@ -82,29 +78,6 @@ async def test_a_head_request_for_metrics_has_no_body(serve: Serve) -> None:
 
     assert (answer.status, body) == (200, b"")
     assert answer.headers["Content-Type"].startswith("text/plain")
-
-
-async def test_a_client_that_reads_no_further_is_cut_off(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A scrape that nobody reads ends without its last chunk, so that it can't be taken for a whole one."""
-    monkeypatch.setattr(pages, "SCRAPE_SECONDS", 0.1)
-    monkeypatch.setattr(exposition, "render", _endless)
-    async with running() as service:
-        wire = await connect(await serve(service.app))
-        await wire.send(head("/metrics", method="GET"))
-
-        await asyncio.sleep(0.4)
-        received = await asyncio.wait_for(wire.reader.read(), 20)
-
-        assert received.startswith(b"HTTP/1.1 200 OK")
-        assert not received.endswith(b"\r\n0\r\n\r\n")
-        assert not caplog.records
-
-
-def _endless(*_: object) -> Iterator[bytes]:
-    while True:
-        yield b"x" * 65_536
 
 
 # --- health, readiness, reload ---
@@ -229,30 +202,3 @@ async def test_with_two_listeners_each_path_is_on_one(serve: Serve) -> None:
             assert (await get(inside, path))[0].status == 200
             assert (await get(outside, path))[0].status == 404
         assert (await get(outside, "/-/reload", "POST"))[0].status == 404
-
-
-async def test_a_scrape_lets_webhooks_through(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two chunks of a scrape that never ends, an event is counted."""
-    monkeypatch.setattr(exposition, "render", _endless)
-    async with running() as service:
-        url = await serve(service.app)
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as scrape:
-            reading = asyncio.create_task(scrape.read())
-            assert (await post(url, HANG))[0] == 200
-            assert not reading.done()
-            reading.cancel()
-
-
-async def test_a_client_that_leaves_during_a_scrape_is_no_error(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Prometheus gives up at its timeout; that fills no log."""
-    monkeypatch.setattr(exposition, "render", _endless)
-    async with running() as service:
-        url = await serve(service.app)
-        async with aiohttp.ClientSession() as session:
-            scrape = await session.get(f"{url}/metrics")
-            scrape.close()
-        assert (await get(url, "/-/healthy"))[0].status == 200
-
-    assert not caplog.records

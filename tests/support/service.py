@@ -12,6 +12,7 @@ from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, RelayOptions
 from exporter.service.app import web_app
 from exporter.service.pages import Pages
+from exporter.service.scrapes import Scrapes
 from exporter.store.base import Store
 from exporter.store.memory import MemoryStore
 from exporter.webhooks.handler import Webhooks
@@ -35,6 +36,7 @@ class Service:
         self.webhooks = Webhooks(config, recorder, self.activity, closed, relay)
         self.pages = Pages(
             recorder=recorder,
+            scrapes=Scrapes(recorder),
             activity=self.activity,
             reloads=lambda: self.fault,
             max_values=config.labels.max_values,
