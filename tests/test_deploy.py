@@ -105,3 +105,12 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     if analyze:
         done = subprocess.run([analyze, "verify", tmp_path / name], capture_output=True, text=True, check=False)
         assert "voice-exporter" not in done.stderr, done.stderr
+
+
+def test_links_lead_out_of_the_container() -> None:
+    """Where the exporter has a name that nobody outside resolves, its flags say where people reach it."""
+    composed = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["exporter"]["command"]
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    (workload,) = (each for each in documents if "template" in each.get("spec", {}))
+    for command in (composed, workload["spec"]["template"]["spec"]["containers"][0]["args"]):
+        assert any(argument.startswith("--web.external-url=") for argument in command)
