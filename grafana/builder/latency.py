@@ -171,7 +171,8 @@ def _providers() -> timeseries.Panel:
     value = quantile(text("provider_response_time.quantile", "number"), m.LLM_RESPONSE, ("provider",), span)
     panel = series(
         f"LLM latency {q}, {span.range}, by provider",
-        f"Of the first part of each reply. Each point looks back over {span.range}, as the alert does.",
+        f"Of the first part of each reply. Each point looks back over {span.range}, as the alert does."
+        f" {plateau(m.LLM_RESPONSE)}",
         query(value, "{{provider}}"),
     )
     key = "provider_response_time"

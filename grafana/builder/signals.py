@@ -9,7 +9,7 @@ from exporter.metrics import catalogue as m
 from exporter.metrics.metric import Metric
 from grafana.builder.colours import Steps, above
 from grafana.builder.places import Number, Window, text, window
-from grafana.builder.query import ASSISTANT, growth, increase, quantile, select, total
+from grafana.builder.query import ASSISTANT, growth, increase, plateau, quantile, select, total
 
 PROVIDER: Final[Labels] = ("component", "provider")
 QUANTILE: Final = text("response_time.quantile", "quantile")
@@ -102,7 +102,9 @@ def _response_time() -> Signal:
     span = window("response_time.window")
     return Signal(
         title=f"Response {QUANTILE}",
-        meaning="What callers wait: from the end of their speech to the first part of the reply.",
+        meaning=(
+            f"What callers wait: from the end of their speech to the first part of the reply. {plateau(m.RESPONSE)}"
+        ),
         window=span,
         unit="s",
         steps=above(Number("response_time.warning")),

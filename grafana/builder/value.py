@@ -151,7 +151,7 @@ def _talk() -> timeseries.Panel:
     panel = series(
         "Messages per minute",
         "Messages of conversations, by who said them.",
-        query(f"60 * {rate(m.MESSAGES, ('role',))}", "{{role}}"),
+        query(f"60 * {rate(m.MESSAGES, ('role',))} > 0", "{{role}}"),
     )
     return stacked(panel).span(8)
 

@@ -228,6 +228,32 @@ def test_half_of_the_queries_wait(uid: str) -> None:
     assert any(row["collapsed"] for row in rows)
 
 
+@pytest.mark.parametrize("uid", ["voice-overview", "voice-latency", "voice-hangs-errors"])
+def test_plateaus_are_explained(uid: str) -> None:
+    """Where a percentile may stay at the last bound of a histogram, the words say that it means that or more."""
+    for panel in panels(uid):
+        asked = " ".join(target["expr"] for target in panel["targets"])
+        if panel["type"] == "timeseries" and "histogram_quantile" in asked:
+            assert re.search(r"stays at [\d.]+ s means that or more", panel["description"]), panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_areas_have_no_edge_of_what_is_0(uid: str) -> None:
+    """What is stacked leaves out zeros: their line on top would look like a value."""
+    for panel in panels(uid):
+        custom = panel["fieldConfig"]["defaults"].get("custom") or {}
+        if panel["type"] == "timeseries" and custom.get("stacking", {}).get("mode") == "normal":
+            for target in panel["targets"]:
+                assert "_total{" not in target["expr"] or target["expr"].endswith("> 0"), panel["title"]
+
+
+def test_units_do_not_share_an_axis() -> None:
+    """Tokens and characters differ by an order of magnitude: each has a panel."""
+    for panel in panels("voice-overview"):
+        asked = " ".join(target["expr"] for target in panel["targets"])
+        assert not ("voice_llm_tokens_total" in asked and "voice_tts_characters_total" in asked)
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_exemplars_do_not_cover_heatmaps(uid: str) -> None:
     """Heatmaps come without exemplars, which would hide them."""
