@@ -27,10 +27,18 @@ class Refused(ExporterError):  # noqa: N818 - a refused request is no fault of o
         message: what is wrong; shows nothing of the content.
         event: the platform's name of the event, where it was understood that far.
         retry_after: seconds after which the same request may fare better, where that is known.
+        detail: more than the client gets to know, for the operator; shows nothing of the content either.
     """
 
-    def __init__(
-        self, status: int, outcome: Refusal, message: str, event: str = "unknown", *, retry_after: int | None = None
+    def __init__(  # noqa: PLR0913 - each is one part of the answer
+        self,
+        status: int,
+        outcome: Refusal,
+        message: str,
+        event: str = "unknown",
+        *,
+        retry_after: int | None = None,
+        detail: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -38,6 +46,7 @@ class Refused(ExporterError):  # noqa: N818 - a refused request is no fault of o
         self.message = message
         self.event = event
         self.retry_after = retry_after
+        self.detail = detail or message
 
 
 RelayFailure: TypeAlias = Literal[

@@ -164,6 +164,11 @@ class SeriesTable:
         """Set a gauge of the process itself, at once."""
         self._volatile(metric, labels, now).cells[0] = amount
 
+    def value(self, metric: Metric, labels: Labels) -> int:
+        """What a counter or gauge has now, 0 where it does not exist."""
+        series = self._index.get((metric, labels))
+        return series.cells[0] if series else 0
+
     def families(self) -> Iterator[Family]:
         """Every family, those without series too, in the order of the catalogue."""
         return iter(self._families.values())

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.logs import cause, log
-from exporter.metrics.catalogue import WEBHOOKS
-from exporter.metrics.metric import Increment
+from exporter.metrics.catalogue import LAST_EVENT, WEBHOOKS
+from exporter.metrics.metric import NANO, Increment, Labels
 from exporter.metrics.series_table import Exemplar, Series, SeriesTable
 from exporter.recording.calls_in_memory import Draft
 from exporter.store.base import CellDeltas
@@ -81,13 +81,26 @@ class Change(NamedTuple):
 
 def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[Change]:
     """What the events of a batch change; one that fails is answered and left out."""
-    found = []
+    found: list[Change] = []
+    last: dict[Labels, float] = {}
     for each in batch:
         try:
             found.append(_change(draft, table, each))
+            last[each.event.platform, each.event.kind] = each.received
         except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
             each.fail(error)
+    if last:
+        found.append(Change(_last_events(table, last)))
     return found
+
+
+def _last_events(table: SeriesTable, last: Mapping[Labels, float]) -> list[tuple[Series, CellDeltas]]:
+    """Move the times of the last events, by platform and event, to those of this batch."""
+    moves = [
+        (LAST_EVENT, labels, int(received * NANO) - table.value(LAST_EVENT, labels))
+        for labels, received in last.items()
+    ]
+    return table.resolve(moves, max(last.values()))
 
 
 def _fold(draft: Draft, waiting: Waiting) -> tuple[Outcome, list[Increment]]:

@@ -96,7 +96,7 @@ class Ingest:
         """Count a request whose event is not counted."""
         self.metrics.refused(platform, refusal.event, refusal.outcome)
         self._activity.count((platform, refusal.event, refusal.outcome), time.time())
-        _explain(platform, refusal.event, refusal.outcome, refusal.message)
+        _explain(platform, refusal.event, refusal.outcome, refusal.detail)
 
     def reject(self, platform: str, status: int, message: str) -> None:
         """Show a request that was answered with an error."""
@@ -130,7 +130,7 @@ class Ingest:
         else:
             self._histories.remember(event)
             self._activity.count((event.platform, event.kind, outcome), received)
-            self.metrics.came(event.platform, event.kind, received, event.time_ms)
+            self.metrics.delayed(event.platform, received, event.time_ms)
             if outcome in _NOTHING_NEW:
                 unknown = outcome == "ignored" and event.kind == OTHER
                 _explain(event.platform, event.kind, outcome, "unknown type" if unknown else _NOTHING_NEW[outcome])

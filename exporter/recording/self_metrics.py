@@ -42,9 +42,8 @@ class SelfMetrics:
         """A webhook request is answered which began at that time of ``time.perf_counter``."""
         self._add(m.WEBHOOK_SECONDS, (platform,), _since(began))
 
-    def came(self, platform: str, event: str, received: float, time_ms: int | None) -> None:
+    def delayed(self, platform: str, received: float, time_ms: int | None) -> None:
         """An event received at Unix time ``received`` is kept; ``time_ms`` is its own time, where it has one."""
-        self._table.set(m.LAST_EVENT, (platform, event), int(received * NANO), received)
         if time_ms is not None and (delay := int(received * 1000) - time_ms) >= 0:
             self._table.add(m.EVENT_DELAY, (platform,), delay * _MS, received)
 

@@ -2,11 +2,12 @@
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
+from itertools import zip_longest
 from typing import Final
 
 from exporter import __version__
@@ -17,11 +18,16 @@ SPANS: Final = (1, 5, 15)
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 64rem; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: break-word; }
+nav a { display: inline-block; padding: .3rem 1.2rem .3rem 0; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 50%; }
 caption { text-align: left; font-weight: bold; padding-top: 1.5rem; }
-th, td { text-align: left; padding: .2rem 1.2rem .2rem 0; border-bottom: 1px solid GrayText; }
+th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid GrayText; }
+th.n { text-align: right; }
+.bad { font-weight: bold; color: light-dark(#b00020, #ff8a80); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) { body { font-size: 13px; } th, td { padding-right: .7rem; } }
 """
 
 HEADERS: Final = {
@@ -35,18 +41,41 @@ HEADERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """One platform's webhook.
+
+    Attributes:
+        platform: its name.
+        url: what to paste into the platform's settings.
+        wants: what a request has to show, in words.
+        relayed: whether an application behind the relay answers.
+        last: Unix time of the last event of each kind.
+    """
+
+    platform: str
+    url: str
+    wants: str
+    relayed: bool = False
+    last: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What the page shows.
 
     Attributes:
         not_ready: why no event can be kept; None where all is well.
-        links: paths to link to.
+        storage: where events are kept, in words.
+        webhooks: of each platform.
+        links: what to link to, by path, with its name.
         labels: each limited label with its distinct values and how many it may have.
         activity: the last minutes.
     """
 
     not_ready: str | None
-    links: Sequence[str]
+    storage: str
+    webhooks: Sequence[Webhook]
+    links: Mapping[str, str]
     labels: Iterable[tuple[str, int, int]]
     activity: RecentActivity
 
@@ -54,17 +83,46 @@ class Page:
 def render(page: Page, now: float | None = None) -> str:
     """The document, as of Unix time ``now``."""
     now = time.time() if now is None else now
-    state = "ready" if page.not_ready is None else f"not ready: {page.not_ready}"
-    links = "".join(f'<li><a href="{escape(path)}">{escape(path)}</a></li>' for path in page.links)
+    state = "ready" if page.not_ready is None else f'<span class="bad">not ready: {escape(page.not_ready)}</span>'
+    links = "".join(f'<a href="{escape(path)}">{escape(name)}</a> ' for path, name in page.links.items())
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>voice-exporter</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {escape(state)}.</p><ul>{links}</ul>"
+        f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {state}. Storage: {escape(page.storage)}.</p>"
+        f"<nav>{links}</nav>"
+        + _table("Webhooks", ("platform", "last event", "URL to paste", "a request has to show"), _webhooks(page, now))
+        + _table("Last event of each kind", ("platform", "event", "time (UTC)", ""), _last(page, now))
         + _table("Events by minutes", ("platform", "event", "outcome", *map(str, SPANS)), _events(page.activity, now))
         + _table("Last rejected requests", ("time (UTC)", "platform", "status", "reason"), _rejections(page.activity))
         + _table("Label values", ("label", "in use", "limit"), page.labels)
         + "</body></html>\n"
     )
+
+
+def _webhooks(page: Page, now: float) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for webhook in page.webhooks:
+        wants = webhook.wants + (", and the relay's application answers" if webhook.relayed else "")
+        last = _ago(now - max(webhook.last.values())) if webhook.last else "none yet"
+        rows.append((webhook.platform, last, webhook.url, wants))
+    return rows
+
+
+def _last(page: Page, now: float) -> list[tuple[object, ...]]:
+    rows = [(at, webhook.platform, event) for webhook in page.webhooks for event, at in webhook.last.items()]
+    return [(platform, event, _utc(at), _ago(now - at)) for at, platform, event in sorted(rows, reverse=True)]
+
+
+def _ago(seconds: float) -> str:
+    """A span of time in its largest whole unit."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit} ago"
+    return f"{max(0, int(seconds))} seconds ago"
+
+
+def _utc(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _events(activity: RecentActivity, now: float) -> list[tuple[object, ...]]:
@@ -73,17 +131,20 @@ def _events(activity: RecentActivity, now: float) -> list[tuple[object, ...]]:
 
 
 def _rejections(activity: RecentActivity) -> list[tuple[object, ...]]:
-    return [
-        (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}", platform, status, reason)
-        for at, platform, status, reason in reversed(activity.rejections)
-    ]
+    return [(_utc(at), platform, status, reason) for at, platform, status, reason in reversed(activity.rejections)]
 
 
 def _table(caption: str, names: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    rows = list(rows)
+    numbers = [isinstance(value, int) for value in rows[0]] if rows else []
+    marks = [' class="n"' if number else "" for number in numbers]
+    head = "".join(
+        f'<th scope="col"{mark}>{escape(name)}</th>' for name, mark in zip_longest(names, marks, fillvalue="")
+    )
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     body = body or "<tr><td>none</td></tr>"
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _cell(value: object) -> str:

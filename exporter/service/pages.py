@@ -1,11 +1,12 @@
 """What the exporter shows to its operator and to Prometheus: metrics, health, readiness, reload, landing page."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from exporter.metrics.catalogue import LABEL_VALUES
+from exporter.metrics.catalogue import LABEL_VALUES, LAST_EVENT
+from exporter.metrics.metric import NANO
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.service import landing_page, runbook_pages
@@ -20,6 +21,8 @@ class Pages:
         recorder: the state that is shown.
         scrapes: answers with the metrics.
         activity: what the landing page shows.
+        webhooks: the platforms' webhooks, without their last events.
+        storage: where events are kept, in words.
         reloads: reloads the configuration; the fault in one line, None where all is well.
         max_values: limits of the free labels.
         telemetry_path: path of the metrics.
@@ -29,6 +32,8 @@ class Pages:
     recorder: Recorder
     scrapes: Scrapes
     activity: RecentActivity
+    webhooks: Callable[[], Iterable[landing_page.Webhook]]
+    storage: str
     reloads: Callable[[], str | None]
     max_values: Mapping[str, int]
     telemetry_path: str = "/metrics"
@@ -54,11 +59,22 @@ class Pages:
         """The landing page."""
         page = landing_page.Page(
             not_ready=self.recorder.ready,
-            links=(self.telemetry_path, runbook_pages.PATH, "/-/healthy", "/-/ready"),
+            storage=self.storage,
+            webhooks=[replace(webhook, last=self._last_events(webhook.platform)) for webhook in self.webhooks()],
+            links={
+                self.telemetry_path: "Metrics",
+                runbook_pages.PATH: "Runbooks",
+                "/-/healthy": "Health",
+                "/-/ready": "Readiness",
+            },
             labels=self._label_values(),
             activity=self.activity,
         )
         return web.Response(text=landing_page.render(page), headers=landing_page.HEADERS)
+
+    def _last_events(self, platform: str) -> dict[str, float]:
+        [family] = (family for family in self.recorder.table.families() if family.metric is LAST_EVENT)
+        return {series.labels[1]: series.cells[0] / NANO for series in family.series if series.labels[0] == platform}
 
     def _label_values(self) -> list[tuple[str, int, int]]:
         used = {labels[0]: count for labels, count in dict(self.recorder.derived()).get(LABEL_VALUES, ())}

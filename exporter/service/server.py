@@ -27,6 +27,7 @@ from exporter.recording.recorder import Recorder
 from exporter.relay import RelayOptions
 from exporter.service import open_access
 from exporter.service.app import is_webhook, web_app, webhook_app
+from exporter.service.landing_page import Webhook
 from exporter.service.pages import Pages
 from exporter.service.reload import Reloader
 from exporter.service.scrapes import Scrapes
@@ -137,11 +138,22 @@ class _Exporter:
             recorder=self.recorder,
             scrapes=Scrapes(self.recorder),
             activity=self._activity,
+            webhooks=self._describe_webhooks,
+            storage=self._storage,
             reloads=self._reloader.reload,
             max_values=settings.labels.max_values,
             telemetry_path=options.telemetry_path,
             lifecycle=options.lifecycle,
         )
+
+    def _describe_webhooks(self) -> list[Webhook]:
+        """What an operator needs to connect each platform."""
+        base = self._external_url.rstrip("/")
+        receiver, is_relayed = self._webhooks.receiver, self._webhooks.is_relayed
+        return [
+            Webhook(name, f"{base}{path}", receiver.wants(name), is_relayed(name))
+            for path, name in self._webhooks.paths.items()
+        ]
 
     async def run(self) -> None:
         """Serve until told to stop, then finish what is in flight."""

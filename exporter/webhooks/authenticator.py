@@ -21,18 +21,30 @@ class Check(Protocol):
     def needs_body(self) -> bool:
         """Whether it looks at the body."""
 
+    @property
+    def wants(self) -> str:
+        """What it wants to see, in words; for the operator."""
+
     def allows(self, request: Credentials, now: float, /) -> bool:
         """Whether the request may post."""
+
+    def explain(self, request: Credentials, now: float, /) -> str:
+        """Why a request was rejected, in words that show nothing of it; for the operator."""
 
 
 class RejectAll:
     """The check of a platform that has no secret, while untrusted clients reach its webhook."""
 
     needs_body = False
+    wants = "nothing: it has no secret and rejects all requests"
 
     def allows(self, _request: Credentials, _now: float) -> bool:
         """Reject."""
         return False
+
+    def explain(self, _request: Credentials, _now: float) -> str:
+        """Always the same."""
+        return "the platform has no secret"
 
 
 class Authenticator:
@@ -59,6 +71,15 @@ class Authenticator:
         """
         return any(check.allows(request, now) for check in self._checks)
 
+    @property
+    def wants(self) -> str:
+        """What a request has to show, in words."""
+        return ", or ".join(check.wants for check in self._checks)
+
+    def explain(self, request: Credentials, now: float) -> str:
+        """Why a request was rejected, by each of the ways that there are."""
+        return "; ".join(dict.fromkeys(check.explain(request, now) for check in self._checks))
+
 
 def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
     if auth.type == "none" or not (secrets or auth.explicit):
@@ -66,27 +87,45 @@ def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
     if auth.type in ("hmac", "standard"):
         return Signature(auth, secrets)
     if auth.type == "bearer":
-        return _SharedSecret(("authorization", *auth.headers), secrets, _bearer_token)
-    return _SharedSecret(auth.headers, secrets, bytes)
+        names = tuple(dict.fromkeys(("authorization", *auth.headers)))
+        return _SharedSecret("bearer token", names, secrets, _bearer_token)
+    return _SharedSecret("secret", auth.headers, secrets, bytes)
 
 
 class _Open:
     needs_body = False
+    wants = "nothing: anyone may post"
 
     def allows(self, _request: Credentials, _now: float) -> bool:
         return True
+
+    def explain(self, _request: Credentials, _now: float) -> str:
+        return "nothing is wrong"
 
 
 class _SharedSecret:
     needs_body = False
 
-    def __init__(self, headers: Sequence[str], secrets: Sequence[bytes], read: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, what: str, headers: Sequence[str], secrets: Sequence[bytes], read: Callable[[bytes], bytes]
+    ) -> None:
+        self._what = what
         self._headers = headers
         self._secrets = [secret for secret in secrets if secret]
         self._read = read
 
     def allows(self, request: Credentials, _now: float) -> bool:
         return any_equal([self._read(request.header(name)) for name in self._headers], self._secrets)
+
+    @property
+    def wants(self) -> str:
+        return f"the {self._what} in {' or '.join(self._headers)}"
+
+    def explain(self, request: Credentials, _now: float) -> str:
+        sent = [name for name in self._headers if self._read(request.header(name))]
+        if sent:
+            return f"wrong {self._what} in {' and '.join(sent)}"
+        return f"no {self._what} in {' or '.join(self._headers)}"
 
 
 def _bearer_token(value: bytes) -> bytes:

@@ -87,6 +87,10 @@ class Receiver:
         """A request of which the head is there; ``peer`` is the address that sent it."""
         return WebhookRequest(self, self._checks[platform], platform, peer, credentials)
 
+    def wants(self, platform: str) -> str:
+        """What a request to the platform's webhook has to show, in words."""
+        return self._checks[platform].wants
+
     def enter(self, peer: str | None) -> Entry:
         """Let a request in.
 
@@ -163,7 +167,7 @@ class WebhookRequest:
         """End it with an error: counted and shown."""
         refusal = as_refusal(self.platform, failure)
         self._receiver.ingest.miss(self.platform, refusal)
-        self._receiver.ingest.reject(self.platform, refusal.status, refusal.message)
+        self._receiver.ingest.reject(self.platform, refusal.status, refusal.detail)
         self.end()
         return error(refusal.status, refusal.message, refusal.retry_after)
 
@@ -175,8 +179,8 @@ class WebhookRequest:
         self._receiver.ingest.metrics.answered(self.platform, self.began)
 
     def _authenticate(self, credentials: Credentials) -> None:
-        if not self._check.allows(credentials, time.time()):
-            raise Refused(401, "unauthorized", "unauthorized")
+        if not self._check.allows(credentials, now := time.time()):
+            raise Refused(401, "unauthorized", "unauthorized", detail=self._check.explain(credentials, now))
 
     def _settle(self, answer: Callable[[Answer], None], refusal: Refused | None) -> None:
         if refusal:

@@ -80,6 +80,27 @@ class Signature:
         payloads = [self._payload({**signed, "body": request.body, "url": url}) for url in self._urls(request.url)]
         return any_equal(signatures, [self._sign(key, payload) for key in self._scheme.keys for payload in payloads])
 
+    @property
+    def wants(self) -> str:
+        """The headers of a signature."""
+        return f"a signature in {' or '.join(names.signature for names in self._scheme.names)}"
+
+    def explain(self, request: Credentials, now: float) -> str:
+        """What is missing, malformed or too old; else the signature is of another key or payload."""
+        names = self._names(request)
+        value = request.header(names.signature)
+        signed = self._signed(request, names)
+        missing = [getattr(names, {"svix-id": "id"}.get(name, name)) for name, value in signed.items() if not value]
+        if not value:
+            return f"no signature in {' or '.join(names.signature for names in self._scheme.names)}"
+        if not any(len(part) == self._length for part in self._scheme.split(value)):
+            return f"{names.signature} holds no digest of the configured algorithm, encoding and prefix"
+        if missing:
+            return f"no {' and no '.join(missing)} beside the signature"
+        if not self._fresh(signed.get("timestamp"), now):
+            return f"{names.timestamp} is unreadable, or too far from the time here"
+        return f"the signature in {names.signature} is of another secret or payload format"
+
     def _names(self, request: Credentials) -> _Names:
         return next((names for names in self._scheme.names if request.header(names.signature)), self._scheme.names[0])
 

@@ -196,6 +196,21 @@ async def test_restart_brings_everything_back(tmp_path: Path) -> None:
         assert 'voice_calls_active{platform="interactly",assistant_id="64ab00000000000000000001"} 0' in scrape(recorder)
 
 
+async def test_the_time_of_the_last_event_survives_a_restart(tmp_path: Path) -> None:
+    """An exporter that starts again knows since when nothing came; a duplicate is an event, too."""
+    times = iter(range(1_800_000_000, 1_900_000_000))
+    line = 'voice_exporter_last_event_timestamp_seconds{platform="interactly",event="hang"} '
+    async with recording(SqliteStore(tmp_path), clock=lambda: float(next(times))) as recorder:
+        for _ in range(2):
+            await recorder.record(event("hang"))
+        [shown] = [each for each in scrape(recorder).splitlines() if each.startswith(line)]
+        assert float(shown.removeprefix(line)) > 1_800_000_000
+    async with recording(SqliteStore(tmp_path), clock=lambda: 1_950_000_000.0) as recorder:
+        assert shown in scrape(recorder).splitlines()
+        await recorder.record(event("hang"))
+        assert f"{line}1950000000.0\n" in scrape(recorder)
+
+
 def calls_only(text: str) -> list[str]:
     """The lines of a scrape that tell of calls, bounds and created timestamps included."""
     return [line for line in text.splitlines() if line.startswith("voice_") and "voice_exporter" not in line]

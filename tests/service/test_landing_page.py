@@ -36,25 +36,48 @@ class Tables(HTMLParser):
             self.rows[-1][-1] += data
 
 
+LAST = {"hang": 420.0, "error": 5.0}
+
+
 def page(activity: RecentActivity | None = None, not_ready: str | None = None) -> str:
     """A page at the epoch's tenth minute."""
-    return landing_page.render(
-        landing_page.Page(not_ready, ["/metrics"], [("assistant_id", 3, 500)], activity or RecentActivity()), now=600.0
+    shown = landing_page.Page(
+        not_ready,
+        "/var/lib/voice-exporter",
+        [
+            landing_page.Webhook("vapi", "https://voice.example.com/webhook/vapi", "the secret in x-vapi-secret"),
+            landing_page.Webhook("interactly", "/webhook/interactly", "a signature", relayed=True, last=LAST),
+        ],
+        {"/metrics": "Metrics"},
+        [("assistant_id", 3, 500)],
+        activity or RecentActivity(),
     )
+    return landing_page.render(shown, now=600.0)
 
 
 def test_it_shows_version_state_links_and_labels() -> None:
     """What runs, whether it is ready, where to go, and how full the labels are."""
     document = page()
 
-    assert f"Version {__version__}, ready." in document
-    assert '<a href="/metrics">/metrics</a>' in document
+    assert f"Version {__version__}, ready. Storage: /var/lib/voice-exporter." in document
+    assert '<a href="/metrics">Metrics</a>' in document
     assert ["assistant_id", "3", "500"] in Tables(document).rows
 
 
 def test_it_shows_why_it_is_not_ready() -> None:
     """The reason stands where the state is."""
-    assert "not ready: storage: disk full." in page(not_ready="storage: disk full")
+    assert "not ready: storage: disk full<" in page(not_ready="storage: disk full")
+
+
+def test_it_shows_what_to_paste_and_whether_it_works() -> None:
+    """Each webhook's URL, what a request has to show, and when something last came."""
+    rows = Tables(page()).rows
+
+    assert ["vapi", "none yet", "https://voice.example.com/webhook/vapi", "the secret in x-vapi-secret"] in rows
+    wants = "a signature, and the relay's application answers"
+    assert ["interactly", "3 minutes ago", "/webhook/interactly", wants] in rows
+    newest = rows.index(["interactly", "hang", "1970-01-01 00:07:00", "3 minutes ago"])
+    assert rows[newest + 1] == ["interactly", "error", "1970-01-01 00:00:05", "9 minutes ago"]
 
 
 def test_it_shows_the_events_of_the_last_minutes() -> None:
@@ -89,7 +112,9 @@ def test_everything_is_escaped() -> None:
     activity.count((evil, evil, evil), 600.0)
     activity.rejections.append(Rejection(600.0, evil, 400, evil))
 
-    document = landing_page.render(landing_page.Page(evil, [f'"{evil}'], [(evil, 1, 2)], activity), now=600.0)
+    webhook = landing_page.Webhook(evil, evil, evil, last={evil: 0.0})
+    shown = landing_page.Page(evil, evil, [webhook], {f'"{evil}': evil}, [(evil, 1, 2)], activity)
+    document = landing_page.render(shown, now=600.0)
 
     assert "<script" not in document
     assert [evil, evil, evil, "1", "1", "1"] in Tables(document).rows
@@ -106,5 +131,4 @@ def test_it_loads_nothing_and_its_policy_allows_its_own_style_only() -> None:
     assert f"'sha256-{digest}'" in landing_page.HEADERS["Content-Security-Policy"]
     assert landing_page.HEADERS["Content-Security-Policy"].startswith("default-src 'none'")
     assert not Tables(document).loaded
-    assert "http" not in document
     assert "color-scheme: light dark" in document

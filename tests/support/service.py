@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import Config
@@ -11,6 +12,7 @@ from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, RelayOptions
 from exporter.service.app import web_app
+from exporter.service.landing_page import Webhook
 from exporter.service.pages import Pages
 from exporter.service.scrapes import Scrapes
 from exporter.store.base import Store
@@ -38,11 +40,16 @@ class Service:
             recorder=recorder,
             scrapes=Scrapes(recorder),
             activity=self.activity,
+            webhooks=self._describe_webhooks,
+            storage="memory",
             reloads=lambda: self.fault,
             max_values=config.labels.max_values,
             lifecycle=lifecycle,
         )
         self.app = web_app(self.pages, self.webhooks, self.activity)
+
+    def _describe_webhooks(self) -> list[Webhook]:
+        return [Webhook(name, path, self.webhooks.receiver.wants(name)) for path, name in self.webhooks.paths.items()]
 
     def sample(self, name: str, **labels: str) -> float:
         """The value of the one sample that has these labels among its own; 0 where there is none."""
@@ -88,3 +95,8 @@ async def running(
     finally:
         await service.webhooks.stop()
         await recorder.stop()
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged, but for the line that each hang and error of a call has."""
+    return [record.message for record in caplog.records if record.name != "exporter.recording.incident_log"]

@@ -41,6 +41,16 @@ def test_a_wrong_secret_is_refused(headers: dict[str, str]) -> None:
     assert not allowed(checker(HEADER, SECRET), headers)
 
 
+def test_what_is_wanted_is_said_in_words() -> None:
+    """Of each way, for the operator who connects a platform."""
+    assert checker(HEADER, SECRET).wants == "the secret in x-vapi-secret"
+    assert checker(BEARER, SECRET).wants == "the bearer token in authorization or x-vapi-secret"
+    both = Authenticator(Platform(secrets=(SECRET,), auth=(HEADER, HMAC)))
+    assert both.wants == "the secret in x-vapi-secret, or a signature in x-signature"
+    request = Credentials("POST", URL, CIMultiDict({"authorization": "Basic canary"}), BODY)
+    assert both.explain(request, 0.0) == "no secret in x-vapi-secret; no signature in x-signature"
+
+
 def test_a_header_sent_twice_is_refused() -> None:
     """Two values of one header are ambiguous, even if one of them is right."""
     twice = CIMultiDict([("x-vapi-secret", SECRET.decode()), ("X-Vapi-Secret", "other")])

@@ -13,6 +13,7 @@ from exporter.http.connection import Phase
 from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve, head
+from tests.support.service import logged
 from tests.webhooks.test_fast_path import OK, PATH, Site, Slow, event, plain, reached, ready, site, statuses
 
 
@@ -32,7 +33,7 @@ async def test_a_client_may_leave_at_any_time(
         await reached(lambda: bool(at.service.refused()) == begun, "the end of the request")
 
         assert at.service.refused() == ({("unknown", "invalid"): 1} if begun else {})
-    assert not caplog.records
+    assert not logged(caplog)
 
 
 async def test_a_body_that_is_late_is_refused_once(serve: Serve, connect: Connect) -> None:
@@ -121,7 +122,7 @@ async def test_a_connection_that_is_evicted_between_two_pieces_is_cut_short(
         await other.send(plain(event(1)))
         assert await other.answer() == OK
         assert at.service.refused() == {("unknown", "invalid"): 1, ("hang", "counted"): 1}
-    assert not caplog.records
+    assert not logged(caplog)
 
 
 async def test_a_stop_waits_for_the_rest_of_a_body(serve: Serve, connect: Connect) -> None:
@@ -151,7 +152,7 @@ async def test_a_target_that_fails_in_aiohttp_ends_the_connection(
 
         assert await wire.answer() == (400, b'{"error": "malformed request"}')
         assert await wire.closed()
-    assert not caplog.records
+    assert not logged(caplog)
 
 
 async def test_who_expects_to_continue_is_told_to(serve: Serve, connect: Connect) -> None:
@@ -179,7 +180,7 @@ async def test_a_client_that_leaves_while_it_is_told_to_continue_leaves_no_error
         await wire.send(plain(event()))
 
         assert await statuses(wire, 1) == [200]
-    assert not caplog.records
+    assert not logged(caplog)
 
 
 def receiving(at: Site) -> bool:

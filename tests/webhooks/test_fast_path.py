@@ -32,7 +32,7 @@ from exporter.webhooks import fast_path
 from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve, Wire, head
-from tests.support.service import Service, running
+from tests.support.service import Service, logged, running
 
 PATH: Final = "/webhook/interactly"
 KEY: Final = "X-Interactly-Secret: sesame"
@@ -394,7 +394,7 @@ async def test_who_leaves_during_the_commit_is_counted_all_the_same(
         await reached(at.service.refused, "the end of the request")
 
         assert at.service.refused() == {("hang", "unavailable" if full else "counted"): 1}
-    assert [record.message for record in caplog.records] == ["storage fails, events are refused"] * full
+    assert logged(caplog) == ["storage fails, events are refused"] * full
 
 
 async def test_at_the_limit_a_pending_commit_is_not_cut_off(serve: Serve, connect: Connect) -> None:
@@ -481,7 +481,7 @@ async def test_a_bug_is_no_500(
         await wire.send(plain(event(2)))
 
         assert await wire.answer() == OK
-    assert [record.message for record in caplog.records] == ["webhook failed"]
+    assert logged(caplog) == ["webhook failed"]
 
 
 # --- what of aiohttp is used ---

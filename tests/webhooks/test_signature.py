@@ -8,6 +8,7 @@ import pytest
 from multidict import CIMultiDict
 
 from exporter.config.auth import Algorithm, AuthType, TimestampUnit
+from exporter.webhooks.credentials import Credentials
 from tests.support.senders import BODY, HMAC, NOW, SECRET, STANDARD, URL, allowed, checker, openssl, signed
 
 # HMAC
@@ -40,6 +41,26 @@ def test_a_guess_costs_no_digest_of_the_body(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(hmac, "digest", lambda *_: pytest.fail("hashed"))
     assert not allowed(check, {**good, "X-Signature": good["X-Signature"][1:]})
     assert not allowed(check, good, now=NOW + 301)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"X-Signature": ""}, "no signature in x-signature"),
+        ({"X-Signature": "canary"}, "x-signature holds no digest of the configured algorithm, encoding and prefix"),
+        ({"X-Timestamp": ""}, "no x-timestamp beside the signature"),
+        ({"X-Timestamp": "1600000000"}, "x-timestamp is unreadable, or too far from the time here"),
+        ({"X-Timestamp": "canary"}, "x-timestamp is unreadable, or too far from the time here"),
+        ({"X-Signature": "c" * 64}, "the signature in x-signature is of another secret or payload format"),
+    ],
+    ids=str,
+)
+def test_a_rejection_is_explained_without_showing_the_request(change: dict[str, str], reason: str) -> None:
+    """The operator reads which header is at fault, and nothing of what was sent."""
+    request = Credentials("POST", URL, CIMultiDict({**signed(b"1700000000." + BODY), **change}), BODY)
+
+    assert not checker(HMAC, SECRET).allows(request, NOW)
+    assert checker(HMAC, SECRET).explain(request, NOW) == reason
 
 
 def test_hex_in_either_case() -> None:
