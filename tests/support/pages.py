@@ -20,7 +20,9 @@ ELSEWHERE = {
     "docker": "needs its engine",
     "echo": "writes into the system",
     "export": "for docker",
+    "helm": "needs a cluster; tests/test_helm.py renders the chart",
     "install": "installs into the system",
+    "kubectl": "needs a cluster",
     "python3": "installs into the system",
     "sqlite3": "is none of the tools that the tests need",
     "systemctl": "needs systemd",
@@ -42,6 +44,8 @@ def _typed(block: str) -> Iterator[str]:
     command = ""
     for line in block.splitlines(keepends=True):
         command += line
+        if line.endswith("\\\n"):
+            continue
         try:
             complete = shlex.split(command, comments=True)
         except ValueError:
