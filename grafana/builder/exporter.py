@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import EXPORTER, Section, board
-from grafana.builder.panels import counted, judged, now, tile, unmeasured, worded
+from grafana.builder.panels import NO_DATA, counted, judged, now, tile, unmeasured, worded
 from grafana.builder.places import RANGE, Number
 from grafana.builder.presence import each, last_events
 from grafana.builder.process import process, relay
@@ -66,7 +66,7 @@ def _reloaded() -> stat.Panel:
         now(select(m.RELOAD_SUCCESSFUL), "{{instance}} loaded"),
         now(f"time() - {select(m.RELOAD_TIME)}", "{{instance}} ago"),
     )
-    judged(panel, [(None, c.CRITICAL), (1, c.GOOD)]).mappings([unmeasured("none"), worded(_YES_NO)])
+    judged(panel, [(None, c.CRITICAL), (1, c.GOOD)]).mappings([unmeasured(NO_DATA), worded(_YES_NO)])
     age = {"unit": "dtdhms", "mappings": [], "thresholds": {"mode": "absolute", "steps": _PLAIN}}
     properties = [DynamicConfigValue(id_val=name, value=value) for name, value in age.items()]
     return panel.text_mode(BigValueTextMode.VALUE_AND_NAME).override_by_query("B", properties)

@@ -25,6 +25,9 @@ from grafana.builder.places import text as place
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
+NO_DATA: Final = "No data"
+"""As heatmaps and empty tables say by themselves."""
+
 Query = prometheus.Dataquery
 Amounts = TypeVar("Amounts", stat.Panel, bargauge.Panel)
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel, heatmap.Panel, barchart.Panel, bargauge.Panel)
@@ -49,10 +52,10 @@ def frame(panel: AnyPanel, title: str, text: str, queries: Sequence[Query]) -> A
     """What every panel has: a title, words that say what it means, and queries to the chosen data source."""
     for index, item in enumerate(queries):
         item.ref_id(chr(ord("A") + index)).datasource(DATASOURCE)
-    return panel.title(title).description(text).datasource(DATASOURCE).targets([*queries]).no_value("none")
+    return panel.title(title).description(text).datasource(DATASOURCE).targets([*queries]).no_value(NO_DATA)
 
 
-def tile(title: str, text: str, *queries: Query, empty: str = "none") -> stat.Panel:
+def tile(title: str, text: str, *queries: Query, empty: str = NO_DATA) -> stat.Panel:
     """A number to see from afar; with more queries than one, each with its legend.
 
     Args:

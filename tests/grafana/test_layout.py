@@ -77,8 +77,10 @@ def test_percentiles_say_how_far_they_look_back(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_nothing_measured_is_said_in_words(uid: str) -> None:
-    """A panel without data says so: nothing is not 0."""
-    assert all(panel["fieldConfig"]["defaults"].get("noValue") for panel in panels(uid))
+    """A panel without data says so, in the words of those that have their own: nothing is not 0, and not none."""
+    words = [panel["fieldConfig"]["defaults"].get("noValue") for panel in panels(uid)]
+    assert all(words)
+    assert "none" not in words
 
 
 @pytest.mark.parametrize("uid", UIDS)
