@@ -73,6 +73,10 @@ class RelayError(ExporterError):
         self.message = message
 
 
+AlertPush: TypeAlias = Literal["sent", "failed", "dropped"]
+"""What becomes of an alert: an Alertmanager took it, or did not; or it is one too many of its assistant."""
+
+
 class StorageError(ExporterError):
     """The store could not keep a batch; nothing of it was kept. The message is safe to show."""
 

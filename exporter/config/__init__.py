@@ -1,12 +1,15 @@
 """The configuration: a YAML file, the files that it names, and the environment."""
 
+from exporter.config.alertmanager import Alertmanager, BasicAuth
 from exporter.config.auth import Auth
 from exporter.config.load import load, restart_only_changes
 from exporter.config.reference import reference, web_reference
 from exporter.config.settings import Calls, Config, Incidents, Labels, Limits, Platform, Relay, Target, Webhooks
 
 __all__ = [
+    "Alertmanager",
     "Auth",
+    "BasicAuth",
     "Calls",
     "Config",
     "Incidents",

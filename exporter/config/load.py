@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from exporter.config.alertmanager import alertmanager
 from exporter.config.kinds import HISTOGRAMS
 from exporter.config.platform import platform
 from exporter.config.reference import all_keys, value_at
@@ -26,11 +27,13 @@ def load(path: Path | None) -> Config:
     _raise_faults(found)
     shared, base = from_environment(), path.parent if path else Path()
     platforms = {name: platform(found, name, base, shared) for name in SECRET_HEADERS}
+    pushed = alertmanager(found, base)
     _raise_faults(found)
     loaded = build(Config, found.values)
     return replace(
         loaded,
         webhooks=replace(loaded.webhooks, platforms=MappingProxyType(platforms)),
+        alertmanager=pushed,
         labels=replace(loaded.labels, max_values=MappingProxyType({**MAX_VALUES, **loaded.labels.max_values})),
         buckets=MappingProxyType(
             {name: bounds for name, bounds in loaded.buckets.items() if bounds != HISTOGRAMS[name].bounds}

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from exporter.config import kinds
+from exporter.config.alertmanager import Alertmanager
 from exporter.config.auth import Auth, Flag, Paths, Secrets
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import Doc, keys, section
@@ -226,3 +227,4 @@ class Config:
     ] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
     incidents: Incidents = field(default_factory=Incidents)
+    alertmanager: Alertmanager = field(default_factory=Alertmanager)

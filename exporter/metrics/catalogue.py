@@ -328,6 +328,13 @@ RELOAD_TIME = _gauge(
     "Time of the last successful configuration reload, Unix time.",
     NANO,
 )
+ALERT_PUSHES = _counter(
+    "voice_exporter_alert_pushes_total",
+    ("outcome",),
+    "Alerts of single calls pushed to an Alertmanager, each time and to each of them, by outcome: sent, failed; dropped"
+    " where an assistant has too many at once and they are counted into one.",
+)
+ALERTS_ACTIVE = _gauge("voice_exporter_alerts_active", (), "Alerts of single calls that are true now.")
 RELAY_SECONDS = _histogram(
     "voice_exporter_relay_seconds",
     ("platform", "code"),

@@ -28,7 +28,7 @@ class IncidentLog:
         for incident in incidents:
             if incident.number > self._last and incident.kind != "escalation":
                 log(_log, _LEVELS[incident.severity], f"voice {incident.kind}", **_fields(incident))
-        self._last = max(self._last, *(incident.number for incident in incidents))
+        self._last = max((self._last, *(incident.number for incident in incidents)))
 
 
 def _fields(incident: Incident) -> dict[str, object]:

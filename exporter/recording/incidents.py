@@ -18,8 +18,8 @@ from exporter.logs import cause, log
 
 KEPT: Final = 500
 
-Watcher: TypeAlias = Callable[[Sequence[Incident]], None]
-"""Takes incidents that are new or have a new outcome, once they are durable."""
+Watcher: TypeAlias = Callable[[Sequence[Incident], Sequence[HangEnd]], None]
+"""Takes incidents that are new or have a new outcome, and outcomes of those that are listed no more, once durable."""
 
 _KEYS: Final = tuple(identity("incident in slot", slot) for slot in range(KEPT))
 """Where a store keeps each slot, among the assistants."""
@@ -91,6 +91,7 @@ class IncidentsDraft:
     def __init__(self, incidents: Incidents) -> None:
         self._incidents = incidents
         self._changed: dict[int, Incident] = {}
+        self._ends: list[HangEnd] = []
         self._forgotten: list[Incident] = []
         self._next = incidents._next  # noqa: SLF001 - the two belong together
 
@@ -110,6 +111,8 @@ class IncidentsDraft:
             hang = self._changed.get(end.id, self._incidents.get(end.id))
             if hang is not None:
                 self._changed[end.id] = replace(hang, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now)
+            else:
+                self._ends.append(end)
 
     def forget_before(self, time: float) -> None:
         """Forget what was received before a Unix time."""
@@ -134,9 +137,9 @@ class IncidentsDraft:
         changed = sorted(self._changed.values(), key=lambda incident: incident.number)
         for incident in changed:
             self._incidents._put(incident)  # noqa: SLF001 - the two belong together
-        for watcher in self._incidents.watchers if changed else ():
+        for watcher in self._incidents.watchers if changed or self._ends else ():
             try:
-                watcher(changed)
+                watcher(changed, self._ends)
             except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
                 log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
 

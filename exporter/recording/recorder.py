@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from exporter.calls import state_codec
-from exporter.calls.incident import Incident
+from exporter.calls.incident import HangEnd, Incident
 from exporter.config import Config
 from exporter.errors import StorageError, StoreLost
 from exporter.events import Event
@@ -317,7 +317,7 @@ class Recorder:
         self._note_damage()
         self._accept()
 
-    def _log_incidents(self, incidents: Sequence[Incident]) -> None:
+    def _log_incidents(self, incidents: Sequence[Incident], _: Sequence[HangEnd]) -> None:
         if self._memory.config.incidents.log:
             self._incident_log.write(incidents)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import get_args
 
-from exporter.errors import Refusal, RelayFailure
+from exporter.errors import AlertPush, Refusal, RelayFailure
 from exporter.events import UNKNOWN
 from exporter.metrics import catalogue as m
 from exporter.metrics.metric import NANO, Labels, Metric
@@ -83,6 +83,20 @@ class SelfMetrics:
     def relay_waiting(self, platform: str, events: int) -> None:
         """So many events wait for an application."""
         self._table.set(m.RELAY_WAITING, (platform,), events, self._clock())
+
+    def begin_alerting(self) -> None:
+        """Alerts are pushed from now on; none was yet."""
+        for outcome in get_args(AlertPush):
+            self._add(m.ALERT_PUSHES, (outcome,), 0)
+        self.alerts_active(0)
+
+    def alerts_pushed(self, outcome: AlertPush, alerts: int = 1) -> None:
+        """So many alerts went to an Alertmanager, or did not."""
+        self._add(m.ALERT_PUSHES, (outcome,), alerts)
+
+    def alerts_active(self, alerts: int) -> None:
+        """So many alerts are true."""
+        self._table.set(m.ALERTS_ACTIVE, (), alerts, self._clock())
 
     def reloaded(self, *, successfully: bool) -> None:
         """The configuration was read again."""

@@ -11,7 +11,7 @@ from exporter.events import UNKNOWN
 from exporter.http.connection import CONNECTION, SERVER, track
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.relay import Relayed
-from exporter.service import runbook_pages
+from exporter.service import incidents_page, runbook_pages
 from exporter.service.pages import Pages
 from exporter.webhooks.fast_path import SUPPORTED, FastConnection
 from exporter.webhooks.handler import PREFIX, Webhooks, error_response
@@ -44,6 +44,7 @@ def web_app(pages: Pages, webhooks: Webhooks | None, activity: RecentActivity) -
     app.router.add_get("/-/healthy", pages.healthy)
     app.router.add_get("/-/ready", pages.ready)
     app.router.add_post("/-/reload", pages.reload)
+    app.router.add_get(incidents_page.PATH, pages.incidents)
     app.router.add_get(pages.telemetry_path, pages.metrics)
     app.router.add_get(runbook_pages.PATH, runbook_pages.index)
     app.router.add_get(f"{runbook_pages.PATH}{{name}}", runbook_pages.runbook)

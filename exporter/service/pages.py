@@ -1,15 +1,16 @@
 """What the exporter shows to its operator and to Prometheus: metrics, health, readiness, reload, landing page."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.metrics.catalogue import LABEL_VALUES, LAST_EVENT
 from exporter.metrics.metric import NANO
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
-from exporter.service import landing_page, runbook_pages
+from exporter.service import incidents_page, landing_page, runbook_pages
 from exporter.service.scrapes import Scrapes
 
 
@@ -63,6 +64,7 @@ class Pages:
             webhooks=[replace(webhook, last=self._last_events(webhook.platform)) for webhook in self.webhooks()],
             links={
                 self.telemetry_path: "Metrics",
+                incidents_page.PATH: "Incidents",
                 runbook_pages.PATH: "Runbooks",
                 "/-/healthy": "Health",
                 "/-/ready": "Readiness",
@@ -75,6 +77,16 @@ class Pages:
     def _last_events(self, platform: str) -> dict[str, float]:
         [family] = (family for family in self.recorder.table.families() if family.metric is LAST_EVENT)
         return {series.labels[1]: series.cells[0] / NANO for series in family.series if series.labels[0] == platform}
+
+    async def incidents(self, request: web.Request) -> web.Response:
+        """The last hangs, errors and escalations, as JSON where the client asks for that."""
+        found = incidents_page.selected(self.recorder.incidents.latest(), request.query)
+        name = self.recorder.assistant_name
+        if incidents_page.wants_json(request.headers.get(hdrs.ACCEPT, "")):
+            headers = {**incidents_page.HEADERS, hdrs.CONTENT_TYPE: "application/json"}
+            return web.Response(body=await asyncio.to_thread(incidents_page.to_json, found, name), headers=headers)
+        text = await asyncio.to_thread(incidents_page.render, found, request.query, name)
+        return web.Response(text=text, headers=incidents_page.HEADERS)
 
     def _label_values(self) -> list[tuple[str, int, int]]:
         used = {labels[0]: count for labels, count in dict(self.recorder.derived()).get(LABEL_VALUES, ())}

@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from exporter import __version__, config
+from exporter.alerting import Alerting
 from exporter.config import Config, web
 from exporter.http import addresses, listeners, systemd
 from exporter.http.access import AccessControl, WebConfig
@@ -119,6 +120,8 @@ class _Exporter:
         self._activity = RecentActivity()
         self.recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
         self._webhooks = Webhooks(settings, self.recorder, self._activity, closed, RelayOptions(options.storage))
+        self._alerting = Alerting(self.recorder, self._external_url)
+        self._alerting.prepare(settings.alertmanager)()
         self._connections = ConnectionLimit(settings.limits.max_connections)
         self._guard = AccessControl(web_config, is_webhook)
         self._reloader = Reloader(
@@ -130,6 +133,7 @@ class _Exporter:
                 lambda files: self._guard.prepare(files.web),
                 lambda files: self._webhooks.prepare(files.config, files.closed),
                 lambda files: partial(self.recorder.configure, files.config),
+                lambda files: self._alerting.prepare(files.config.alertmanager),
                 lambda files: partial(setattr, self._connections, "limit", files.config.limits.max_connections),
             ),
             metrics=self.recorder.metrics,
@@ -164,6 +168,7 @@ class _Exporter:
         try:
             self._reloader.succeeded()
             self.recorder.metrics.reachable_at(self._external_url)
+            self._alerting.start()
             await self._webhooks.start()
             listening = await self._listen()
             systemd.notify("READY=1")
@@ -176,6 +181,7 @@ class _Exporter:
         finally:
             await self._webhooks.stop()
             await self.recorder.stop()
+            await self._alerting.stop()
 
     async def _listen(self) -> list[Listener]:
         apart = self._sockets.get("webhook", ())

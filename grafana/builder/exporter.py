@@ -13,7 +13,7 @@ from grafana.builder.board import EXPORTER, Section, board
 from grafana.builder.panels import NO_DATA, counted, judged, now, tile, unmeasured, worded
 from grafana.builder.places import RANGE, Number
 from grafana.builder.presence import each, last_events
-from grafana.builder.process import process, relay
+from grafana.builder.process import alerting, process, relay
 from grafana.builder.promises import promises
 from grafana.builder.query import select, total
 
@@ -27,7 +27,7 @@ def exporter() -> dict[str, object]:
         EXPORTER,
         "Voice / The exporter itself",
         "Whether the exporter is there, gets every event, keeps it, and stays within its bounds.",
-        [Section("Is it well?", _tiles()), *promises(), process(), relay()],
+        [Section("Is it well?", _tiles()), *promises(), process(), relay(), alerting()],
     )
 
 

@@ -55,6 +55,23 @@ def relay() -> Section:
     return Section("Relay", panels, collapsed=True)
 
 
+def alerting() -> Section:
+    """Alerts of single calls."""
+    pushes = series(
+        "Alert pushes per minute, by outcome",
+        "Alerts of single calls pushed to each Alertmanager, repetitions included; dropped are counted into one.",
+        query(f"60 * {rate(m.ALERT_PUSHES, ('instance', 'outcome'))}", "{{instance}} {{outcome}}"),
+    )
+    active = series(
+        "Alerts of single calls",
+        "Alerts that are true now: calls that hang, and calls with a critical error a short while ago.",
+        query(select(m.ALERTS_ACTIVE), "{{instance}}"),
+    )
+    return Section(
+        "Pushed alerts", [item.span(12).no_value("nothing is pushed") for item in (pushes, active)], collapsed=True
+    )
+
+
 def process() -> Section:
     """The process."""
     cpu = of_exporters(f"rate({select(_CPU)}[{RATE}])")

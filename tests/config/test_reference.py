@@ -60,8 +60,15 @@ def build(*entries: tuple[str, str]) -> str:
     return yaml.safe_dump(tree)
 
 
+_PUSHING: Final = {
+    "alertmanager.basic_auth.username": [("alertmanager.basic_auth.password_file", "interactly")],
+    "alertmanager.basic_auth.password_file": [("alertmanager.basic_auth.username", "voice")],
+}
+"""What has to stand beside the key of a user."""
+
+
 def needs(path: str) -> list[tuple[str, str]]:
-    """What has to stand beside a key of Vapi's for it to mean anything."""
+    """What has to stand beside a key for it to mean anything."""
     option = path.rpartition(".")[2]
     if ".auth.secret" in path and "base64" not in path:
         return []
@@ -73,14 +80,15 @@ def needs(path: str) -> list[tuple[str, str]]:
         return [(f"{VAPI}.relay.url", "http://127.0.0.1:1/")]
     if option == "header":
         return [("webhooks.vapi.secrets", "[c2VjcmV0]")]
-    return [(f"{VAPI}.secrets", "[c2VjcmV0]")] if path.endswith(".auth.type") else []
+    return [(f"{VAPI}.secrets", "[c2VjcmV0]")] if path.endswith(".auth.type") else _PUSHING.get(path, [])
 
 
 @pytest.mark.parametrize("key", [key for key in reference_keys() if "[]" not in key.path], ids=lambda key: key.path)
 def test_the_references_examples_work(tmp_path: Path, key: Key) -> None:
     """Each example, beside what it needs, is accepted and makes a difference."""
-    for name in ("interactly", "vapi"):
+    for name in ("interactly", "vapi", "alertmanager", "own-ca.pem"):
         (tmp_path / name).write_text("s3cr3t-from-a-file")
     path, example = key.path.replace("<platform>", "vapi"), key.example.replace("/run/secrets", str(tmp_path))
-    without = config.load(write(tmp_path, build(*needs(path))))
+    # Half a user is none.
+    without = Config() if key.path in _PUSHING else config.load(write(tmp_path, build(*needs(path))))
     assert config.load(write(tmp_path, build(*needs(path), (path, example)))) != without

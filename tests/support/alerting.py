@@ -45,21 +45,24 @@ class Receivers:
     Attributes:
         got: the alerts of Alertmanager's own webhook messages.
         messages: every message as it came, and the receiver's name.
+        authorizations: what each message proved itself with.
     """
 
     def __init__(self) -> None:
         self.got: list[Notification] = []
-        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.messages: list[tuple[str, Any]] = []
+        self.authorizations: list[str | None] = []
         receivers = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 name = self.path.strip("/")
+                receivers.authorizations.append(self.headers["Authorization"])
                 receivers.messages.append((name, body))
                 receivers.got += [
                     Notification(name, alert["status"], alert["labels"], alert["annotations"])
-                    for alert in body.get("alerts", ())
+                    for alert in (body.get("alerts", ()) if isinstance(body, dict) else ())
                 ]
                 self.send_response(200)
                 self.send_header("Content-Length", "2")

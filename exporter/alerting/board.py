@@ -1,0 +1,190 @@
+"""Which alerts are true now: a bounded number of calls for each assistant and alert, the rest in one that counts them.
+
+Everything follows from the incidents, which are durable. So a start finds what is still true, and a storm costs no more
+alerts than its bound.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from exporter.alerting.alert import Links, annotations, concerns, ends_at, labels, name_of
+from exporter.calls.incident import HangEnd, Incident
+from exporter.config import Alertmanager
+
+CALLS_OF_ONE: Final = 10
+"""Calls of one assistant for which an alert of one name and severity is active at once."""
+CALLS_IN_ALL: Final = 200
+RETAIN_SECONDS: Final = 900.0
+"""For so long an alert that ended is remembered, to tell an Alertmanager that was away."""
+_REMEMBERED: Final = 2000
+
+Key: TypeAlias = tuple[tuple[str, str], ...]
+"""The labels of an alert, which identify it."""
+_Group: TypeAlias = tuple[str, str, str, str]
+"""Name, severity, platform, assistant."""
+
+
+@dataclass(slots=True)
+class Alert:
+    """An alert that is true, or was until a while ago.
+
+    Attributes:
+        labels: by name.
+        incident: the latest that it stands for.
+        starts: Unix time at which it began.
+        ends: Unix time at which it ends or ended; None while that is open.
+        restored: an earlier process had it already.
+        further: how many incidents it counts beside the latest; None for the alert of a single call.
+        changes: rises whenever what it says changes.
+        ids: of the incidents that it stands for.
+    """
+
+    labels: dict[str, str]
+    incident: Incident
+    starts: float
+    ends: float | None
+    restored: bool
+    further: int | None = None
+    changes: int = 0
+    ids: list[int] = field(default_factory=list)
+
+    def is_over(self, now: float) -> bool:
+        """Whether it ended before Unix time ``now``."""
+        return self.ends is not None and self.ends <= now
+
+
+@dataclass(slots=True)
+class Board:
+    """The alerts.
+
+    Attributes:
+        settings: labels, and when an error is over.
+        links: where the alerts' links lead.
+        name: the name of a platform's assistant, empty where it is not known.
+        dropped: told of each incident that gets no alert of its own.
+        clock: Unix time in seconds.
+    """
+
+    settings: Alertmanager
+    links: Links
+    name: Callable[[str, str], str]
+    dropped: Callable[[], None]
+    clock: Callable[[], float] = time.time
+    _alerts: dict[Key, Alert] = field(default_factory=dict)
+    _by_incident: dict[int, Key] = field(default_factory=dict)
+
+    def restore(self, incidents: Iterable[Incident]) -> None:
+        """Take what an earlier process left, in any order."""
+        for incident in sorted(incidents, key=lambda each: each.number):
+            self._take(incident, restored=True)
+
+    def take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd] = ()) -> None:
+        """Take new incidents, and new outcomes of known ones; ``ends`` are of those that are listed no more."""
+        for incident in incidents:
+            self._take(incident, restored=False)
+        for end in ends:
+            key = self._by_incident.get(end.id)
+            alert = self._alerts.get(key) if key else None
+            if alert and alert.further is None:
+                now = self.clock()
+                self._take(
+                    replace(alert.incident, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now),
+                    restored=False,
+                )
+
+    def alerts(self, now: float) -> dict[Key, Alert]:
+        """What is true at Unix time ``now``, and what ended a while ago."""
+        for key in [key for key, alert in self._alerts.items() if alert.is_over(now - RETAIN_SECONDS)]:
+            self._forget(key)
+        return self._alerts
+
+    def active(self, now: float) -> int:
+        """How many are true at Unix time ``now``."""
+        return sum(not alert.is_over(now) for alert in self._alerts.values())
+
+    def annotations(self, alert: Alert, now: float) -> dict[str, str]:
+        """What an alert says at Unix time ``now``."""
+        incident = alert.incident
+        said = annotations(incident, self.name(incident.platform, incident.assistant), now)
+        if alert.further is not None:
+            what = "hangs" if incident.kind == "hang" else "errors"
+            said["summary"] = f"{alert.further + 1} further {what} of a voice assistant have no alert of their own."
+            said["description"] = f"{alert.further + 1} further {what}, the latest: {said['description']}"
+        return said | self.links.of(incident)
+
+    def _take(self, incident: Incident, *, restored: bool) -> None:
+        if not concerns(incident):
+            return
+        ends = ends_at(incident, self.settings.resolve_after)
+        if restored and ends is not None and ends <= self.clock() - RETAIN_SECONDS:
+            return
+        key = self._by_incident.get(incident.id)
+        if key and (known := self._alerts.get(key)):
+            self._update(known, incident, ends)
+            return
+        if not restored and incident.settled > incident.received:
+            # An outcome of an incident that was too old or one too many.
+            return
+        found = labels(incident, self.settings.labels)
+        key = tuple(sorted(found.items()))
+        if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
+            self._assign(incident, key, known)
+            self._update(known, incident, ends)
+        elif self._is_room(incident):
+            self._put(key, Alert(found, incident, incident.received, ends, restored), incident)
+        else:
+            self._count(incident, restored=restored)
+
+    def _update(self, alert: Alert, incident: Incident, ends: float | None) -> None:
+        if alert.further is not None:
+            return
+        if incident.number >= alert.incident.number:
+            alert.incident = incident
+            alert.ends = ends
+        alert.changes += 1
+
+    def _put(self, key: Key, alert: Alert, incident: Incident) -> None:
+        if key in self._alerts:
+            self._forget(key)
+        self._alerts[key] = alert
+        self._assign(incident, key, alert)
+        over = (key for key, alert in self._alerts.items() if alert.ends is not None)
+        if len(self._alerts) > _REMEMBERED and (oldest := next(over, None)):
+            self._forget(oldest)
+
+    def _forget(self, key: Key) -> None:
+        for number in self._alerts.pop(key).ids:
+            self._by_incident.pop(number, None)
+
+    def _assign(self, incident: Incident, key: Key, alert: Alert) -> None:
+        self._by_incident[incident.id] = key
+        alert.ids.append(incident.id)
+
+    def _is_room(self, incident: Incident) -> bool:
+        # As it was when the incident came: what an earlier process left is judged as that process judged it.
+        group, now = _group(incident), incident.received
+        active = [alert for alert in self._alerts.values() if alert.further is None and not alert.is_over(now)]
+        return len(active) < CALLS_IN_ALL and sum(_group(alert.incident) == group for alert in active) < CALLS_OF_ONE
+
+    def _count(self, incident: Incident, *, restored: bool) -> None:
+        """Count an incident into the one alert of its assistant."""
+        if not restored:
+            self.dropped()
+        name, severity, platform, assistant = _group(incident)
+        own = {"alertname": name, "severity": severity, "platform": platform, "assistant_id": assistant}
+        found = {**self.settings.labels, **own}
+        key = tuple(sorted(found.items()))
+        ends = incident.received + self.settings.resolve_after
+        if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
+            known.further = (known.further or 0) + 1
+            known.incident, known.ends = incident, ends
+        else:
+            self._put(key, Alert(found, incident, incident.received, ends, restored, further=0), incident)
+
+
+def _group(incident: Incident) -> _Group:
+    return name_of(incident), incident.severity, incident.platform, incident.assistant
