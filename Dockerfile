@@ -23,6 +23,6 @@ USER 10060:10060
 VOLUME /data
 EXPOSE 10060
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:10060/-/healthy', timeout=3)"]
+    CMD ["voice-exporter", "check-health"]
 ENTRYPOINT ["voice-exporter"]
 CMD ["serve", "--storage.path=/data"]

@@ -17,6 +17,7 @@ from exporter.errors import CommandError
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "receive webhooks and serve metrics until SIGTERM or SIGINT; SIGHUP reloads the configuration",
     "check-config": "validate a configuration file",
+    "check-health": "say whether a running exporter answers, whatever its web configuration",
     "replay": "count recorded webhook bodies and print the metrics",
     "simulate": "send realistic traffic of both platforms to a running exporter",
     "assets": "write alert rules, an Alertmanager example and dashboards",

@@ -66,7 +66,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], "serve, check-config, replay, simulate, assets"),
+        ([], "serve, check-config, check-health, replay, simulate, assets"),
         (["dance"], "'dance'"),
         (["--dance"], "--dance"),
         (["serve", "--dance"], "--dance"),
