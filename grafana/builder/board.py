@@ -100,7 +100,10 @@ def _variables() -> list[Builder[models.VariableModel]]:
     requests = f'{m.SERVICE_REQUESTS.name}{{job=~"$job", instance=~"$instance", platform=~"$platform"}}'
     assistants = f'{m.ASSISTANT_INFO.name}{{job=~"$job", instance=~"$instance", platform=~"$platform"}}'
     return [
-        DatasourceVariable("datasource").label("Data source").type("prometheus"),
+        DatasourceVariable("datasource")
+        .label("Data source")
+        .type("prometheus")
+        .current(models.VariableOption(selected=True, text="default", value="default")),
         _variable("job", f"label_values({m.BUILD_INFO.name}, job)"),
         _variable("instance", f"label_values({scraped}, instance)"),
         _variable("platform", f"label_values({calls}, platform)"),

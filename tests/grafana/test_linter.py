@@ -29,11 +29,12 @@ def parsed() -> list[Target]:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_template_datasource_rule(uid: str) -> None:
-    """One data source, to be chosen, by the name and with the label that the linter asks for."""
+    """One data source, at first the default one, by the name and with the label that the linter asks for."""
     found = [variable for variable in variables(uid).values() if variable["type"] == "datasource"]
     assert [(variable["name"], variable["label"], variable["query"]) for variable in found] == [
         ("datasource", "Data source", "prometheus")
     ]
+    assert found[0]["current"]["value"] == "default"
 
 
 @pytest.mark.parametrize("uid", UIDS)

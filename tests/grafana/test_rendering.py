@@ -58,6 +58,16 @@ def test_own_thresholds_come_into_every_place(tmp_path: Path) -> None:
     assert json.loads(overview)["links"][-1]["url"] == "https://wiki.example/voice/"
 
 
+def test_own_scrape_interval_is_in_every_query(tmp_path: Path) -> None:
+    """Whoever scrapes every minute gets boards that look back far enough, whatever the data source was told."""
+    own = tmp_path / "own.yml"
+    own.write_text("scrape_interval: 1m\nevaluation_interval: 1m\n")
+    for text in render(load(own)).values():
+        board = json.loads(text)
+        every = [inner for panel in board["panels"] for inner in (panel, *panel.get("panels", ()))]
+        assert {target["interval"] for panel in every for target in panel.get("targets", ())} == {"1m"}
+
+
 def test_unknown_places_are_refused() -> None:
     """A template cannot name a threshold or a form that there is not."""
     assert fill('{"a": "<<hang_rate.critical>>", "b": "<<hang_rate.critical:percent>> of calls"}', load()) == (
