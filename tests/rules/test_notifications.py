@@ -128,6 +128,14 @@ def test_a_message_says_what_who_and_how_bad(told: Told) -> None:
     )
 
 
+def test_what_is_none_of_ours_is_told_too(told: Told) -> None:
+    """An alert without our annotations says its name."""
+    told.send({"labels": {"alertname": "DiskFull", "job": "node"}})
+    said = attachment(eventually("a message", lambda: told.messages("operators"))[0])
+    assert said["title"].startswith("[FIRING:1] DiskFull")
+    assert said["text"].strip() == "• DiskFull"
+
+
 def test_what_fires_and_what_is_over_stand_apart(told: Told) -> None:
     """A message about both says of which alert which is true, and the last one is resolved altogether."""
     told.send(alert(HANG), alert(HANG, "billing"))
