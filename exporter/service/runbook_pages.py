@@ -50,7 +50,7 @@ async def runbook(request: web.Request) -> web.Response:
     text = (await asyncio.to_thread(_texts)).get(name)
     if text is None:
         raise web.HTTPNotFound
-    return _page(name, f'<p><a href="./">All runbooks</a></p>{to_html(text)}')
+    return _page(name, f'<p><a href="./">All runbooks</a></p>{_body(text)}')
 
 
 @cache
@@ -58,6 +58,13 @@ def _texts() -> Mapping[str, str]:
     """Every runbook by its alert's name, with the thresholds of the package."""
     thresholds = load()
     return runbooks(groups(thresholds), thresholds, linked=False)
+
+
+def _body(text: str) -> str:
+    """The runbook, with the alert's own queries folded: who was paged reads first what it means and what to do."""
+    rule, heading, rest = to_html(text).partition("<h2>")
+    rule = rule.replace("<pre>", "<details><summary>query</summary><pre>").replace("</pre>", "</pre></details>")
+    return rule + heading + rest
 
 
 def _summary(text: str) -> str:
