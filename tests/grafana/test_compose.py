@@ -3,11 +3,13 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 
 from exporter.assets import load
+from exporter.service import incidents_page
 from exporter.yamlfile.durations import parse_duration
 from tests.grafana.boards import FILES, ROOT
 
@@ -84,6 +86,19 @@ def test_data_source_tells_the_scrape_interval() -> None:
     """Grafana's $__rate_interval rests on the same scrape interval as the alerts."""
     source = next(item for item in provisioned("datasources")["datasources"] if item["type"] == "prometheus")
     assert parse_duration(source["jsonData"]["timeInterval"]) == load().scrape_interval
+
+
+def test_exemplars_lead_to_the_incidents_of_their_call() -> None:
+    """A click on an exemplar opens the exporter's page, which knows the call by the key that the link has."""
+    source = next(item for item in provisioned("datasources")["datasources"] if item["type"] == "prometheus")
+    [destination] = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert destination["name"] == "call_id"
+    link = urlsplit(destination["url"])
+    assert link.path == incidents_page.PATH
+    [(key, value)] = parse_qsl(link.query)
+    assert key in incidents_page.FILTERS
+    assert value == "$${__value.raw}"  # Grafana reads a single dollar as a variable of its environment
+    assert f"127.0.0.1:{link.port}:10060" in SERVICES["exporter"]["ports"]
 
 
 def test_alertmanager_takes_its_configuration() -> None:
