@@ -299,6 +299,12 @@ class Transcribed(Struct, frozen=True, gc=False):
     provider: str = ""
 
 
+class ReportedMessages(Struct, frozen=True, gc=False):
+    """Messages of the whole conversation by role, of a platform that gives them no identity."""
+
+    counts: tuple[tuple[Role, int], ...]
+
+
 class ReportedTransfers(Struct, frozen=True, gc=False):
     """Statuses of all transfers of the call, in order."""
 
@@ -372,6 +378,7 @@ Fact: TypeAlias = (
     | Tokens
     | Characters
     | Transcribed
+    | ReportedMessages
     | ReportedTransfers
     | Evaluation
     | ReportedFailures

@@ -69,6 +69,7 @@ def introduce(step: Step) -> None:
         return
     llm, stt, model = step.provider("llm"), step.provider("stt"), step.model()
     step.add(m.HUNG_CALLS, amount=0)
+    step.add(m.SLOW_REPLIES, amount=0)
     if UNKNOWN not in {llm, model}:
         step.add(m.HANGS, *model_labels(provider=llm, model=model), amount=0)
     for outcome in HANG_OUTCOMES:

@@ -89,7 +89,7 @@ def _response(step: Step, message: Message, users: Mapping[int, UserTurn | Messa
     if waited < 0:
         step.add_to(m.REJECTED_VALUES, (step.state.platform, "response", "negative"))
     elif step.latch_live("response"):
-        step.add(m.RESPONSE, amount=waited * _MS)
+        step.reply(waited * _MS)
     return GROUP_BIT["response"]
 
 

@@ -20,6 +20,7 @@ from exporter.events import (
     ReportedCount,
     ReportedFailures,
     ReportedInterruptions,
+    ReportedMessages,
     ReportedStage,
     Stage,
     Tokens,
@@ -95,6 +96,14 @@ def evaluation(step: Step, fact: Evaluation) -> None:
         step.add(m.EVALUATIONS, fact.evaluation if known else OTHER)
 
 
+def messages(step: Step, fact: ReportedMessages) -> None:
+    """Count the conversation's messages, from the first event that carries it whole."""
+    if step.once("messages"):
+        for role, count in fact.counts:
+            step.state.messages += count
+            step.add(m.MESSAGES, role, amount=count)
+
+
 def failures(step: Step, fact: ReportedFailures) -> None:
     """Count errors and retries as the report counts them."""
     labels = component_labels(component=fact.component, provider=step.provider(fact.component))
@@ -117,7 +126,10 @@ def reported(step: Step, fact: ReportedStage) -> None:
     metric, labels = _series_of(step, fact.stage)
     if not isinstance(values, Distribution):
         for value in values[before:]:
-            step.add(metric, *labels, amount=value)
+            if metric is m.RESPONSE:
+                step.reply(value)
+            else:
+                step.add(metric, *labels, amount=value)
     elif before == 0:
         step.add(metric, *labels, amount=values)
 

@@ -34,7 +34,7 @@ def speech(step: Step, fact: Speech) -> None:
         if (ceased.kind, reply.kind) == (_USER_CEASED, _REPLY):
             marks[before : before + 2] = [SpeechMark(reply.time_ms, _COUNTED_REPLY)]
             if step.latch_live("response"):
-                step.add(m.RESPONSE, amount=(reply.time_ms - ceased.time_ms) * (NANO // 1000))
+                step.reply((reply.time_ms - ceased.time_ms) * (NANO // 1000))
             break
     step.state.speech = tuple(marks[-_KEPT:])
     if kind == _REPLY:

@@ -2,16 +2,20 @@
 
 from copy import copy
 from datetime import UTC, tzinfo
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exporter.calls.incident import HangEnd, Incident
 from exporter.calls.state import COUNTED, GROUP_BIT, MAX_SEEN, AssistantState, CallState
-from exporter.events import UNKNOWN, Component, Distribution, Event, Group, identity
-from exporter.metrics.catalogue import REJECTED_VALUES
+from exporter.events import UNKNOWN, Component, Distribution, Event, Group, Nanounits, identity
+from exporter.metrics.catalogue import REJECTED_VALUES, RESPONSE, SLOW_REPLIES
 from exporter.metrics.label_values import is_free_value
-from exporter.metrics.metric import Increment, Metric
+from exporter.metrics.metric import NANO, Increment, Metric
+
+SLOW_REPLY: Final = 5 * NANO
+"""What Interactly documents as a hang: no reply for so long."""
 
 
 class Settings(Struct, frozen=True):
@@ -67,6 +71,12 @@ class Step:
     def add(self, metric: Metric, *labels: str, amount: int | Distribution = 1) -> None:
         """Add to the series of this call's platform and assistant with these further label values."""
         self.increments.append((metric, self._pa + labels, amount))
+
+    def reply(self, waited: Nanounits) -> None:
+        """The caller waited for a reply; from `SLOW_REPLY` on it is a slow one."""
+        self.add(RESPONSE, amount=waited)
+        if waited >= SLOW_REPLY:
+            self.add(SLOW_REPLIES)
 
     def add_to(self, metric: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
         """Add to a series that is not an assistant's."""

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from exporter.config import kinds
 from exporter.config.secret import SECRET
 from exporter.config.signing import decode_secret
 from exporter.platforms import PLATFORMS
+from exporter.platforms.platform import SignedHeader
 from exporter.yamlfile.fields import Doc
 from exporter.yamlfile.kinds import BOOLEAN, TEXT, choice, duration, listed
 
-AuthType = Literal["none", "header", "bearer", "hmac", "standard"]
+AuthType = Literal["none", "header", "bearer", "hmac", "standard", "platform"]
 Algorithm = Literal["sha256", "sha512", "sha1"]
 Encoding = Literal["hex", "base64"]
 TimestampUnit = Literal["auto", "s", "ms"]
+
+_SIGNING: Final = {name: each.signature for name, each in PLATFORMS.items() if each.signature}
 
 Flag = Annotated[bool, BOOLEAN]
 Secrets = Annotated[tuple[bytes, ...], listed(SECRET, "secrets")]
@@ -30,6 +33,7 @@ class Auth:
 
     Attributes:
         headers: lower case; each may carry the secret of type header, or the token of type bearer.
+        signed: the header of type platform.
         explicit: whether the operator chose this, rather than said nothing.
     """
 
@@ -38,8 +42,10 @@ class Auth:
         kinds.AUTH_TYPE,
         Doc(
             "The secret arrives in a header or as a bearer token, or signs the request: `hmac` as Vapi's credentials"
-            " do, `standard` as Standard Webhooks does. `none` accepts all requests.",
+            " do, `standard` as Standard Webhooks does, `platform` as the platform itself does. `none` accepts all"
+            " requests.",
             "hmac",
+            "platform where the platform signs (" + ", ".join(_SIGNING) + "), else header",
         ),
     ] = "header"
     header: Annotated[
@@ -78,7 +84,12 @@ class Auth:
     tolerance: Annotated[
         float,
         duration(zero=True),
-        Doc("Types hmac and standard: how far the timestamp may be from now, either way; 0 leaves it unchecked.", "1m"),
+        Doc(
+            "Types hmac, standard and platform: how far the timestamp may be from now, either way; 0 leaves it"
+            " unchecked.",
+            "1m",
+            "; ".join(["5m", *(f"{name}: {signed.tolerance / 60:.0f}m" for name, signed in _SIGNING.items())]),
+        ),
     ] = 300.0
     timestamp_unit: Annotated[
         TimestampUnit,
@@ -98,7 +109,16 @@ class Auth:
     ] = field(default=(), repr=False)
     secret_files: Annotated[Paths, Doc("The same in files.", "[/run/secrets/vapi]", "the platform's")] = ()
     headers: tuple[str, ...] = ()
+    signed: SignedHeader | None = None
     explicit: bool = False
+
+    @classmethod
+    def usual(cls, name: str) -> "Auth":
+        """How a platform's requests prove who sent them where the operator says nothing."""
+        platform = PLATFORMS[name]
+        if platform.signature:
+            return cls("platform", tolerance=platform.signature.tolerance, signed=platform.signature)
+        return cls(headers=platform.secret_headers)
 
     def keys(self, secrets: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """What the sender signs with, or sends.

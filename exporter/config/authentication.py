@@ -8,6 +8,7 @@ from exporter.config.auth import Auth
 from exporter.config.secret import SECRET_VARIABLE, read_secrets
 from exporter.config.settings import SECRET_HEADERS, Platform
 from exporter.errors import Fault
+from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import build
 from exporter.yamlfile.schema import Found
 
@@ -23,10 +24,10 @@ _HMAC: Final = (
 )
 AUTH_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "header": ("header", "bearer"),
-    "tolerance": ("hmac", "standard"),
+    "tolerance": ("hmac", "standard", "platform"),
     "timestamp_unit": ("hmac", "standard"),
     **dict.fromkeys(_HMAC, ("hmac",)),
-    **dict.fromkeys(("secrets", "secret_files"), ("header", "bearer", "hmac", "standard")),
+    **dict.fromkeys(("secrets", "secret_files"), ("header", "bearer", "hmac", "standard", "platform")),
 }
 """The types of authentication that each option belongs to."""
 
@@ -39,18 +40,19 @@ _PLACEHOLDERS: Final = {
 """What the payload format must hold for an option of type hmac to have an effect."""
 
 
-def entries(found: Found, at: str) -> Sequence[Found]:
+def entries(found: Found, name: str) -> Sequence[Found]:
     """What each entry says; one that says nothing where there is none.
 
     Args:
         found: what the file says.
-        at: the platform's section.
+        name: the platform's.
     """
+    at, usual = f"webhooks.{name}", Auth.usual(name).type
     listed: Sequence[Found] = found.values.get(f"{at}.auth") or [Found({}, {"": found.place(f"{at}.auth")})]
     chosen = f"{at}.auth" in found.nodes
     if f"{at}.header" in found.values:
-        chosen = True
-        kind = listed[0].values.get("type", "header")
+        chosen, usual = True, "header"
+        kind = listed[0].values.get("type", usual)
         if len(listed) > 1 or "header" in listed[0].values:
             found.fault(f"{at}.header", "is short for auth.header, which is there too: remove one of them")
         elif kind not in AUTH_TYPES["header"]:
@@ -58,7 +60,7 @@ def entries(found: Found, at: str) -> Sequence[Found]:
         else:
             listed[0].values["header"] = found.values[f"{at}.header"]
     for entry in listed:
-        entry.values |= {"explicit": chosen, "type": entry.values.get("type", "header")}
+        entry.values |= {"explicit": chosen, "type": entry.values.get("type", usual)}
     return listed
 
 
@@ -77,7 +79,14 @@ def read(entry: Found, name: str, base: Path) -> Auth:
             entry.fault(option, f"belongs to type {types}, and type is {kind}: change the type or remove it")
     header = entry.values.get("header")
     secrets = read_secrets(entry, "", base)
-    auth = build(Auth, {**entry.values, "secrets": secrets, "headers": _headers(kind, name, header)})
+    values = {**entry.values, "secrets": secrets, "headers": _headers(kind, name, header)}
+    if kind == "platform":
+        signed = PLATFORMS[name].signature
+        if signed is None:
+            entry.fault("type", f"platform is of no use here: {name} does not sign by itself; use another type")
+        else:
+            values = {"tolerance": signed.tolerance, **values, "signed": signed}
+    auth = build(Auth, values)
     for option, placeholder in _PLACEHOLDERS.items():
         if kind == "hmac" and option in entry.values and placeholder not in auth.payload_format:
             entry.fault(option, f"has no effect: payload_format does not hold {placeholder}; add it, or remove this")

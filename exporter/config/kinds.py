@@ -148,7 +148,7 @@ def auth(keys: tuple[Key, ...]) -> Kind:
     return Kind(expects, read, lambda ways: ", ".join(way.type for way in ways), keys)
 
 
-AUTH_TYPE: Final = choice("none", "header", "bearer", "hmac", "standard")
+AUTH_TYPE: Final = choice("none", "header", "bearer", "hmac", "standard", "platform")
 HEADER: Final = kind("the name of a header", _header)
 EVENT: Final = kind("the platform's name of an event", _event)
 PATH: Final = kind("the path of a file", _path)

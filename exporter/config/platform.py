@@ -22,7 +22,7 @@ def platform(found: Found, name: str, base: Path, shared: tuple[bytes, ...]) -> 
     """
     at, faults = f"webhooks.{name}", len(found.faults)
     own = read_secrets(found, f"{at}.", base)
-    entries = authentication.entries(found, at)
+    entries = authentication.entries(found, name)
     settings = Platform(
         secrets=(*own, *shared),
         secret_files=found.values.get(f"{at}.secret_files", ()),

@@ -120,7 +120,7 @@ class Platform:
 
 
 def _platforms() -> Mapping[str, Platform]:
-    return MappingProxyType({name: Platform(auth=(Auth(headers=names),)) for name, names in SECRET_HEADERS.items()})
+    return MappingProxyType({name: Platform(auth=(Auth.usual(name),)) for name in PLATFORMS})
 
 
 @dataclass(frozen=True, slots=True)

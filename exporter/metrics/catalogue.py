@@ -118,6 +118,11 @@ RESPONSE = _histogram(
     RESPONSE_BOUNDS,
     "What the caller waits: end of the user's speech to the first part of the reply.",
 )
+SLOW_REPLIES = _counter(
+    "voice_slow_replies_total",
+    PA,
+    "Replies that took 5 s or longer, from response times of single turns: what platforms without hang events have.",
+)
 TURN_DETECTION = _histogram(
     "voice_turn_detection_seconds", PA, TURN_BOUNDS, "End-of-utterance detection: silence to decided turn."
 )

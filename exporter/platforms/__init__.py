@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from exporter.platforms.elevenlabs import ELEVENLABS
 from exporter.platforms.interactly import INTERACTLY
 from exporter.platforms.platform import Platform
+from exporter.platforms.retell import RETELL
 from exporter.platforms.vapi import VAPI
 
 PLATFORMS: Final[Mapping[str, Platform]] = MappingProxyType(
@@ -14,6 +16,8 @@ PLATFORMS: Final[Mapping[str, Platform]] = MappingProxyType(
         for platform in (
             INTERACTLY,
             VAPI,
+            RETELL,
+            ELEVENLABS,
         )
     }
 )

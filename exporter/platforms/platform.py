@@ -8,6 +8,25 @@ from exporter.platforms.history_cache import HistoryCache
 
 
 @dataclass(frozen=True, slots=True)
+class SignedHeader:
+    """A header in which a platform signs its webhooks by itself: HMAC-SHA256 in hex, beside its timestamp.
+
+    Attributes:
+        name: lower case.
+        timestamp: key of the timestamp in it, seconds or milliseconds of Unix time.
+        digest: key of the digest, of which there may be several.
+        signed: what is signed, with ``{timestamp}`` and ``{body}``.
+        tolerance: seconds that the timestamp may differ from now.
+    """
+
+    name: str
+    timestamp: str
+    digest: str
+    signed: str
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """One platform whose webhooks are counted.
 
@@ -21,6 +40,7 @@ class Platform:
         decode: what `parse` does.
         recognises: whether a recorded body has what only this platform's have, so that a recording that does not say
             where it is from can be replayed.
+        signature: how it signs its webhooks by itself, if it does; that is how they are authenticated by default.
     """
 
     name: str
@@ -31,6 +51,7 @@ class Platform:
     colour: str
     decode: Callable[[bytes, HistoryCache | None], Event]
     recognises: Callable[[bytes], bool]
+    signature: SignedHeader | None = None
 
     def parse(self, body: bytes, cache: HistoryCache | None = None) -> Event:
         """What a body says; an event without facts is a well-formed one that nothing is counted of.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from exporter.config import Auth, Platform
 from exporter.webhooks.credentials import Credentials, any_equal
+from exporter.webhooks.platform_signature import PlatformSignature
 from exporter.webhooks.signature import Signature
 
 __all__ = ["Authenticator", "Check", "Credentials", "RejectAll"]
@@ -84,6 +85,8 @@ class Authenticator:
 def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
     if auth.type == "none" or not (secrets or auth.explicit):
         return _Open()
+    if auth.signed:
+        return PlatformSignature(auth.signed, auth.tolerance, secrets)
     if auth.type in ("hmac", "standard"):
         return Signature(auth, secrets)
     if auth.type == "bearer":

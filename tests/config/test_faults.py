@@ -27,7 +27,7 @@ def test_faults_carry_their_parts() -> None:
         config.load(path)
     [fault] = raised.value.faults
     assert (fault.file, fault.path, fault.line) == (str(path), "webhooks.vapi.auth.type", 3)
-    assert fault.message == "expected one of none, header, bearer, hmac, standard"
+    assert fault.message == "expected one of none, header, bearer, hmac, standard, platform"
     assert str(fault) == f"{path}:3: webhooks.vapi.auth.type: {fault.message}"
 
 

@@ -7,6 +7,9 @@ import pytest
 from exporter import config
 from exporter.config import Auth, Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
 from exporter.config.settings import MAX_VALUES
+from exporter.errors import ConfigError
+from exporter.platforms.elevenlabs import ELEVENLABS
+from exporter.platforms.retell import RETELL
 from tests.config.files import valid, write
 
 
@@ -28,7 +31,23 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert dict(loaded.webhooks.platforms) == {
         "interactly": Platform(auth=(Auth(headers=("x-interactly-secret", "x-interactly.ai-secret")),)),
         "vapi": Platform(auth=(Auth(headers=("x-vapi-secret",)),)),
+        "retell": Platform(auth=(Auth("platform", tolerance=300, signed=RETELL.signature),)),
+        "elevenlabs": Platform(auth=(Auth("platform", tolerance=1800, signed=ELEVENLABS.signature),)),
     }
+
+
+def test_a_platform_that_signs_may_be_told_apart_by_other_means(tmp_path: Path) -> None:
+    """Its own way is the default with its own tolerance; another is chosen by its type, and nobody else has it."""
+    path = tmp_path / "exporter.yml"
+    path.write_text("webhooks: {retell: {auth: {tolerance: 1m}, secrets: [a-key-of-retell]}}\n")
+    [auth] = config.load(path).webhooks.platforms["retell"].auth
+    assert (auth.type, auth.tolerance, auth.signed) == ("platform", 60.0, RETELL.signature)
+    path.write_text("webhooks: {elevenlabs: {auth: {type: bearer}, secrets: [a-token]}}\n")
+    [auth] = config.load(path).webhooks.platforms["elevenlabs"].auth
+    assert (auth.type, auth.signed) == ("bearer", None)
+    path.write_text("webhooks: {vapi: {auth: platform, secrets: [a-secret]}}\n")
+    with pytest.raises(ConfigError, match="vapi does not sign by itself"):
+        config.load(path)
 
 
 def test_the_contracts_example_is_the_defaults_with_secrets() -> None:

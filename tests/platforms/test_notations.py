@@ -13,13 +13,14 @@ import pytest
 
 from exporter.config import Config
 from exporter.metrics import exposition
+from exporter.platforms import PLATFORMS
 from exporter.replay import Replay
 from exporter.replay.bodies import bodies
 from tests.calls.tally import FIXTURES, Tally
 
 Place: TypeAlias = tuple[str | int, ...]
 
-RECORDED: Final = sorted((*(FIXTURES / "interactly").glob("*.json"), *(FIXTURES / "vapi").glob("*.json")))
+RECORDED: Final = sorted(path for name in PLATFORMS for path in (FIXTURES / name).glob("*.json"))
 EXAMPLES: Final = [path for path in RECORDED if path.stem != "schemas"]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FROM_2000: Final = 946_684_800_000

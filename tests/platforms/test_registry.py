@@ -1,6 +1,7 @@
 """A platform is one object: a third one, in the tests only, is everywhere where the other two are."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,8 +85,8 @@ def test_docs_name_it() -> None:
     pages = subprocess.run(
         [sys.executable, "-c", build], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
     )
-    assert "`interactly`, `vapi`, `invented`" in pages.stdout
-    assert "{interactly,invented,vapi}" in pages.stdout
+    assert ", `invented` |" in pages.stdout
+    assert re.search(r"--platform \{[a-z,]*invented[a-z,]*\}", pages.stdout)
 
 
 @pytest.mark.parametrize("name", PLATFORMS)

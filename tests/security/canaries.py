@@ -14,8 +14,23 @@ TEXT: Final = 'Ada Example, +1 555 0100: "canary-{}x" \\ <b>'
 """As people write: no label value."""
 
 _MARK: Final = re.compile(r"canary-(\d+)x")
-_STRUCTURE: Final = frozenset({"type", "role", "status", "callType", "transcriptType", "endedReason"})
+_STRUCTURE: Final = frozenset(
+    {
+        "type",
+        "event",
+        "role",
+        "status",
+        "callType",
+        "transcriptType",
+        "endedReason",
+        "disconnection_reason",
+    }
+)
 """Fields that decide how the others are read; in a body full of canaries they stay as they are."""
+
+
+_CALL_IDS: Final = (("call", "id"), ("call", "call_id"), ("data", "conversation_id"))
+_ASSISTANT_IDS: Final = (("call", "assistantId"), ("assistant", "_id"), ("call", "agent_id"), ("data", "agent_id"))
 
 
 class Canaries:
@@ -62,7 +77,7 @@ def stuffed(platform: str, body: dict[str, Any], canaries: Canaries) -> Iterator
             _put(full, path, canaries.new(place(platform, path)))
     yield json.dumps(full).encode()
     yield json.dumps(_of_assistant(full, f"assistant-{len(canaries)}")).encode()
-    kind = str(body.get("message", body).get("type"))
+    kind = str(body.get("message", body).get("type") or body.get("event"))
     for path in [path for path, _ in leaves if canaries.first(kind + place(platform, path))]:
         single = _own_call(body, canaries)
         _put(single, path, canaries.new(place(platform, path)))
@@ -91,14 +106,15 @@ def _own_call(body: dict[str, Any], canaries: Canaries) -> dict[str, Any]:
     message = own.get("message", own)
     if "timestamp" in message:
         message["timestamp"] += len(canaries)
-    if "call" in message:
-        message["call"]["id"] = f"call-{len(canaries)}"
+    for part, key in _CALL_IDS:
+        if part in message:
+            message[part][key] = f"call-{len(canaries)}"
     return own
 
 
 def _of_assistant(body: dict[str, Any], name: str) -> dict[str, Any]:
     message = body.get("message", body)
-    for part, key in (("call", "id"), ("call", "assistantId"), ("assistant", "_id")):
+    for part, key in (*_CALL_IDS, *_ASSISTANT_IDS):
         if part in message:
             message[part][key] = name
     return body

@@ -47,16 +47,33 @@ vapi message.costs[].provider
 vapi message.costs[].transcriber.provider
 vapi message.costs[].voice.provider
 vapi message.messages[].toolCalls[].function.name
+retell call.agent_id
+retell call.transcript_with_tool_calls[].name
+elevenlabs data.agent_id
+elevenlabs data.transcript[].conversation_turn_metrics.convai_asr_provider
+elevenlabs data.transcript[].tool_results[].tool_name
 """.splitlines()
 """Where label values come from: ids of assistants, providers, models, error codes, tools. Nothing else may show."""
 
-NAMES = ["interactly message.assistant.name", "vapi assistant.name", "vapi message.assistant.name"]
+NAMES = [
+    "interactly message.assistant.name",
+    "vapi assistant.name",
+    "vapi message.assistant.name",
+    "retell call.agent_name",
+    "elevenlabs data.agent_name",
+]
 """Names of assistants, which may be any text."""
 
 RESULT = "vapi message.messages[].name"
 """A tool's name as its result has it: remembered until the call of the tool is known."""
 
-CALLS = ["interactly message.call.id", "vapi call.id", "vapi message.call.id"]
+CALLS = [
+    "interactly message.call.id",
+    "vapi call.id",
+    "vapi message.call.id",
+    "retell call.call_id",
+    "elevenlabs data.conversation_id",
+]
 """Ids of calls: exemplars and incidents where they have the form of a label value."""
 
 ROOM = "{assistant_id: 100000, provider: 100000, model: 100000, error_code: 100000, tool: 100000}"
@@ -64,14 +81,14 @@ OPENMETRICS = b"Accept: application/openmetrics-text"
 
 
 def bodies(canaries: Canaries) -> dict[str, list[bytes]]:
-    """Every fixture of both platforms, stuffed."""
+    """Every fixture of all platforms, stuffed."""
     found = {name: sorted((FIXTURES / name).glob("*.json")) for name in PLATFORMS}
     read = {name: [json.loads(path.read_text()) for path in paths] for name, paths in found.items()}
     return {
         name: [
             body
             for fixture in fixtures
-            if "message" in fixture or "type" in fixture
+            if {"message", "type", "event"} & fixture.keys()
             for body in stuffed(name, fixture, canaries)
         ]
         for name, fixtures in read.items()
