@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from io import BytesIO
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -152,6 +153,7 @@ AUTH_TYPE: Final = choice("none", "header", "bearer", "hmac", "standard", "platf
 HEADER: Final = kind("the name of a header", _header)
 EVENT: Final = kind("the platform's name of an event", _event)
 PATH: Final = kind("the path of a file", _path)
+NETWORK: Final = kind("an address or a network such as 10.0.0.0/8", lambda value: ip_network(text(value)))
 URL: Final = kind("an http or https URL without user, password or fragment", _url)
 PAYLOAD_FORMAT: Final = Kind(TEXT.expects, _payload_format)
 TIMEZONE: Final = Kind("a time zone of the IANA database", _timezone)

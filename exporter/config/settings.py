@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from exporter.config import kinds
 from exporter.config.alertmanager import Alertmanager
 from exporter.config.auth import Auth, Flag, Paths, Secrets
+from exporter.http.forwarded import Network
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import Doc, keys, section
 from exporter.yamlfile.kinds import RATE, choice, duration, integer, listed
@@ -198,6 +199,11 @@ class Limits:
     max_connections: Annotated[_Count, Doc("Connections open at once.", "200")] = 1000
     max_in_flight: Annotated[_Count, Doc("Webhook requests in flight at once.", "200")] = 1000
     rate_limit: Annotated[float | None, RATE, Doc("Webhook requests a second from one address.", "20")] = None
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        listed(kinds.NETWORK, "networks"),
+        Doc("Proxies whose `X-Forwarded-For` or `Forwarded` names the client of `rate_limit`.", "[127.0.0.1]", "none"),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

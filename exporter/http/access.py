@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from exporter.errors import Fault, TlsError, TooManyAttempts, WebConfigError
 from exporter.http.admission import TokenBucket
 from exporter.http.basic_auth import Passwords, basic_credentials
+from exporter.http.browsers import is_rebound
 from exporter.http.tls import Tls, client_allowed, server_context
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,14 +61,25 @@ class AccessControl:
     Args:
         config: the web configuration; ``WebConfig()`` accepts all requests.
         webhook: whether a request goes to a webhook, which checks its sender itself.
+        known_hosts: names of this machine beside those that nobody else can have.
     """
 
-    def __init__(self, config: WebConfig, webhook: Callable[[web.Request], bool]) -> None:
+    def __init__(
+        self, config: WebConfig, webhook: Callable[[web.Request], bool], known_hosts: Collection[str] = ()
+    ) -> None:
         self._webhook = webhook
+        self._known_hosts = known_hosts
         self._apply(config)
 
-    def install(self, app: web.Application) -> None:
-        """Put the guard in front of all of the application's handlers, outside of the middlewares added so far."""
+    def install(self, app: web.Application, *, local: bool = False) -> None:
+        """Put the guard in front of all of the application's handlers, outside of the middlewares added so far.
+
+        Args:
+            app: the application.
+            local: whether only this machine reaches it, which a browser on it may be made to.
+        """
+        if local:
+            app.middlewares.insert(0, self._refuse_rebound)
         app.middlewares.insert(0, self._admit)
         app.on_response_prepare.append(self._add_headers)
 
@@ -99,6 +111,16 @@ class AccessControl:
             raise web.HTTPTooManyRequests(headers={hdrs.RETRY_AFTER: "1"})
         if self._passwords and not self._webhook(request) and not await self._known(request, self._passwords):
             raise web.HTTPUnauthorized(headers={hdrs.WWW_AUTHENTICATE: 'Basic realm="voice-exporter"'})
+        return await handler(request)
+
+    @web.middleware
+    async def _refuse_rebound(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Refuse a name that may be anybody's, where neither a password nor a certificate stands against that."""
+        tls = self._config.tls
+        guarded = self._passwords or self._webhook(request) or (tls and tls.client_auth)
+        if not guarded and is_rebound(request.headers, self._known_hosts):
+            text = "no name of this machine: set --web.external-url, or users in --web.config.file\n"
+            raise web.HTTPForbidden(text=text)
         return await handler(request)
 
     async def _known(self, request: web.Request, passwords: Passwords) -> bool:

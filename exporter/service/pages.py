@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 
+from exporter.http.browsers import is_cross_site
 from exporter.metrics.catalogue import LABEL_VALUES, LAST_EVENT
 from exporter.metrics.metric import NANO
 from exporter.recording.recent_activity import RecentActivity
@@ -49,10 +50,13 @@ class Pages:
         reason = self.recorder.ready
         return web.Response(text="ready\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
 
-    async def reload(self, _request: web.Request) -> web.Response:
+    async def reload(self, request: web.Request) -> web.Response:
         """Reload the configuration: 200, 400 with the fault (the old one stays in force), or 403."""
         if not self.lifecycle:
             return web.Response(status=403, text="reloading by HTTP is off: start with --web.enable-lifecycle\n")
+        # A browser sends along the password that it knows, whoever makes it ask.
+        if is_cross_site(request.headers):
+            return web.Response(status=403, text="a browser sends this for another site\n")
         fault = self.reloads()
         return web.Response(text="reloaded\n") if fault is None else web.Response(status=400, text=f"{fault}\n")
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 import uvloop
 
@@ -23,6 +25,7 @@ from exporter.http.access import AccessControl, WebConfig
 from exporter.http.connection_limit import ConnectionLimit
 from exporter.http.listeners import Listener
 from exporter.logs import log
+from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import RelayOptions
@@ -35,6 +38,9 @@ from exporter.service.scrapes import Scrapes
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from exporter.webhooks.handler import Webhooks
+
+_OTHER_FILES: Final = 256
+"""File descriptors beside those of connections: the store, its threads' files, sockets to listen on, a margin."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +86,6 @@ def serve(options: Options) -> None:
     sockets = addresses.sockets(_web_addresses(options, settings), options.webhook_addresses)
     try:
         exporter = _Exporter(options, settings, web_config, sockets)
-        _raise_file_limit(settings.limits.max_connections + settings.limits.max_in_flight)
         uvloop.run(exporter.run())
         if exporter.recorder.abandoned:
             # The thread that hangs in the disk would be waited for; what was answered 200 is kept already.
@@ -95,13 +100,30 @@ def _web_addresses(options: Options, settings: Config) -> Sequence[str]:
     return options.web_addresses or [default]
 
 
-def _raise_file_limit(connections: int) -> None:
-    """Let the process have a file descriptor for every connection; many systems give 1024 unless asked."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 256
+def _affordable(settings: Config) -> int:
+    """Connections that the process has file descriptors for; it may have to ask for them, or take fewer.
+
+    Each may need a second one to an application behind a relay. Many systems give 1024 unless asked.
+    """
+    limits, soft, hard = settings.limits, *resource.getrlimit(resource.RLIMIT_NOFILE)
+    each = 2 if any(platform.relay for platform in settings.webhooks.platforms.values()) else 1
+    wanted = limits.max_connections * each + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits.max_connections
+    connections = max(1, (soft - min(_OTHER_FILES, soft // 2)) // each)
+    log(
+        _log,
+        logging.WARNING,
+        "fewer connections than configured: the limit of open files is too low",
+        connections=connections,
+        max_connections=limits.max_connections,
+        open_files=soft,
+        remedy=f"raise it to {wanted} (LimitNOFILE, ulimit -Hn)",
+    )
+    return connections
 
 
 class _Exporter:
@@ -118,12 +140,14 @@ class _Exporter:
         self._tls = web_config.ssl_context()
         self._external_url = options.external_url or addresses.url(sockets["web"][0], tls=self._tls is not None)
         self._activity = RecentActivity()
+        known = {socket.gethostname().lower(), urlsplit(self._external_url).hostname or ""}
         self.recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
-        self._webhooks = Webhooks(settings, self.recorder, self._activity, closed, RelayOptions(options.storage))
+        ingest = Ingest(self.recorder, self._activity)
+        self._webhooks = Webhooks(settings, ingest, closed, RelayOptions(options.storage), known)
         self._alerting = Alerting(self.recorder, self._external_url)
         self._alerting.prepare(settings.alertmanager)()
-        self._connections = ConnectionLimit(settings.limits.max_connections)
-        self._guard = AccessControl(web_config, is_webhook)
+        self._connections = ConnectionLimit(_affordable(settings))
+        self._guard = AccessControl(web_config, is_webhook, known)
         self._reloader = Reloader(
             config_file=options.config_file,
             web_config_file=options.web_config_file,
@@ -134,7 +158,7 @@ class _Exporter:
                 lambda files: self._webhooks.prepare(files.config, files.closed),
                 lambda files: partial(self.recorder.configure, files.config),
                 lambda files: self._alerting.prepare(files.config.alertmanager),
-                lambda files: partial(setattr, self._connections, "limit", files.config.limits.max_connections),
+                lambda files: partial(self._take_limits, files.config),
             ),
             metrics=self.recorder.metrics,
         )
@@ -158,6 +182,9 @@ class _Exporter:
             Webhook(name, f"{base}{path}", receiver.wants(name), is_relayed(name))
             for path, name in self._webhooks.paths.items()
         ]
+
+    def _take_limits(self, settings: Config) -> None:
+        self._connections.limit = _affordable(settings)
 
     async def run(self) -> None:
         """Serve until told to stop, then finish what is in flight."""
@@ -188,7 +215,7 @@ class _Exporter:
         listening = []
         for sock in self._sockets["web"]:
             app = web_app(self._pages, None if apart else self._webhooks, self._activity)
-            self._guard.install(app)
+            self._guard.install(app, local=sock.family != socket.AF_UNIX and addresses.is_local(sock))
             listening.append(await listeners.start(app, sock, self._connections, self._tls))
         for sock in apart:
             app = webhook_app(self._webhooks, self._activity)

@@ -19,6 +19,10 @@ class Check(Protocol):
     """Judges who may post."""
 
     @property
+    def open(self) -> bool:
+        """Whether it lets in whoever asks."""
+
+    @property
     def needs_body(self) -> bool:
         """Whether it looks at the body."""
 
@@ -36,6 +40,7 @@ class Check(Protocol):
 class RejectAll:
     """The check of a platform that has no secret, while untrusted clients reach its webhook."""
 
+    open = False
     needs_body = False
     wants = "nothing: it has no secret and rejects all requests"
 
@@ -57,6 +62,11 @@ class Authenticator:
 
     def __init__(self, platform: Platform) -> None:
         self._checks = [_check(auth, secrets) for auth, secrets in platform.credentials]
+
+    @property
+    def open(self) -> bool:
+        """Whether it lets in whoever asks."""
+        return any(check.open for check in self._checks)
 
     @property
     def needs_body(self) -> bool:
@@ -96,6 +106,7 @@ def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
 
 
 class _Open:
+    open = True
     needs_body = False
     wants = "nothing: anyone may post"
 
@@ -107,6 +118,7 @@ class _Open:
 
 
 class _SharedSecret:
+    open = False
     needs_body = False
 
     def __init__(

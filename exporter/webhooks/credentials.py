@@ -12,6 +12,9 @@ class Headers(Protocol):
     def getall(self, key: str, default: list[str], /) -> list[str]:
         """All values of one header, or the default."""
 
+    def get(self, key: str, default: str, /) -> str:
+        """The first value of one header, or the default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:

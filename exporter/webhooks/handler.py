@@ -14,8 +14,6 @@ from exporter.http.body import inflate, read_body, receive
 from exporter.platforms import PLATFORMS
 from exporter.recording.batch import awaited
 from exporter.recording.ingest import Ingest
-from exporter.recording.recent_activity import RecentActivity
-from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, Arrival, Relay, RelayOptions, is_suffix
 from exporter.relay.routes import Route
 from exporter.webhooks.credentials import Credentials
@@ -34,10 +32,10 @@ class Webhooks:
 
     Args:
         config: secrets, limits and relays.
-        recorder: keeps the events.
-        activity: what the landing page shows.
+        ingest: records the events.
         closed: platforms whose webhook rejects all requests.
         relay: what of the relays is not in the configuration.
+        known_hosts: further names of this machine.
 
     Attributes:
         receiver: what decides on each request.
@@ -47,15 +45,15 @@ class Webhooks:
     def __init__(
         self,
         config: Config,
-        recorder: Recorder,
-        activity: RecentActivity,
+        ingest: Ingest,
         closed: Collection[str] = (),
         relay: RelayOptions = DEFAULT_OPTIONS,
+        known_hosts: Collection[str] = (),
     ) -> None:
         self.paths: Mapping[str, str] = {PREFIX + name: name for name in PLATFORMS}
-        self._ingest = Ingest(recorder, activity)
-        self.receiver = Receiver(self._ingest)
-        self._relay = Relay(self._ingest, relay)
+        self._ingest = ingest
+        self.receiver = Receiver(ingest, known_hosts)
+        self._relay = Relay(ingest, relay)
         self.configure(config, closed)
 
     def configure(self, config: Config, closed: Collection[str] = ()) -> None:

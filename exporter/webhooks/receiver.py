@@ -6,7 +6,7 @@ gets one answer. All of a request that is counted, logged or shown is decided he
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 from exporter.config import Config
 from exporter.errors import Refused
 from exporter.http.admission import Admission, Entry
+from exporter.http.browsers import is_cross_site, is_rebound
+from exporter.http.forwarded import Network, client
 from exporter.platforms import PLATFORMS
 from exporter.recording.ingest import Ingest, as_refusal
 from exporter.webhooks.authenticator import Authenticator, Check, RejectAll
@@ -46,14 +48,21 @@ def error(status: int, message: str, retry_after: int | None = None) -> Answer:
 class Receiver:
     """Receives the webhooks of all platforms.
 
+    Args:
+        ingest: records the events.
+        known_hosts: names of this machine beside those that nobody else can have.
+
     Attributes:
         ingest: records the events.
         max_body_bytes: how large a body may be.
         read_timeout: seconds in which a body must be complete.
     """
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, known_hosts: Collection[str] = ()) -> None:
         self.ingest = ingest
+        self._known_hosts = known_hosts
+        self._guarded: frozenset[str] = frozenset()
+        self._trusted: Sequence[Network] = ()
         self.max_body_bytes = 0
         self.read_timeout = 0.0
         self._admission = Admission()
@@ -72,6 +81,8 @@ class Receiver:
 
         def take() -> None:
             self._checks = checks
+            self._guarded = frozenset(name for name in PLATFORMS if checks[name].open and not platforms[name].explicit)
+            self._trusted = config.limits.trusted_proxies
             self.max_body_bytes = config.webhooks.max_body_bytes
             self.read_timeout = config.webhooks.read_timeout
             self._admission.configure(config.limits.max_in_flight, config.limits.rate_limit)
@@ -91,13 +102,21 @@ class Receiver:
         """What a request to the platform's webhook has to show, in words."""
         return self._checks[platform].wants
 
-    def enter(self, peer: str | None) -> Entry:
+    def enter(self, platform: str, peer: str | None, credentials: Credentials) -> Entry:
         """Let a request in.
 
         Raises:
-            Refused: there are too many.
+            Refused: there are too many, or a browser sends it for somebody else where no secret stands against that.
         """
-        return self._admission.enter(peer)
+        headers = credentials.headers
+        entry = self._admission.enter(client(peer, headers, self._trusted) if self._trusted else peer)
+        if self._checks[platform].open and is_cross_site(headers):
+            entry.leave()
+            raise Refused(403, "unauthorized", "a browser sends this for another site: set a webhook secret")
+        if platform in self._guarded and is_rebound(headers, self._known_hosts):
+            entry.leave()
+            raise Refused(403, "unauthorized", "no name of this machine: set a webhook secret, or --web.external-url")
+        return entry
 
 
 class WebhookRequest:
@@ -132,7 +151,7 @@ class WebhookRequest:
         Raises:
             Refused: there are too many, or it may not post.
         """
-        entry = self._entry = self._receiver.enter(self._peer)
+        entry = self._entry = self._receiver.enter(self.platform, self._peer, self._credentials)
         if not self._check.needs_body:
             self._authenticate(self._credentials)
         return entry

@@ -61,6 +61,7 @@ class Signature:
         ValueError: the payload template or a base64 secret is unusable; the message never holds a secret.
     """
 
+    open = False
     needs_body = True
 
     def __init__(self, auth: Auth, secrets: Sequence[bytes]) -> None:

@@ -1,5 +1,6 @@
 """The exporter as a process: start, signals, reload, stop, sockets."""
 
+import http.client
 import io
 import os
 import re
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +22,7 @@ import pytest
 from exporter.config import Config, Platform, Webhooks
 from exporter.service.server import Options, _web_addresses
 from tests.conftest import Connect, Running, StartExporter, head, until
+from tests.support.servers import free_port
 from tests.webhooks.test_handler import HANG, PATH, post
 
 
@@ -454,3 +457,48 @@ def test_one_public_address_among_several_makes_the_webhooks_public(start_export
 
     assert exporter.wait() == 2
     assert "no webhook has a secret" in exporter.log
+
+
+def test_fewer_connections_than_descriptors(tmp_path: Path) -> None:
+    """Below a hard limit honest webhooks are served however many connect, and a line says what was done."""
+    serve = [sys.executable, "-m", "exporter", "serve", f"--web.listen-address=127.0.0.1:{free_port()}"]
+    command = ["bash", "-c", 'ulimit -n 400; exec "$@"', "bash", *serve, f"--storage.path={tmp_path / 'data'}"]
+    log = tmp_path / "log"
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+        exporter = Running(process, log)
+        try:
+            exporter.wait_ready()
+            host, _, port = exporter.addresses[0].partition(":")
+            with ExitStack() as idle:
+                for _ in range(600):
+                    idle.enter_context(socket.create_connection((host, int(port)), timeout=20))
+                with closing(http.client.HTTPConnection(host, int(port), timeout=20)) as connection:
+                    connection.request("POST", PATH, HANG)
+                    assert connection.getresponse().status == 200
+        finally:
+            process.kill()
+
+    assert "connections=200 max_connections=1000 open_files=400" in exporter.log
+    assert exporter.log.count("fewer connections than configured") == 1
+    assert "Traceback" not in exporter.log
+
+
+def test_a_page_of_somebody_else_reads_and_reloads_nothing(start_exporter: StartExporter) -> None:
+    """Through a name that leads here, or across sites; an address and names of this machine are served."""
+    exporter = start_exporter("--web.enable-lifecycle", "--web.external-url=https://voice.example.com/x")
+
+    def status(path: str, method: str = "GET", **headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(http.client.HTTPConnection(exporter.addresses[0], timeout=20)) as connection:
+            connection.request(method, path, headers=named)
+            found: int = connection.getresponse().status
+            return found
+
+    for path in ("/metrics", "/", "/incidents", "/-/ready"):
+        assert status(path, Host="evil.example:10060") == 403
+    for host in ("localhost:1", "127.0.0.1", "voice.example.com"):
+        assert status("/metrics", Host=host) == 200
+    assert status("/-/reload", "POST", Origin="http://evil.example") == 403
+    assert status("/-/reload", "POST", Sec_Fetch_Site="cross-site") == 403
+    assert status("/-/reload", "POST") == 200
+    assert status("/-/reload", "POST", Host="localhost", Origin="http://localhost") == 200

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import Config
 from exporter.metrics import exposition
+from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import DEFAULT_OPTIONS, RelayOptions
@@ -35,7 +36,7 @@ class Service:
         self.recorder = recorder
         self.activity = RecentActivity()
         self.fault: str | None = None
-        self.webhooks = Webhooks(config, recorder, self.activity, closed, relay)
+        self.webhooks = Webhooks(config, Ingest(recorder, self.activity), closed, relay)
         self.pages = Pages(
             recorder=recorder,
             scrapes=Scrapes(recorder),

@@ -8,6 +8,7 @@ import json
 import logging
 import zlib
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
@@ -260,6 +261,54 @@ async def test_a_closed_webhook_lets_nobody_in(serve: Serve) -> None:
         assert await post(await serve(service.app), HANG) == (401, {"error": "unauthorized"})
 
 
+# --- 403 ---
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    ("headers", "open_status"),
+    [
+        (("Host: localhost:1", "Origin: http://evil.example"), 403),
+        (("Host: localhost:1", "Origin: http://localhost:3000"), 403),
+        (("Host: localhost:1", "Sec-Fetch-Site: cross-site"), 403),
+        (("Host: evil.example:1", "Origin: http://evil.example:1", "Sec-Fetch-Site: same-origin"), 403),
+        (("Host: localhost:1", "Origin: http://localhost:1"), 200),
+        (("Host: 192.0.2.1:1",), 200),
+    ],
+)
+async def test_no_page_makes_a_browser_post(
+    serve: Serve, connect: Connect, headers: tuple[str, ...], open_status: int, *, fast: bool
+) -> None:
+    """Where no secret protects: not across sites, and not through a name that leads here; with one all are let in."""
+    for settings, status in ((Config(), open_status), (config(), 200)):
+        async with running(settings) as service:
+            wire = await connect(await serve(service.app))
+            await wire.send(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            await wire.answer()
+            lines = (*headers, f"X-Interactly-Secret: {SECRET}", f"Content-Length: {len(HANG)}")
+            target = PATH if fast else f"{PATH}?regular"
+            request = "\r\n".join((f"POST {target} HTTP/1.1", *lines, "", "")).encode()
+            await wire.send(request + HANG)
+
+            assert (await wire.answer())[0] == status
+            assert service.webhooks.receiver.idle
+            outcome = ("unknown", "unauthorized") if status == 403 else ("hang", "counted")
+            assert service.refused() == {outcome: 1}
+
+
+async def test_a_webhook_that_is_open_by_decision_takes_any_name(serve: Serve, connect: Connect) -> None:
+    """Such as that of a proxy in front; across sites nobody posts there either."""
+    opened = Auth("none", explicit=True)
+    async with running(config(opened)) as service:
+        url = await serve(service.app)
+        for origin, status in (("", 200), ("Origin: http://evil.example", 403)):
+            wire = await connect(url)
+            lines = ("Host: voice.example.com", *filter(None, [origin]), f"Content-Length: {len(HANG)}")
+            await wire.send("\r\n".join((f"POST {PATH} HTTP/1.1", *lines, "", "")).encode() + HANG)
+
+            assert (await wire.answer())[0] == status
+
+
 # --- 404 and 405 ---
 
 
@@ -388,6 +437,24 @@ async def test_a_source_above_its_rate_is_limited(serve: Serve) -> None:
             assert await answer.json() == {"error": "too many requests from this address"}
 
         assert service.refused() == {("hang", "counted"): 1, ("unknown", "limited"): 1}
+
+
+async def test_the_rate_is_of_the_client_behind_a_trusted_proxy(serve: Serve) -> None:
+    """One client behind it uses up its own rate only; without trust the header changes nothing."""
+    trusted = Config(limits=Limits(rate_limit=0.001, trusted_proxies=(ip_network("127.0.0.1"),)))
+    async with running(trusted) as service:
+        url = await serve(service.app)
+        for address, status in (
+            ("192.0.2.1", 200),
+            ("192.0.2.1", 429),
+            ("192.0.2.2", 200),
+            ("6.6.6.6, 192.0.2.2", 429),
+        ):
+            assert (await post(url, HANG, X_Forwarded_For=address))[0] == status
+    async with running(Config(limits=Limits(rate_limit=0.001))) as service:
+        url = await serve(service.app)
+        for address, status in (("192.0.2.1", 200), ("192.0.2.2", 429)):
+            assert (await post(url, HANG, X_Forwarded_For=address))[0] == status
 
 
 async def test_no_more_than_the_limit_are_answered_at_once(serve: Serve) -> None:
