@@ -26,6 +26,7 @@ class PlatformSignature:
         secrets: any one of them may have signed.
     """
 
+    open = False
     needs_body = True
 
     def __init__(self, signed: SignedHeader, tolerance: float, secrets: Sequence[bytes]) -> None:
