@@ -91,7 +91,7 @@ $(SID):
 
 # The tests run the real Prometheus, promtool, Alertmanager and amtool, and compile what traces writes.
 debian:
-	@for tool in prometheus promtool prometheus-alertmanager amtool openssl cc; do \
+	@for tool in prometheus promtool prometheus-alertmanager amtool openssl cc nginx caddy curl; do \
 		command -v $$tool >/dev/null || { ./tests/install-debian-packages; break; }; \
 	done
 

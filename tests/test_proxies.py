@@ -1,0 +1,152 @@
+"""The examples of proxies in front of the exporter, in the real proxies."""
+
+import hashlib
+import hmac
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.conftest import Running, StartExporter
+from tests.support.certificates import Authority, Identity
+from tests.support.pages import ROOT
+from tests.support.servers import eventually, free_port
+from tests.webhooks.test_handler import HANG
+
+EXAMPLES = ROOT / "docs" / "examples"
+SECRET = "s3cr3t-of-the-platforms"
+BACKEND = "127.0.0.1:10060"
+
+
+def adapted(name: str, **places: str) -> str:
+    """An example with other words in the places of some; each is there."""
+    text = (EXAMPLES / name).read_text()
+    for before, after in places.items():
+        assert before in text
+        text = text.replace(before, after)
+    return text
+
+
+def nginx(folder: Path, port: int, backend: str, identity: Identity) -> list[str]:
+    """The command of an nginx whose configuration includes the example."""
+    live = "/etc/letsencrypt/live/voice.example.com"
+    places = {
+        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+        f"{live}/fullchain.pem": str(identity.cert),
+        f"{live}/privkey.pem": str(identity.key),
+        BACKEND: backend,
+    }
+    (folder / "example.conf").write_text(adapted("nginx.conf", **places))
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    user = "user root;\n" if os.getuid() == 0 else ""
+    (folder / "nginx.conf").write_text(
+        f"{user}daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{paths}include {folder}/example.conf;\n}}\n"
+    )
+    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def caddy(folder: Path, port: int, backend: str, identity: Identity) -> list[str]:
+    """The command of a Caddy whose configuration is the example, but for its certificate."""
+    here = f"https://127.0.0.1:{port} {{\n\ttls {identity.cert} {identity.key}"
+    text = adapted("Caddyfile", **{"voice.example.com {": here, BACKEND: backend})
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + text)
+    return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+
+
+@pytest.fixture
+def exporter(start_exporter: StartExporter, tmp_path: Path) -> Running:
+    """An exporter behind a proxy: Vapi signs the URL, Interactly sends its secret."""
+    config = tmp_path / "voice.yml"
+    config.write_text(
+        f"webhooks: {{interactly: {{secrets: [{SECRET}]}},"
+        f' vapi: {{secrets: [{SECRET}], auth: {{type: hmac, payload_format: "{{url}}{{body}}"}}}}}}'
+    )
+    return start_exporter(f"--config.file={config}")
+
+
+@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+def proxy(request: pytest.FixtureRequest, tmp_path: Path, exporter: Running) -> Iterator[str]:
+    """Where the proxy listens."""
+    folder = tmp_path / "proxy"
+    folder.mkdir()
+    identity = Authority(folder, "ca").issue("proxy", "IP:127.0.0.1")
+    port = free_port()
+    command: Callable[[Path, int, str, Identity], list[str]] = request.param
+    environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        words = command(folder, port, exporter.addresses[0], identity)
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+    try:
+        address = f"https://127.0.0.1:{port}"
+        eventually(
+            "the proxy answers", lambda: process.poll() is None and _answers(address, folder / "log"), seconds=60
+        )
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _answers(url: str, log: Path) -> bool:
+    done = subprocess.run(["curl", "-sk", "-o", os.devnull, url], check=False)
+    assert done.returncode in {0, 7, 35}, log.read_text()
+    return done.returncode == 0
+
+
+async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of the answer to a request."""
+    connector = aiohttp.TCPConnector(ssl=False)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.post(url, data=BytesIO(body), headers=headers) as answer,
+    ):
+        await answer.read()
+        return answer.status
+
+
+async def test_webhooks_come_through_with_their_secrets(proxy: str) -> None:
+    """Either spelling of Interactly's header, one of which has a dot, and a signature over the URL that was asked."""
+    for header in ("x-interactly-secret", "X-INTERACTLY.AI-SECRET"):
+        assert await post(f"{proxy}/webhook/interactly", HANG, {header: SECRET}) == 200
+        assert await post(f"{proxy}/webhook/interactly", HANG, {header: "wrong"}) == 401
+    url, body = f"{proxy}/webhook/vapi?assistant=1", b'{"message":{"type":"hang","call":{"id":"c-1"}}}'
+    digest = hmac.new(SECRET.encode(), url.encode() + body, hashlib.sha256).hexdigest()
+    assert await post(url, body, {"X-Signature": digest}) == 200
+    assert await post(url, body + b" ", {"X-Signature": digest}) == 401
+
+
+async def test_nothing_else_is_published(proxy: str) -> None:
+    """Metrics, pages and reload stay inside."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session:
+        for path in ("/", "/metrics", "/-/healthy", "/-/reload", "/incidents"):
+            async with session.get(proxy + path, allow_redirects=False) as answer:
+                assert answer.status == 404, path
+
+
+async def test_a_body_may_be_as_large_as_the_exporter_takes(proxy: str) -> None:
+    """More than the megabyte that nginx takes by itself, and not more than the exporter does."""
+    padding = b" " * (3 * 1024 * 1024)
+    assert await post(f"{proxy}/webhook/interactly", HANG + padding, {"x-interactly-secret": SECRET}) == 200
+    assert await post(f"{proxy}/webhook/interactly", HANG + padding * 3, {"x-interactly-secret": SECRET}) == 413
+
+
+def test_the_exporters_own_tls_is_as_shown(start_exporter: StartExporter, tmp_path: Path) -> None:
+    """With the certificate in its place, metrics need TLS and the password, and webhooks none."""
+    identity = Authority(tmp_path, "ca").issue("server", "IP:127.0.0.1")
+    places = {
+        "/etc/voice-exporter/server.pem": str(identity.cert),
+        "/etc/voice-exporter/server.key": str(identity.key),
+    }
+    (tmp_path / "web.yml").write_text(adapted("web.yml", **places))
+    running = start_exporter(f"--web.config.file={tmp_path / 'web.yml'}")
+    url = f"https://{running.addresses[0]}"
+    for path, status in (("/metrics", "401"), ("/webhook/vapi", "405")):
+        command = ["curl", "-sk", "-o", os.devnull, "-w", "%{http_code}", url + path]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == status
