@@ -1,18 +1,16 @@
 """The last hangs, errors and escalations, newest first: a page for who is paged, and the same as JSON for tools."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from html import escape
 from typing import Final, get_args
 from urllib.parse import urlencode
 
 from exporter.calls.incident import Incident, Kind
 from exporter.events import UNKNOWN
-from exporter.service import landing_page
+from exporter.service import html
 from exporter.yamlfile.durations import format_duration
 
 PATH: Final = "/incidents"
@@ -44,12 +42,7 @@ td small { display: block; opacity: .75; }
   td::before { content: attr(data-name); position: absolute; left: 0; opacity: .75; }
 }
 """
-HEADERS: Final = {
-    **landing_page.HEADERS,
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{base64.b64encode(sha256(_STYLE.encode()).digest()).decode()}'",
-    "Vary": "Accept",
-}
+HEADERS: Final = {**html.headers(_STYLE), "Vary": "Accept"}
 
 NameOf = Callable[[str, str], str]
 """The name of a platform's assistant; empty where none is known."""
@@ -104,16 +97,10 @@ def render(incidents: Iterable[Incident], query: Mapping[str, str], name: NameOf
     now = time.time() if now is None else now
     rows = "".join(_row(each, name(each.platform, each.assistant), now) for each in incidents)
     head = "".join(f'<th scope="col">{each}</th>' for each in _COLUMNS)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Incidents - voice-exporter</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f'<p><a href="./">voice-exporter</a></p><h1>Incidents</h1>{_navigation(query)}'
-        + (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            if rows
-            else "<p>None that are known.</p>"
-        )
-        + "</body></html>\n"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    body = f'<p><a href="./">voice-exporter</a></p><h1>Incidents</h1>{_navigation(query)}'
+    return html.document(
+        "Incidents - voice-exporter", _STYLE, body + (table if rows else "<p>None that are known.</p>")
     )
 
 

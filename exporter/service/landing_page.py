@@ -1,17 +1,16 @@
 """The landing page: one self-contained document, made of numbers and names from closed lists."""
 
-import base64
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from html import escape
 from itertools import zip_longest
 from typing import Final
 
 from exporter import __version__
 from exporter.recording.recent_activity import RecentActivity
+from exporter.service import html
 
 SPANS: Final = (1, 5, 15)
 """Minutes that the counts cover, one column each."""
@@ -30,14 +29,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; }
 @media (max-width: 40rem) { body { font-size: 13px; } th, td { padding-right: .7rem; } }
 """
 
-HEADERS: Final = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{base64.b64encode(sha256(_STYLE.encode()).digest()).decode()}'",
-    "Referrer-Policy": "no-referrer",
-}
-"""Headers of the answer: nothing but the page's own style may be loaded or run."""
+HEADERS: Final = html.headers(_STYLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +77,7 @@ def render(page: Page, now: float | None = None) -> str:
     now = time.time() if now is None else now
     state = "ready" if page.not_ready is None else f'<span class="bad">not ready: {escape(page.not_ready)}</span>'
     links = "".join(f'<a href="{escape(path)}">{escape(name)}</a> ' for path, name in page.links.items())
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>voice-exporter</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+    body = (
         f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {state}. Storage: {escape(page.storage)}.</p>"
         f"<nav>{links}</nav>"
         + _table("Webhooks", ("platform", "last event", "URL to paste", "a request has to show"), _webhooks(page, now))
@@ -95,8 +85,8 @@ def render(page: Page, now: float | None = None) -> str:
         + _table("Events by minutes", ("platform", "event", "outcome", *map(str, SPANS)), _events(page.activity, now))
         + _table("Last rejected requests", ("time (UTC)", "platform", "status", "reason"), _rejections(page.activity))
         + _table("Label values", ("label", "in use", "limit"), page.labels)
-        + "</body></html>\n"
     )
+    return html.document("voice-exporter", _STYLE, body)
 
 
 def _webhooks(page: Page, now: float) -> list[tuple[object, ...]]:

@@ -1,10 +1,8 @@
 """The alerts' runbooks as pages, so that a link in an alert leads somewhere wherever the exporter runs."""
 
 import asyncio
-import base64
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 from html import escape
 from typing import Final
 
@@ -12,7 +10,7 @@ from aiohttp import web
 
 from exporter.assets import groups, load
 from exporter.assets.runbooks import runbooks
-from exporter.service import landing_page
+from exporter.service import html
 from exporter.service.markdown import to_html
 
 PATH: Final = "/runbooks/"
@@ -26,11 +24,7 @@ code { font-size: .9em; }
 table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .3rem 1rem .3rem 0; border-bottom: 1px solid GrayText; }
 """
-_HEADERS: Final = {
-    **landing_page.HEADERS,
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{base64.b64encode(sha256(_STYLE.encode()).digest()).decode()}'",
-}
+_HEADERS: Final = html.headers(_STYLE)
 
 
 async def index(_request: web.Request) -> web.Response:
@@ -72,8 +66,4 @@ def _summary(text: str) -> str:
 
 
 def _page(title: str, body: str) -> web.Response:
-    text = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>{body}</body></html>\n'
-    )
-    return web.Response(text=text, headers=_HEADERS)
+    return web.Response(text=html.document(title, _STYLE, body), headers=_HEADERS)
