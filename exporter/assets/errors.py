@@ -2,7 +2,7 @@
 
 from exporter.assets.error_rates import error_rates, error_recordings
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, growth, lines, num, over, record, sum_by
+from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, growth, lines, not_pushed, num, over, record, sum_by
 from exporter.assets.rule import WHO, Alert, Group, Recording
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
@@ -29,9 +29,10 @@ def errors(t: Thresholds) -> Group:
 
 def _critical(t: Thresholds) -> Alert:
     labels = (*_SOURCE, "error_code")
+    errors = growth(m.ERRORS, t.critical_error.window, _CRITICAL)
     return Alert(
         name="VoiceCriticalError",
-        expr=f"{sum_by(labels, growth(m.ERRORS, t.critical_error.window, _CRITICAL))} > 0",
+        expr=f"{sum_by(labels, not_pushed(errors, t.exporter.pushes.window))} > 0",
         keep=t.keep_firing_for,
         severity="critical",
         summary="A provider refuses to work: authentication, quota or availability.",
@@ -48,7 +49,7 @@ def _escalated(t: Thresholds) -> Alert:
     labels = (*_SOURCE, "cause")
     return Alert(
         name="VoiceErrorEscalated",
-        expr=f"{sum_by(labels, growth(m.ESCALATIONS, t.escalation.window))} > 0",
+        expr=f"{sum_by(labels, not_pushed(growth(m.ESCALATIONS, t.escalation.window), t.exporter.pushes.window))} > 0",
         keep=t.keep_firing_for,
         severity="high",
         summary="An error cannot be retried, or retries did not help.",

@@ -225,6 +225,7 @@ class Exporter:
     missed: Several
     label_limit: AtOnce
     storage: AtOnce
+    pushes: AtOnce
     reload: Pending
     not_subscribed: Pending
 

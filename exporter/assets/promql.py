@@ -2,7 +2,7 @@
 
 from typing import Final, TypeAlias
 
-from exporter.metrics.catalogue import EVENT_SUBSCRIBED
+from exporter.metrics.catalogue import ALERT_PUSHES, EVENT_SUBSCRIBED
 from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
@@ -103,3 +103,18 @@ def unsubscribed(event: str) -> str:
     """Assistants whose own configuration sends no such event: what never comes is not the same as none."""
     selector = f'{EVENT_SUBSCRIBED.name}{{event="{event}"}}'
     return f"max by ({', '.join(ASSISTANT)}) ({selector}) == 0"
+
+
+def not_pushed(of: str, window: float) -> str:
+    """What of a counter's growth the exporter has not told of itself, call by call, to an Alertmanager.
+
+    Where a push failed it tells of all of it: then nobody knows which calls were told of.
+    """
+    sent = growth(ALERT_PUSHES, window, '{outcome="sent"}')
+    failed = growth(ALERT_PUSHES, window, '{outcome="failed"}')
+    pushed = lines(_bracketed(sent) + " > 0", "unless on (job, instance)", _bracketed(failed) + " > 0")
+    return lines(_bracketed(of), f"unless on (job, instance) {_bracketed(pushed)}")
+
+
+def _bracketed(expression: str) -> str:
+    return f"(\n{indent(expression)}\n)"

@@ -29,6 +29,7 @@ def exporter(t: Thresholds) -> Group:
             _missed(t),
             _label_limit(t),
             _storage(t),
+            _pushes(t),
             _reload(t),
             histograms(t),
             _not_subscribed(t),
@@ -167,6 +168,22 @@ def _storage(t: Thresholds) -> Alert:
         ),
         dashboard="voice-exporter",
         comment="Commits that failed, or events turned away before they got that far.",
+    )
+
+
+def _pushes(t: Thresholds) -> Alert:
+    window = t.exporter.pushes.window
+    failed = growth(m.ALERT_PUSHES, window, '{outcome="failed"}')
+    return Alert(
+        name="VoiceExporterAlertPushesFailing",
+        expr=f"{sum_by(_INSTANCE, failed)} > 0",
+        severity="warning",
+        summary="The exporter cannot push alerts of single calls: only rules tell of hangs and errors.",
+        description=(
+            '{{ $labels.instance }} could not push {{ printf "%.0f" $value }} alerts to an Alertmanager within'
+            f" {format_duration(window)}."
+        ),
+        dashboard="voice-exporter",
     )
 
 

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from exporter.assets import render
 from tests.calls.tally import payload
 from tests.conftest import Running, StartExporter
 from tests.support.alerting import Alertmanager, Notification, Receivers
 from tests.support.programs import Programs
-from tests.support.servers import eventually, free_port
+from tests.support.servers import Prometheus, eventually, free_port
 
 HANG_MS = 1772702490000
 DENIED = {
@@ -226,3 +228,30 @@ def test_authorization_reload_and_silence(start_exporter: StartExporter, tmp_pat
     assert exporter.stop() == 0
     assert len(receivers.messages) == before
     assert "sesame" not in exporter.log
+
+
+def test_one_notification_with_prometheus_beside_it(
+    start_exporter: StartExporter, tmp_path: Path, alertmanager: Alertmanager, receivers: Receivers, programs: Programs
+) -> None:
+    """The call's own alert is told once, and the rule about the same hang is silent, while and after it fires."""
+    (tmp_path / "seconds.yml").write_text(
+        "scrape_interval: 1s\nevaluation_interval: 1s\nkeep_firing_for: 30s\nhang: {window: 4s}\n"
+    )
+    render(tmp_path / "assets", tmp_path / "seconds.yml")
+    exporter = start_exporter(configured(tmp_path, alertmanager.url))
+    config = {
+        "rule_files": [str(tmp_path / "assets" / "rules" / "*.rules.yml")],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [urlsplit(alertmanager.url).netloc]}]}]},
+    }
+    targets, resend = {"voice": exporter.addresses[0]}, "--rules.alert.resend-delay=1s"
+    with Prometheus(tmp_path / "prometheus", targets, config, resend, programs=programs) as prometheus:
+        eventually("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
+        post(exporter, "hang", "WC-1")
+        eventually("somebody is told", lambda: told(receivers, "WC-1"))
+        eventually("Prometheus sees the hang", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
+        reply(exporter, "WC-1", HANG_MS + 1000)
+        eventually("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
+        hangs_now = "sum(increase(voice_hangs_total[4s]))"
+        eventually("the rule's window is over", lambda: prometheus.value(hangs_now) == 0)
+    hangs = [got.labels["alertname"] for got in receivers.got if "Hang" in got.name and got.status == "firing"]
+    assert hangs == ["VoiceCallHang"]

@@ -22,6 +22,8 @@ SLOW = {
     "provider": "openai",
 }
 HANG = {"alertname": "VoiceAssistantHang", "severity": "high", **SCOPE, "provider": "openai", "model": "gpt-4o"}
+CALL = {"alertname": "VoiceCallHang", "severity": "high", **LLM, "provider": "openai", "call_id": "c1"}
+DENIED = {"alertname": "VoiceCallError", "severity": "critical", **LLM, "provider": "openai", "call_id": "c1"}
 DOWN = {"alertname": "VoiceExporterDown", "severity": "critical", "job": "voice"}
 
 
@@ -70,6 +72,9 @@ def states(alertmanager: Alertmanager) -> Callable[..., list[str]]:
         (REFUSAL, HANG),
         (REFUSAL, {"alertname": "VoiceErrorEscalated", "severity": "high", **LLM, "provider": "openai", "cause": "x"}),
         (SLOW, HANG),
+        (CALL, HANG),
+        (DENIED, REFUSAL),
+        (DENIED, {"alertname": "VoiceErrorEscalated", "severity": "high", **LLM, "provider": "openai", "cause": "x"}),
         (DOWN, HANG),
         (DOWN, {"alertname": "VoiceExporterNoEvents", "severity": "warning", "job": "voice", "platform": "vapi"}),
     ],

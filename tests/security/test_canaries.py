@@ -128,6 +128,8 @@ async def test_of_a_body_only_label_sources_show(start_exporter: StartExporter, 
     assert canaries.in_(get(exporter.url)) == shown
     assert canaries.in_(get(exporter.url, "/metrics", OPENMETRICS)) == shown | calls
     assert canaries.in_(get(exporter.url, "/")) == set()
+    for accept in (b"Accept: text/html", b"Accept: application/json"):
+        assert calls <= canaries.in_(get(exporter.url, "/incidents", accept)) <= shown | calls
     assert canaries.in_(answers) == set()
     assert canaries.in_(stored(tmp_path / "data")) - {RESULT} == shown | calls
     exporter.signal(signal.SIGKILL)
