@@ -274,6 +274,7 @@ async def test_a_closed_webhook_lets_nobody_in(serve: Serve) -> None:
         (("Host: evil.example:1", "Origin: http://evil.example:1", "Sec-Fetch-Site: same-origin"), 403),
         (("Host: localhost:1", "Origin: http://localhost:1"), 200),
         (("Host: 192.0.2.1:1",), 200),
+        (("Host: voice.example.com",), 200),
     ],
 )
 async def test_no_page_makes_a_browser_post(
