@@ -45,6 +45,7 @@ class Alerting:
         def take() -> None:
             before, self._run, self._settings = self._run, run, settings
             if before:
+                self._recorder.metrics.alerts_active(0)
                 ending = asyncio.get_running_loop().create_task(before.stop())
                 self._ending.add(ending)
                 ending.add_done_callback(self._ending.discard)

@@ -35,7 +35,7 @@ async def test_webhooks_have_their_own_check() -> None:
     """A webhook needs no password, every other path does, existing or not, however it is written."""
     async with serve(WebConfig(users=USERS)) as url:
         assert (await ask(f"{url}/webhook/vapi", method="POST")).status == 200
-        for path in ("/metrics", "/nothing", "/%6detrics", "//metrics", "/webhook"):
+        for path in ("/metrics", "/incidents", "/nothing", "/%6detrics", "//metrics", "/webhook"):
             assert (await ask(f"{url}{path}")).status == 401, path
 
 
