@@ -20,8 +20,8 @@ from tests.support.servers import Prometheus, eventually
 THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 1s, hang_rate: {for: 0s}}"
 SCENARIOS = ("normal", "hang-storm", "llm-rate-limit", "audio-quality", "auth-failure", "network-timeout")
 UNSUBSCRIBED = b"3f6c0d52-7a41-4e0b-9d3e-5b1f0a2c4e03"
-CONFIG = "labels: {max_values: {tool: 2}}\n"
-"""So few tools that one has to be folded."""
+CONFIG = "labels: {max_values: {tool: 2}}\nalertmanager: {urls: ['http://127.0.0.1:1']}\n"
+"""So few tools that one has to be folded, and an Alertmanager that nobody is."""
 
 
 @pytest.fixture(scope="module")
