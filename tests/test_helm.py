@@ -160,7 +160,6 @@ def test_without_a_secret_it_says_what_to_do() -> None:
     [
         {"replicas": 3},
         {"image": {"tga": "1"}},
-        {"config": {"webhook": {}}},
         {"persistence": {"size": "much"}},
         {"serviceMonitor": {"interval": "soon"}},
         {"secretMounts": [{"secretName": "vapi"}]},
