@@ -1,4 +1,4 @@
-"""What events tell of assistants, and the series that exist at 0 once one is known."""
+"""What events report of assistants, and the series that exist at 0 once one is known."""
 
 from functools import lru_cache
 
@@ -19,36 +19,36 @@ _CONFIGURATION = ("llm_provider", "llm_model", "stt_provider", "tts_provider")
 
 def remember(step: Step) -> None:
     """Take what the event tells of the assistant into the call, and into what is known of the assistant itself."""
-    told, state = _told(step), step.state
-    state.llm_provider = told.llm_provider or state.llm_provider
-    state.llm_model = told.llm_model or state.llm_model
-    state.stt_provider = told.stt_provider or state.stt_provider
-    state.tts_provider = told.tts_provider or state.tts_provider
-    if step.assistant.id not in SHARED_LABELS and told.id in {"", step.assistant.id}:
-        step.assistant = merge(step.assistant, told, step.event.time_ms or 0)
+    reported, state = _reported(step), step.state
+    state.llm_provider = reported.llm_provider or state.llm_provider
+    state.llm_model = reported.llm_model or state.llm_model
+    state.stt_provider = reported.stt_provider or state.stt_provider
+    state.tts_provider = reported.tts_provider or state.tts_provider
+    if step.assistant.id not in SHARED_LABELS and reported.id in {"", step.assistant.id}:
+        step.assistant = merge(step.assistant, reported, step.event.time_ms or 0)
 
 
-def _told(step: Step) -> Assistant:
+def _reported(step: Step) -> Assistant:
     """What the event tells; an error names the vendor of its component where nothing else has."""
-    told = step.event.assistant
+    reported = step.event.assistant
     for fact in step.event.facts:
         if isinstance(fact, Error) and fact.provider and step.provider(fact.component) == UNKNOWN:
             name = f"{fact.component}_provider"
-            if name in _CONFIGURATION and not getattr(told, name):
-                return replace(told, **{name: fact.provider})
-    return told
+            if name in _CONFIGURATION and not getattr(reported, name):
+                return replace(reported, **{name: fact.provider})
+    return reported
 
 
-def merge(known: AssistantState, told: Assistant, time_ms: int) -> AssistantState:
+def merge(known: AssistantState, reported: Assistant, time_ms: int) -> AssistantState:
     """The latest known configuration: a later event replaces, an earlier one only fills gaps."""
     late = time_ms < known.time_ms
     changes: dict[str, object] = {}
     for name in ("name", *_CONFIGURATION):
-        value, before = getattr(told, name), getattr(known, name)
+        value, before = getattr(reported, name), getattr(known, name)
         if value and value != before and (not before or not late):
             changes[name] = value
-    if told.subscribed is not None and (known.subscribed is None or not late):
-        subscribed = _ordered(told.subscribed)
+    if reported.subscribed is not None and (known.subscribed is None or not late):
+        subscribed = _ordered(reported.subscribed)
         if subscribed != known.subscribed:
             changes["subscribed"] = subscribed
     if not changes:

@@ -59,7 +59,7 @@ def _measurements(step: Step, message: Message, mask: int) -> int:
         measured = getattr(message, group)
         if measured is not None and not mask & GROUP_BIT[group]:
             mask |= GROUP_BIT[group]
-            if not (later_part and group == "llm") and step.latch_live(group):
+            if not (later_part and group == "llm") and step.claim_live(group):
                 count(step, measured)
     return mask
 
@@ -88,7 +88,7 @@ def _response(step: Step, message: Message, users: Mapping[int, UserTurn | Messa
         return 0
     if waited < 0:
         step.add_to(m.REJECTED_VALUES, (step.state.platform, "response", "negative"))
-    elif step.latch_live("response"):
+    elif step.claim_live("response"):
         step.reply(waited * _MS)
     return GROUP_BIT["response"]
 

@@ -186,5 +186,5 @@ _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
     ReportedStage: report.reported,
     ReportedAudio: report.reported_audio,
     ReportedInterruptions: report.interruptions,
-    ReportedCount: report.shown,
+    ReportedCount: report.missed,
 }

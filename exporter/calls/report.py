@@ -115,7 +115,7 @@ def failures(step: Step, fact: ReportedFailures) -> None:
 
 def reported(step: Step, fact: ReportedStage) -> None:
     """Count a stage's measurements, if no message brought any of its group."""
-    if not step.latch_report(_GROUP_OF[fact.stage]):
+    if not step.claim_report(_GROUP_OF[fact.stage]):
         return
     values = fact.values
     count = sum(values.counts) if isinstance(values, Distribution) else len(values)
@@ -164,7 +164,7 @@ def reported_audio(step: Step, fact: ReportedAudio) -> None:
     if fact.dropped and (dropped := step.level("audio_dropped", fact.dropped)):
         step.add(m.AUDIO_DROPPED, amount=dropped)
     # A report that has 0 of something must not shut out what tells more of it later.
-    if fact.received and step.latch_report("audio"):
+    if fact.received and step.claim_report("audio"):
         received = step.level("audio_received", fact.received)
         step.add(m.AUDIO_RECEIVED, amount=received)
 
@@ -173,7 +173,7 @@ def interruptions(step: Step, fact: ReportedInterruptions) -> None:
     """Count speech cut off, the assistant's only if no message told of it."""
     if fact.user and (count := step.level("interrupted:user", fact.user)):
         step.add(m.INTERRUPTIONS, "user", amount=count)
-    if not (fact.assistant or fact.skipped) or not step.latch_report("skipped"):
+    if not (fact.assistant or fact.skipped) or not step.claim_report("skipped"):
         return
     if count := step.level("interrupted:assistant", fact.assistant or 0):
         step.add(m.INTERRUPTIONS, "assistant", amount=count)
@@ -181,7 +181,7 @@ def interruptions(step: Step, fact: ReportedInterruptions) -> None:
         step.add(m.MESSAGES_SKIPPED, amount=count)
 
 
-def shown(step: Step, fact: ReportedCount) -> None:
+def missed(step: Step, fact: ReportedCount) -> None:
     """Count what no event had brought by the time of the report, unless the assistant does not send such events."""
     if step.assistant.subscribed is not None and fact.event not in step.assistant.subscribed:
         return

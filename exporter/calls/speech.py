@@ -33,7 +33,7 @@ def speech(step: Step, fact: Speech) -> None:
     for before, (ceased, reply) in enumerate(pairwise(marks)):
         if (ceased.kind, reply.kind) == (_USER_CEASED, _REPLY):
             marks[before : before + 2] = [SpeechMark(reply.time_ms, _COUNTED_REPLY)]
-            if step.latch_live("response"):
+            if step.claim_live("response"):
                 step.reply((reply.time_ms - ceased.time_ms) * (NANO // 1000))
             break
     step.state.speech = tuple(marks[-_KEPT:])
@@ -44,5 +44,5 @@ def speech(step: Step, fact: Speech) -> None:
 def interruption(step: Step, fact: Interruption) -> None:
     """Count speech cut off, unless the report told of it first."""
     name = step.event.time_ms if fact.key is None else fact.key
-    if step.first_time("interruption", fact.interrupted, name) and step.latch_live("skipped"):
+    if step.first_time("interruption", fact.interrupted, name) and step.claim_live("skipped"):
         step.add(m.INTERRUPTIONS, fact.interrupted)

@@ -125,7 +125,7 @@ class Step:
         self.add_to(REJECTED_VALUES, (self.state.platform, field, "too_large"))
         return True
 
-    def latch_live(self, group: Group) -> bool:
+    def claim_live(self, group: Group) -> bool:
         """Whether live events may count the group: the report was not there first."""
         bit = GROUP_BIT[group]
         if self.state.reported & bit:
@@ -133,7 +133,7 @@ class Step:
         self.state.live |= bit
         return True
 
-    def latch_report(self, group: Group) -> bool:
+    def claim_report(self, group: Group) -> bool:
         """Whether the report may count the group: no live event was there first."""
         bit = GROUP_BIT[group]
         if self.state.live & bit:

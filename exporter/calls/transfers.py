@@ -1,4 +1,4 @@
-"""ReportedTransfers, once each: from live events, or from the report where no live event told of one."""
+"""Transfers, once each: from live events, or from the report where no live event told of one."""
 
 from exporter.calls.step import Step
 from exporter.events import ReportedTransfers, Transfer
@@ -7,13 +7,13 @@ from exporter.metrics import catalogue as m
 
 def transfer(step: Step, fact: Transfer) -> None:
     """Count a transfer as it happens."""
-    if step.first_time("transfer", step.event.time_ms) and step.latch_live("transfer"):
+    if step.first_time("transfer", step.event.time_ms) and step.claim_live("transfer"):
         step.add(m.TRANSFERS, fact.status)
 
 
 def transfers(step: Step, fact: ReportedTransfers) -> None:
     """Count the report's transfers; of a fuller report those beyond the ones counted."""
-    if not fact.statuses or not step.latch_report("transfer"):
+    if not fact.statuses or not step.claim_report("transfer"):
         return
     if new := step.level("transfers", len(fact.statuses)):
         for status in fact.statuses[-new:]:

@@ -79,7 +79,7 @@ def _growing(cut: Cut, cache: HistoryCache) -> Event | None:
     if raw is None or raw.type != _UPDATE or not raw.call:
         return None
     conversation = _HISTORY.new(cut, identity(NAME, _call_id(raw.call)), bytes(raw.messages), cache)
-    return _told(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
+    return _as_event(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
 
 
 def _event(body: bytes, cache: HistoryCache | None) -> Event:
@@ -93,10 +93,10 @@ def _event(body: bytes, cache: HistoryCache | None) -> Event:
         return Event(platform=NAME, kind=OTHER)
     values, call = Values(), raw.call or wire.Call()
     said = _conversation(raw, call, cache) if raw.type == _UPDATE else _FACTS[raw.type](raw, call, values)
-    return _told(raw, call, tuple(said), values, rejected)
+    return _as_event(raw, call, tuple(said), values, rejected)
 
 
-def _told(
+def _as_event(
     raw: wire.Message, call: wire.Call, facts: tuple[Fact, ...], values: Values, rejected: tuple[Rejected, ...]
 ) -> Event:
     time_ms = values.time_ms(raw.timestamp, "message.timestamp")

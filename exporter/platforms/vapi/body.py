@@ -1,7 +1,7 @@
 """What a body of Vapi says.
 
 Nothing is counted of transcripts and model output (the conversation-update holds the messages), of chats and sessions
-(no calls), of uploads, deleted records, changed languages and what a server is told to do with a call.
+(no calls), of uploads, deleted records, changed languages and what a server is own to do with a call.
 """
 
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def _growing(cut: Cut, cache: HistoryCache) -> Event | None:
     if raw.type != _UPDATE or not raw.call:
         return None
     conversation = _HISTORY.new(cut, identity(NAME, _call_id(raw.call)), bytes(_messages(raw)), cache)
-    return _told(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
+    return _as_event(raw, raw.call, (conversation,), Values(), rejected) if conversation else None
 
 
 def _event(body: bytes, cache: HistoryCache | None) -> Event:
@@ -122,10 +122,10 @@ def _event(body: bytes, cache: HistoryCache | None) -> Event:
         said = _conversation(raw, call, cache)
     elif kind in _FACTS:
         said = _FACTS[kind](raw, call, values)
-    return _told(raw, call, tuple(said), values, rejected)
+    return _as_event(raw, call, tuple(said), values, rejected)
 
 
-def _told(
+def _as_event(
     raw: wire.Message, call: wire.Call, facts: tuple[Fact, ...], values: Values, rejected: tuple[Rejected, ...]
 ) -> Event:
     kind = _kind(raw)
@@ -184,17 +184,17 @@ def _call_key(
 
 def _assistant(raw: wire.Message, call: wire.Call) -> Assistant:
     """The assistant of the message; ``transient`` where a call has a configuration but no assistant of its own."""
-    told = raw.assistant or call.assistant or wire.Assistant()
-    known = label(call.assistant_id) or label(told.id) or label(call.squad_id)
-    model, voice, transcriber = (service or wire.Service() for service in (told.model, told.voice, told.transcriber))
+    own = raw.assistant or call.assistant or wire.Assistant()
+    known = label(call.assistant_id) or label(own.id) or label(call.squad_id)
+    model, voice, transcriber = (service or wire.Service() for service in (own.model, own.voice, own.transcriber))
     return Assistant(
         id=known or (TRANSIENT if raw.call or raw.assistant else ""),
-        name=text(told.name)[:64],
+        name=text(own.name)[:64],
         llm_provider=provider(model.provider),
         llm_model=label(model.model),
         stt_provider=provider(transcriber.provider),
         tts_provider=provider(voice.provider),
-        subscribed=_subscribed(told.server_messages),
+        subscribed=_subscribed(own.server_messages),
     )
 
 
