@@ -147,6 +147,8 @@ class Message(Struct, frozen=True, gc=False):
     """Position on the call's own clock, which is finer than ``time_ms``."""
     turn: int | None = None
     """Key of the user message that this one answers."""
+    response: Nanounits | None = None
+    """What the caller waited for it, where the message itself says so."""
     stt: Stt | None = None
     confidence: Nanounits | None = None
     """Transcription confidence where a report, not the message, tells the rest of ``stt``."""

@@ -173,6 +173,7 @@ def _skipped(step: Step, skipped: int) -> None:
 
 
 _GROUPS: Final[dict[Group, Callable[[Step, Any], None]]] = {
+    "response": Step.reply,
     "stt": _stt,
     "llm": _llm,
     "tts": _tts,

@@ -6,6 +6,7 @@ from typing import Final
 
 from exporter.platforms.elevenlabs import ELEVENLABS
 from exporter.platforms.interactly import INTERACTLY
+from exporter.platforms.own import OWN
 from exporter.platforms.platform import Platform
 from exporter.platforms.retell import RETELL
 from exporter.platforms.vapi import VAPI
@@ -18,6 +19,7 @@ PLATFORMS: Final[Mapping[str, Platform]] = MappingProxyType(
             VAPI,
             RETELL,
             ELEVENLABS,
+            OWN,
         )
     }
 )

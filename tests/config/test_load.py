@@ -33,6 +33,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "vapi": Platform(auth=(Auth(headers=("x-vapi-secret",)),)),
         "retell": Platform(auth=(Auth("platform", tolerance=300, signed=RETELL.signature),)),
         "elevenlabs": Platform(auth=(Auth("platform", tolerance=1800, signed=ELEVENLABS.signature),)),
+        "events": Platform(auth=(Auth(headers=("x-webhook-secret",)),)),
     }
 
 

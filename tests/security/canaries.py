@@ -30,7 +30,13 @@ _STRUCTURE: Final = frozenset(
 
 
 _CALL_IDS: Final = (("call", "id"), ("call", "call_id"), ("data", "conversation_id"))
-_ASSISTANT_IDS: Final = (("call", "assistantId"), ("assistant", "_id"), ("call", "agent_id"), ("data", "agent_id"))
+_ASSISTANT_IDS: Final = (
+    ("call", "assistantId"),
+    ("assistant", "_id"),
+    ("assistant", "id"),
+    ("call", "agent_id"),
+    ("data", "agent_id"),
+)
 
 
 class Canaries:
@@ -109,6 +115,8 @@ def _own_call(body: dict[str, Any], canaries: Canaries) -> dict[str, Any]:
     for part, key in _CALL_IDS:
         if part in message:
             message[part][key] = f"call-{len(canaries)}"
+    if "call_id" in message:
+        message["call_id"] = f"call-{len(canaries)}"
     return own
 
 
@@ -117,6 +125,8 @@ def _of_assistant(body: dict[str, Any], name: str) -> dict[str, Any]:
     for part, key in (*_CALL_IDS, *_ASSISTANT_IDS):
         if part in message:
             message[part][key] = name
+    if "call_id" in message:
+        message["call_id"] = name
     return body
 
 

@@ -52,6 +52,14 @@ retell call.transcript_with_tool_calls[].name
 elevenlabs data.agent_id
 elevenlabs data.transcript[].conversation_turn_metrics.convai_asr_provider
 elevenlabs data.transcript[].tool_results[].tool_name
+events assistant.id
+events assistant.llm_model
+events assistant.llm_provider
+events assistant.stt_provider
+events assistant.tts_provider
+events costs[].provider
+events error.code
+events error.provider
 """.splitlines()
 """Where label values come from: ids of assistants, providers, models, error codes, tools. Nothing else may show."""
 
@@ -61,6 +69,7 @@ NAMES = [
     "vapi message.assistant.name",
     "retell call.agent_name",
     "elevenlabs data.agent_name",
+    "events assistant.name",
 ]
 """Names of assistants, which may be any text."""
 
@@ -73,6 +82,7 @@ CALLS = [
     "vapi message.call.id",
     "retell call.call_id",
     "elevenlabs data.conversation_id",
+    "events call_id",
 ]
 """Ids of calls: exemplars and incidents where they have the form of a label value."""
 
