@@ -30,6 +30,7 @@ class ConnectionLimit:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._servers: list[web.Server] = []
+        self._counted = self._uncounted = 0
 
     def factory(self, server: web.Server, make: MakeConnection = Connection) -> Callable[[], asyncio.BaseProtocol]:
         """Makes the protocol of each accepted connection of ``server``."""
@@ -59,7 +60,12 @@ class ConnectionLimit:
                     connection.evict()
 
     def _make_room(self) -> bool:
+        # Counted again only when the limit may be reached: counting takes as long as there are connections.
+        self._uncounted += 1
+        if self._counted + self._uncounted <= self.limit:
+            return True
         connections = self.connections()
+        self._counted, self._uncounted = len(connections), 1
         if len(connections) < self.limit:
             return True
         spare = min(connections, key=lambda connection: (connection.phase, connection.since))
