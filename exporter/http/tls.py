@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple
 
 from exporter.errors import TlsError
+from exporter.logs import log
 
 _log = logging.getLogger(__name__)
 
@@ -129,10 +130,10 @@ class _Renewal:
         try:
             self._context = _build(self._tls)
         except TlsError as error:
-            _log.error("changed certificates are not used, the ones before them are: %s: %s", error.key, error)
+            log(_log, logging.ERROR, "changed certificates are not used", key=error.key, reason=str(error))
         else:
             self._since = time.time()
-            _log.info("changed certificates are in use")
+            log(_log, logging.INFO, "changed certificates are in use")
 
 
 def _fingerprint(tls: Tls) -> list[tuple[int, int, int] | None]:

@@ -119,9 +119,7 @@ class Recorder:
         usage = self._memory.load_usage(snapshot.assistants)
         restored = self.table.load(snapshot.series, usage, self._clock.steady())
         for name in restored.families:
-            _log.warning(
-                "series start at 0: bounds or labels of the metric changed", extra={"fields": {"metric": name}}
-            )
+            log(_log, logging.WARNING, "series start at 0: bounds or labels of the metric changed", metric=name)
         self._dropped = list(restored.ids)
         self._note_damage()
 

@@ -10,6 +10,7 @@ from exporter import config
 from exporter.config import Config, web
 from exporter.errors import ConfigError, Fault, OpenAccessError
 from exporter.http.access import WebConfig
+from exporter.logs import log
 from exporter.recording.self_metrics import SelfMetrics
 from exporter.service import open_access
 
@@ -70,13 +71,13 @@ class Reloader:
             self.metrics.reloaded(successfully=False)
             faults = str(error).splitlines()
             for fault in faults:
-                _log.error("configuration not reloaded", extra={"fault": fault})
+                log(_log, logging.ERROR, "configuration not reloaded", fault=fault)
             return "; ".join(faults)
         for take in takes:
             take()
         self.current = files.config
         self.succeeded()
-        _log.info("configuration reloaded")
+        log(_log, logging.INFO, "configuration reloaded")
         return None
 
     def _read(self) -> Files:
