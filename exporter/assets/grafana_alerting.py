@@ -29,7 +29,11 @@ _COMMENT: Final = (
     " the whole organization, which a file would replace: route what has the label team=voice to the contact point"
     " voice-on-call on Grafana's own page."
 )
-_DESCRIPTION: Final = "{{ range $name, $value := $labels }}{{ $name }}: {{ $value }}. {{ end }}"
+_DESCRIPTION: Final = (
+    '{{ range $name, $value := $labels }}{{ if not (match "^(__.+__|alertname|grafana_folder)$" $name) }}'
+    "{{ $name }}: {{ $value }}. {{ end }}{{ end }}"
+)
+"""What fires, without the labels of Grafana itself."""
 
 
 def alerting_file(groups: Sequence[Group], t: Thresholds) -> str:
