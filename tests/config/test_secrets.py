@@ -43,7 +43,7 @@ def test_a_large_secret_file_is_refused(tmp_path: Path) -> None:
 def test_the_environments_secret_is_every_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable's secret comes behind those of the file, on every platform, without a file too."""
     monkeypatch.setenv(SECRET_VARIABLE, "s3cr3t-of-all")
-    assert [p.secrets for p in config.load(None).webhooks.platforms.values()] == [(b"s3cr3t-of-all",)] * 2
+    assert {p.secrets for p in config.load(None).webhooks.platforms.values()} == {(b"s3cr3t-of-all",)}
     assert valid("contract").webhooks.platforms["vapi"].secrets == (b"s3cr3t-of-vapi", b"s3cr3t-of-all")
 
 
