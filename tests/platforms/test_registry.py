@@ -12,6 +12,7 @@ import pytest
 from exporter.platforms import PLATFORMS
 from exporter.replay.origin import platform_of
 from grafana.builder.colours import PLATFORMS as COLOURS
+from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
 from tests.support.pages import ROOT
 
@@ -97,6 +98,14 @@ def test_names_are_where_they_are_looked_for(name: str) -> None:
     assert platform.counted <= platform.events
     assert platform.needs_answer <= platform.events
     assert [other for other, colour in COLOURS.items() if colour == platform.colour] == [name]
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_recordings_are_told_apart(name: str) -> None:
+    """Every fixture is recognised by the platform that it is of, before any other."""
+    paths = [path for path in (FIXTURES / name).glob("*.json") if path.stem != "schemas"]
+    assert [path.stem for path in paths if platform_of(path.read_bytes()) != name] == []
+    assert paths
 
 
 def test_a_body_of_nobody_is_the_first_platforms() -> None:

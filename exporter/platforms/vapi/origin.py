@@ -30,6 +30,7 @@ class _Message(Struct, rename="camel", gc=False):
 class _Body(Struct, gc=False):
     message: _Message | None = None
     type: Any = None
+    call_id: Any = None
 
 
 def recognises(body: bytes) -> bool:
@@ -38,7 +39,7 @@ def recognises(body: bytes) -> bool:
     message = envelope.message
     if message is None:
         bare = text(envelope.type)
-        return bare in EVENTS or bare.startswith(SIMULATION)
+        return envelope.call_id is None and (bare in EVENTS or bare.startswith(SIMULATION))
     call = message.call or _Call()
     signs = (message.status, message.ended_reason, message.artifact, message.phone_number, call.org_id, call.type)
     return text(message.type) in EVENTS - _SHARED or bool(call.created_at) or any(map(bool, signs))
