@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from exporter.calls.hangs import recover
-from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, Seen, shared
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, Seen
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, Llm, Message, Nanounits, Stt, Tts, UserTurn
@@ -50,7 +50,7 @@ def _message(step: Step, message: Message, users: Mapping[int, UserTurn | Messag
     mask = _measurements(step, message, mask)
     if mask & FIRST and not mask & GROUP_BIT["response"]:
         mask |= _response(step, message, users)
-    seen[message.key] = shared(_rejections(step, message, mask))
+    seen[message.key] = _rejections(step, message, mask)
 
 
 def _measurements(step: Step, message: Message, mask: int) -> int:
@@ -76,7 +76,7 @@ def _rejections(step: Step, message: Message, mask: int) -> int:
 def _first_part(seen: Seen, turn: int) -> int:
     if seen.get(turn, 0) & ANSWERED:
         return 0
-    seen[turn] = shared(seen.get(turn, 0) | ANSWERED)
+    seen[turn] = seen.get(turn, 0) | ANSWERED
     return FIRST
 
 

@@ -5,11 +5,9 @@ never text of a conversation. What a store keeps of a field has the number that 
 `exporter.calls.state_codec` says.
 """
 
-from functools import lru_cache
-
 from msgspec import Struct, field
 
-from exporter.calls.overlay import Overlay
+from exporter.calls.overlay import Masks, Objects
 from exporter.events import Group, UserTurn
 
 GROUPS: tuple[Group, ...] = (
@@ -38,12 +36,6 @@ FIRST = 1 << 25
 """The message is the first part of its reply."""
 ANSWERED = 1 << 26
 """The first part of the reply to this user message is known."""
-
-
-@lru_cache(1024)
-def shared(mask: int) -> int:
-    """The same object for the same bits: there are a few dozen of them, and open calls hold one for each message."""
-    return mask
 
 
 class OpenHang(Struct, frozen=True, array_like=True, gc=False):
@@ -75,13 +67,13 @@ class ToolMark(Struct, frozen=True, array_like=True, gc=False):
     result: bool
 
 
-class Seen(Overlay[int]):
+class Seen(Masks):
     """What was counted, by key of message, event or tool call; values are the bits above."""
 
     __slots__ = ()
 
 
-class OpenHangs(Overlay[OpenHang]):
+class OpenHangs(Objects[OpenHang]):
     """Hangs of which nothing came yet, by their key in `Seen`."""
 
     __slots__ = ()

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 
 from exporter.calls.overlay import Overlay
-from exporter.calls.state import AssistantState, CallState, OpenHang, OpenHangs, Seen, shared
+from exporter.calls.state import AssistantState, CallState, OpenHang, OpenHangs, Seen
 from exporter.errors import StorageError
 from exporter.events import identity
 
@@ -51,7 +51,7 @@ def _from_overlay(value: object) -> object:
 
 def _to_overlay(kind: type, value: dict[int, Any]) -> object:
     if kind is Seen:
-        return Seen({key: shared(mask) for key, mask in value.items()})
+        return Seen(value)
     return OpenHangs(msgspec.convert(value, dict[int, OpenHang]))
 
 

@@ -1,6 +1,6 @@
 """The calls and assistants that are known, and the draft in which a batch of events changes them."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -36,6 +36,7 @@ class CallsInMemory:
         done: calls that ended or expired, kept to know late duplicates, least recently active first.
         assistants: by platform and label value.
         size: places that the calls take of the ``calls.max_tracked``.
+        in_use: open calls by their assistant's label value.
         incidents: the last hangs, errors and escalations.
         noted: what the store has of the clocks.
     """
@@ -47,6 +48,7 @@ class CallsInMemory:
         self.labels = labels
         self.incidents = Incidents()
         self.size = 0
+        self.in_use: Counter[str] = Counter()
         self.usage_kept = 0.0
         self.noted: Noted | None = None
         self.configure(config)
@@ -56,13 +58,17 @@ class CallsInMemory:
         self.config = config
         self.settings = Settings(max_retries=config.calls.max_retries, timezone=config.timezone)
 
-    def load(self, calls: Iterable[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
-        """Restore what a store kept.
+    def load(self, calls: list[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
+        """Restore what a store kept; of the calls nothing is left in the list, so that each is in memory once.
 
         Raises:
             StorageError: this release can't read it.
         """
-        states = [(key, state_codec.decode_call(blob)) for key, blob in calls]
+        states = []
+        while calls:
+            key, record = calls.pop()
+            states.append((key, state_codec.decode_call(record)))
+        states.reverse()
         for key, state in sorted(states, key=lambda call: call[1].last_event):
             self.put(key, state)
         others = self.incidents.load(assistants)
@@ -98,6 +104,12 @@ class CallsInMemory:
                     break
                 state.last_event = now
 
+    def records(self) -> Iterator[tuple[int, bytes | None]]:
+        """Every call, as a store keeps it; meanwhile none may change."""
+        for calls in (self.done, self.open):
+            for key, state in calls.items():
+                yield key, state_codec.encode(state)
+
     def __len__(self) -> int:
         return len(self.open) + len(self.done)
 
@@ -110,19 +122,23 @@ class CallsInMemory:
         self.forget(key)
         state.seen.settle()
         state.hangs.settle()
-        over = state.ended or state.expired or not state.opened
-        (self.done if over else self.open)[key] = state
+        if state.ended or state.expired or not state.opened:
+            self.done[key] = state
+        else:
+            self.open[key] = state
+            self.in_use[state.assistant] += 1
         self.size += _size(state)
 
     def forget(self, key: int) -> None:
         """Forget a call."""
-        state = self.open.pop(key, None) or self.done.pop(key, None)
+        state = self.open.pop(key, None)
+        if state:
+            self.in_use[state.assistant] -= 1
+            if not self.in_use[state.assistant]:
+                del self.in_use[state.assistant]
+        state = state or self.done.pop(key, None)
         if state:
             self.size -= _size(state)
-
-    def in_use(self) -> set[str]:
-        """Label values of assistants that have open calls."""
-        return {state.assistant for state in self.open.values()}
 
 
 def _size(state: CallState) -> int:
@@ -141,7 +157,6 @@ class Draft:
         self._calls: dict[int, CallState | None] = {}
         self._assistants: dict[tuple[str, str], AssistantState | None] = {}
         self._usage: bytes | None = None
-        self._snapshot = False
         self._usage_kept = memory.usage_kept
         self._noted: Noted | None = None
         self.incidents = memory.incidents.draft()
@@ -203,7 +218,7 @@ class Draft:
 
     def forget_unused_assistants(self, now: float) -> None:
         """Forget assistants that were unused for the labels' time to live and have no open call."""
-        in_use, before = self._memory.in_use(), now - self._memory.config.labels.ttl
+        in_use, before = self._memory.in_use, now - self._memory.config.labels.ttl
         for key, assistant in self._memory.assistants.items():
             if assistant.last_event < before and assistant.id not in in_use:
                 self._assistants[key] = None
@@ -230,9 +245,7 @@ class Draft:
         return bool(self._calls or self._assistants or self._usage or self._noted or self.incidents.changed)
 
     def everything(self) -> None:
-        """Take the whole memory into the draft, for a store that lost it."""
-        self._snapshot = True
-        self._calls = {**self._memory.open, **self._memory.done, **self._calls}
+        """Take all but the calls into the draft, for a store that lost it (`CallsInMemory.records` has those)."""
         self._assistants = {**self._memory.assistants, **self._assistants}
         self._noted = self._noted or self._memory.noted
         self._usage = state_codec.encode(self._memory.labels.usage())
@@ -244,7 +257,7 @@ class Draft:
         return {key: record for key, record in records if record or self._calls[key] is None}
 
     def _record(self, key: int, state: CallState) -> bytes | None:
-        known = None if self._snapshot else self._memory.get(key)
+        known = self._memory.get(key)
         return state_codec.encode(state) if known is None else state_codec.encode_change(known, state)
 
     def encoded_assistants(self) -> dict[int, bytes | None]:

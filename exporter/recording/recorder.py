@@ -9,9 +9,9 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from exporter.calls import state_codec
 from exporter.calls.incident import HangEnd, Incident
@@ -27,6 +27,7 @@ from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, 
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.recording.clock import Clock
 from exporter.recording.computed_metrics import ComputedFamily, derived
+from exporter.recording.free_memory import give_back
 from exporter.recording.incident_log import IncidentLog
 from exporter.recording.self_metrics import SelfMetrics
 from exporter.store.base import Batch, Store
@@ -36,7 +37,8 @@ _MAX_BATCH: Final = 500
 _TURNS: Final = 2
 """Turns of the loop that a batch waits for company: what arrives together is understood a turn or two apart."""
 _MAX_QUEUE: Final = 10_000
-_MAX_TIDY: Final = 500
+_MAX_TIDY: Final = 200
+"""Calls that expire or are forgotten at once; between such rounds the loop turns."""
 _RETIRE_EVERY: Final = 60.0
 """Seconds between looks for label values that were unused for their time to live."""
 _TICK: Final = 5.0
@@ -46,6 +48,8 @@ HANG_SECONDS: Final = 4.0
 """A commit that takes longer hangs: readiness goes, and a stop does not wait for it."""
 _LOOK: Final = 0.2
 """Seconds between looks whether a commit hangs."""
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -111,8 +115,17 @@ class Recorder:
         """Restore what the store kept.
 
         Raises:
-            StorageError: the store can't be opened.
+            StorageError: the store can't be opened or read, or is too large for this process.
         """
+        try:
+            self._load()
+        except MemoryError:
+            raise StorageError(
+                "not enough memory for what the store holds: allow the process more, as docs/operations.md says"
+            ) from None
+        give_back()
+
+    def _load(self) -> None:
         snapshot = self._store.load(state_codec.merge)
         self._memory.load(snapshot.calls, snapshot.assistants)
         self._memory.resume(self._clock, snapshot.assistants)
@@ -240,8 +253,8 @@ class Recorder:
     async def _commit_batch(self) -> None:
         """Commit what waits; the loop itself would hold on to the batch until the next one."""
         waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-        draft = Draft(self._memory)
         async with self._committing:
+            draft = Draft(self._memory)
             await self._commit(draft, changes(draft, self.table, waiting))
 
     async def _tick_loop(self) -> None:
@@ -301,14 +314,13 @@ class Recorder:
 
     async def _rebuild(self) -> None:
         """Give everything to a store that lost it."""
-        kept = [
-            series.stored() for family in self.table.families() for series in family.series if series.id != VOLATILE
-        ]
         draft = Draft(self._memory)
         draft.everything()
-        calls, assistants = draft.encoded_calls(), draft.encoded_assistants()
+        calls = dict([record async for record in _in_turns(self._memory.records())])
+        stored = (one.stored() for family in self.table.families() for one in family.series if one.id != VOLATILE)
+        series = [one async for one in _in_turns(stored)]
         try:
-            await self._keep(Batch(kept, [], [], calls, assistants, snapshot=True), [])
+            await self._keep(Batch(series, [], [], {**calls}, draft.encoded_assistants(), snapshot=True), [])
         except StorageError:
             self.metrics.storage_failed()
             return
@@ -325,6 +337,7 @@ class Recorder:
         while more:
             async with self._committing:
                 more = await self._tidy()
+            await asyncio.sleep(0)
 
     async def _tidy(self) -> bool:
         """Do no more of it at once than events can wait for; whether there may be more."""
@@ -333,7 +346,7 @@ class Recorder:
         expired = [self._change(increments) for increments in draft.tidy(now, _MAX_TIDY, unix)]
         if now >= self._retire_at:
             self._retire_at = now + _RETIRE_EVERY
-            in_use = self._memory.in_use()
+            in_use = self._memory.in_use
             self._dropped += self.table.expire(now, lambda label, value: label == "assistant_id" and value in in_use)
             draft.forget_unused_assistants(now)
             draft.keep_usage(now)
@@ -351,3 +364,11 @@ class Recorder:
 
     def _change(self, increments: Iterable[Increment]) -> Change:
         return Change(self.table.resolve(increments, self._clock.wall(), self._clock.steady()))
+
+
+async def _in_turns(items: Iterable[_T]) -> AsyncIterator[_T]:
+    """The items, between which the loop turns now and then."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _MAX_BATCH == 0:
+            await asyncio.sleep(0)

@@ -12,7 +12,7 @@ _PASSING = {
     sqlite3.SQLITE_FULL: "no space left on the storage device",
     sqlite3.SQLITE_IOERR: "I/O error on the storage device",
     sqlite3.SQLITE_NOLFS: "the database is too large for its file system",
-    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_NOMEM: "not enough memory",
     sqlite3.SQLITE_PERM: "no permission for the database",
     sqlite3.SQLITE_PROTOCOL: "the database is locked by another process",
     sqlite3.SQLITE_READONLY: "the storage is read-only",

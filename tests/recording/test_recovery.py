@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -12,7 +12,9 @@ import pytest
 from exporter.calls.state import MAX_SEEN, CallState
 from exporter.config import Config
 from exporter.events import Event
+from exporter.metrics.label_limits import LabelLimits
 from exporter.platforms import PLATFORMS
+from exporter.recording.calls_in_memory import CallsInMemory
 from exporter.recording.recorder import Recorder
 from exporter.simulate import SCENARIOS, Traffic, generate_call
 from exporter.simulate.traffic import MONDAY
@@ -132,3 +134,44 @@ async def test_what_an_event_writes_does_not_grow_with_its_call(
 async def test_a_full_call_writes_next_to_nothing() -> None:
     """What does not count any more does not write the call either."""
     assert await size_after([update(0, 9000), update(9000, 9000), update(18000, 2000)], update(MAX_SEEN, 3)) < 500
+
+
+async def test_no_round_of_expiry_holds_the_loop() -> None:
+    """However many calls are due, or are written anew, the loop turns after a bounded number of them."""
+    now, count = [1.7e9], 3000
+    recorder = Recorder(Config(), MemoryStore(), clock=lambda: now[0])
+    recorder.load()
+    await recorder.start()
+    for number in range(count):
+        recorder._memory.put(number, CallState("vapi", "a", opened=True, started=True, last_event=now[0]))
+    turns = await turns_during(recorder._rebuild())
+    assert turns >= count // 500
+    now[0] += 86_400
+    turns = await turns_during(recorder.tidy())
+    assert turns >= count // 200
+    assert not recorder._memory.open
+    await recorder.stop()
+
+
+async def turns_during(work: Coroutine[Any, Any, None]) -> int:
+    """How often the loop turned while something was done."""
+    done, turns = asyncio.ensure_future(work), 0
+    while not done.done():
+        turns += 1
+        await asyncio.sleep(0)
+    await done
+    return turns
+
+
+def test_assistants_with_open_calls_are_counted() -> None:
+    """Which assistants have open calls is known without looking at all calls."""
+    limits = LabelLimits({}, 100, 1.0)
+    memory = CallsInMemory(Config(), limits)
+    for number in range(4):
+        memory.put(number, CallState("vapi", "ab"[number % 2], opened=True))
+    memory.put(0, CallState("vapi", "a", opened=True, ending="ended"))
+    memory.put(3, CallState("vapi", "b", opened=True))
+    memory.forget(2)
+    memory.forget(0)
+    assert memory.in_use == {"b": 2}
+    assert memory.size == 2
