@@ -65,6 +65,7 @@ def exporter(start_exporter: StartExporter, tmp_path: Path) -> Running:
     """An exporter behind a proxy: Vapi signs the URL, Interactly sends its secret."""
     config = tmp_path / "voice.yml"
     config.write_text(
+        f"limits: {{rate_limit: 1000, trusted_proxies: [127.0.0.1]}}\n"
         f"webhooks: {{interactly: {{secrets: [{SECRET}]}},"
         f' vapi: {{secrets: [{SECRET}], auth: {{type: hmac, payload_format: "{{url}}{{body}}"}}}}}}'
     )
