@@ -123,7 +123,7 @@ def test_schema_bodies(name: str, seed: int, deliveries: int) -> None:
 def _check_counts(tally: Tally, message: Body, most: int) -> None:
     """Hold the counts against the body; without a call or a time it may count as often as it came."""
     kind, status = message["type"], message.get("status")
-    ended = kind == "status-update" and status in ("ended", "not-found") and _names_call(message)
+    ended = kind == "status-update" and status in ("ended", "not-found")
     expected = {
         "voice_hangs_total": kind == "hang",
         "voice_calls_ended_total": ended or kind == "end-of-call-report",
