@@ -91,6 +91,11 @@ class Connection(web.RequestHandler):
         """Whether nothing more is read from the client for now."""
         return self._reading_paused or self._buffer_paused
 
+    @property
+    def pipelined(self) -> bool:
+        """Whether further requests came behind the one that is answered."""
+        return bool(self._messages)
+
     def turn(self, phase: Phase) -> None:
         """Enter a phase."""
         self.phase = phase

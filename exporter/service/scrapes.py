@@ -14,7 +14,7 @@ from exporter.recording.recorder import Recorder
 
 MAX_SCRAPES: Final = 8
 """In flight at once; the next is 503."""
-STALLED_SECONDS: Final = 1.0
+STALLED_SECONDS: Final = 0.25
 """A scrape that the client did not read on for so long is evicted where another needs its place."""
 SCRAPE_SECONDS: Final = 60.0
 """Time that a client may take to read a scrape; Prometheus gives up earlier, at its scrape timeout."""
@@ -66,8 +66,10 @@ class Scrapes:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The metrics in the format that the client accepts; 503 while too many others are being scraped."""
         if len(self._in_flight) >= self._limit and not self._evict():
-            text = "too many scrapes in flight\n"
-            return web.Response(status=503, text=text, headers={hdrs.RETRY_AFTER: "1"})
+            busy = web.Response(status=503, text="too many scrapes in flight\n", headers={hdrs.RETRY_AFTER: "1"})
+            # Whoever sent a hundred requests behind each other has sent them for nothing.
+            busy.force_close()
+            return busy
         scrape = _Scrape(request)
         self._in_flight.add(scrape)
         try:
@@ -108,6 +110,10 @@ class Scrapes:
     async def _send(self, scrape: _Scrape, response: web.StreamResponse, body: bytes) -> None:
         if body:
             response.content_length = len(body)
+        connection = scrape.request.protocol
+        if isinstance(connection, Connection) and connection.pipelined:
+            # No scraper asks again before it has read: what comes behind would hold a place for as long as it goes on.
+            response.force_close()
         with sending(scrape.request):
             await response.prepare(scrape.request)
             for start in range(0, len(body), _PIECE):

@@ -111,15 +111,18 @@ async def test_what_is_asked_for_differently_is_not_shared(serve: Serve) -> None
     assert some[1].count(b"# HELP") == 1
 
 
-async def test_only_a_few_are_in_flight(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is told at once to come again; webhooks and readiness are not concerned."""
+async def test_only_a_few_are_in_flight(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is told at once to come again, and those behind it are not read; webhooks are not concerned."""
     rendering = Rendering(monkeypatch)
     async with running() as service:
         url = await serve(service.app)
         asked = [asyncio.create_task(scrape(url)) for _ in range(MAX_SCRAPES)]
         await reached(lambda: service.pages.scrapes.in_flight == MAX_SCRAPES, "all places to be taken")
 
-        assert await scrape(url) == (503, b"too many scrapes in flight\n")
+        wire = await connect(url)
+        await wire.send(SCRAPE * 100)
+        assert await wire.answer() == (503, b"too many scrapes in flight\n")
+        assert await wire.closed()
         assert (await post(url, HANG))[0] == 200
         rendering.going = True
         assert {status for status, _ in await asyncio.gather(*asked)} == {200}
@@ -147,6 +150,18 @@ async def test_who_does_not_read_keeps_nobody_from_scraping(
         await asyncio.wait_for(again(), 20)
         received = [await asyncio.wait_for(wire.reader.read(), 20) for wire in held[:1]]
         assert all(len(data) < 200 * 65_536 for data in received)
+
+
+async def test_scrapes_behind_each_other_hold_no_place(serve: Serve, connect: Connect) -> None:
+    """The first is answered, then the connection ends: no scraper asks again before it has read."""
+    async with running() as service:
+        wire = await connect(await serve(service.app))
+        await wire.send(head("/metrics", "Accept-Encoding: identity", method="GET") * 5)
+        status, body = await wire.answer()
+
+        assert status == 200
+        assert body.startswith(b"# HELP")
+        assert await wire.closed()
 
 
 async def test_a_held_scrape_is_evicted_before_a_webhook(
