@@ -316,11 +316,11 @@ class Recorder:
         """Give everything to a store that lost it."""
         draft = Draft(self._memory)
         draft.everything()
-        calls = dict([record async for record in _in_turns(self._memory.records())])
+        calls = {key: record async for key, record in _in_turns(self._memory.records())}
         stored = (one.stored() for family in self.table.families() for one in family.series if one.id != VOLATILE)
         series = [one async for one in _in_turns(stored)]
         try:
-            await self._keep(Batch(series, [], [], {**calls}, draft.encoded_assistants(), snapshot=True), [])
+            await self._keep(Batch(series, [], [], calls, draft.encoded_assistants(), snapshot=True), [])
         except StorageError:
             self.metrics.storage_failed()
             return
