@@ -81,7 +81,7 @@ def listing() -> Table:
         Column("Firing for", known, "dtdhms", width=100),
     )
     linked(panel, "Alert", "Runbook", f"{text('links.runbooks', 'url')}/${{__value.raw}}.md")
-    panel.override_by_name("Severity", _colours()).no_value("nothing fires")
+    panel.override_by_name("Severity", _colours()).no_value("none fires, or no rules")
     panel.sort_by([common.TableSortByFieldState().display_name("Severity")])
     return panel
 
