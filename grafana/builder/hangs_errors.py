@@ -42,7 +42,7 @@ _MEANINGS: Final = (
 
 def hangs_errors() -> dict[str, object]:
     """Hangs and errors."""
-    when = [_hours(), _lengths(), _outcomes(), _outcomes_over_time(), _recovery()]
+    when = [_hours(), _lengths(), _outcomes(), _outcomes_over_time(), _recovery(), _slow()]
     return board(
         HANGS_ERRORS,
         "Voice / Hangs and errors",
@@ -160,3 +160,13 @@ def _recovery() -> timeseries.Panel:
         query(quantile("0.95", m.HANG_RECOVERY, (), window("hang_rate.window")), "p95"),
     )
     return coloured(panel, c.QUANTILES).unit("s").no_value("no hangs")
+
+
+def _slow() -> timeseries.Panel:
+    span = window("hangs_repeated.window")
+    panel = series(
+        f"Slow replies within {span.range}, by assistant",
+        "Replies that took 5 seconds or longer: what platforms without hang events have in their place.",
+        query(named(worst(total(m.SLOW_REPLIES, ASSISTANT, span))), "{{assistant_name}}"),
+    )
+    return compared(panel).span(24)
