@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, get_args, get_type_hints
 
-from exporter import config, events
+from exporter import config, events, label_sets
 from exporter.assets import groups, load
 from exporter.assets.runbooks import runbooks
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
@@ -27,10 +27,10 @@ _VALUES: Final[dict[str, Sequence[str]]] = {
     "`direction`": get_args(get_type_hints(Event)["direction"]),
     "`outcome` of calls": get_args(events.Outcome),
     "`ended_by`": get_args(events.EndedBy),
-    "`reason`": sorted(events.REASONS),
+    "`reason`": sorted(label_sets.REASONS),
     "`fault`": get_args(events.Fault),
-    "`status` of calls": [*sorted(events.STATUSES), events.OTHER],
-    "`evaluation`": [*sorted(events.EVALUATIONS - {*events.SCORES}), *events.SCORES, events.OTHER, "none"],
+    "`status` of calls": [*sorted(label_sets.STATUSES), events.OTHER],
+    "`evaluation`": [*sorted(label_sets.EVALUATIONS - {*label_sets.SCORES}), *label_sets.SCORES, events.OTHER, "none"],
     "`role`": get_args(events.Role),
     "`interrupted`": get_args(get_type_hints(events.Interruption)["interrupted"]),
     "`cached`": ("true", "false"),

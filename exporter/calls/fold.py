@@ -15,7 +15,6 @@ from exporter.calls.step import Settings, Step
 from exporter.calls.tools import tools_answered
 from exporter.events import (
     OTHER,
-    STATUSES,
     UNKNOWN,
     Characters,
     Conversation,
@@ -42,6 +41,7 @@ from exporter.events import (
     Transcribed,
     Transfer,
 )
+from exporter.label_sets import STATUSES
 from exporter.metrics import catalogue as m
 from exporter.metrics.labels import call_end_labels
 from exporter.metrics.metric import Increment

@@ -7,7 +7,6 @@ from typing import Final
 
 from exporter.calls.step import Step
 from exporter.events import (
-    EVALUATIONS,
     OTHER,
     UNKNOWN,
     Characters,
@@ -27,6 +26,7 @@ from exporter.events import (
     TotalCost,
     Transcribed,
 )
+from exporter.label_sets import EVALUATIONS
 from exporter.metrics import catalogue as m
 from exporter.metrics.labels import (
     component_labels,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from exporter.errors import InvalidEvent
-from exporter.events import REASONS, UNKNOWN
+from exporter.events import UNKNOWN
+from exporter.label_sets import REASONS
 from exporter.platforms.elevenlabs import ELEVENLABS
 from tests.calls.tally import Tally, payload
 

@@ -10,7 +10,7 @@ from msgspec.structs import fields
 
 import exporter
 from exporter.errors import InvalidEvent
-from exporter.events import REASONS
+from exporter.label_sets import REASONS
 from exporter.platforms.own import OWN, wire
 from tests.calls.tally import Tally, payload
 

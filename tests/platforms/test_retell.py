@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.errors import InvalidEvent
-from exporter.events import REASONS, UNKNOWN
+from exporter.events import UNKNOWN
+from exporter.label_sets import REASONS
 from exporter.platforms.retell import RETELL
 from exporter.platforms.retell.reasons import ending
 from tests.calls.tally import Tally, payload

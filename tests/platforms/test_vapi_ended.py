@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.events import OTHER, REASONS, UNKNOWN
+from exporter.events import OTHER, UNKNOWN
+from exporter.label_sets import REASONS
 from exporter.platforms.vapi.ended import ending
 from tests.calls.tally import Tally
 from tests.platforms.vapi_bodies import ENDED_REASONS, message

@@ -5,7 +5,7 @@ from typing import Final, get_args
 
 from prometheus_client.utils import floatToGoString
 
-from exporter import events
+from exporter import events, label_sets
 from exporter.assets.model import SEVERITIES
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
 from exporter.errors import Refusal, RelayFailure
@@ -28,8 +28,8 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "role": frozenset(get_args(events.Role)),
     "ended_by": frozenset(get_args(events.EndedBy)),
     "fault": frozenset(get_args(events.Fault)),
-    "reason": events.REASONS,
-    "evaluation": events.EVALUATIONS | {"other", "none"},
+    "reason": label_sets.REASONS,
+    "evaluation": label_sets.EVALUATIONS | {"other", "none"},
     "cause": frozenset(ESCALATION_CAUSES),
     "cached": frozenset({"true", "false"}),
     "interrupted": frozenset({"assistant", "user"}),
@@ -49,7 +49,7 @@ _OF_METRIC: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("voice_exporter_webhooks_total", "outcome"): frozenset(get_args(Outcome) + get_args(Refusal)),
     ("voice_exporter_relay_errors_total", "reason"): frozenset(get_args(RelayFailure)),
     ("voice_call_cost_dollars_total", "component"): frozenset(get_args(events.CostComponent)),
-    ("voice_call_status_updates_total", "status"): events.STATUSES | {"other"},
+    ("voice_call_status_updates_total", "status"): label_sets.STATUSES | {"other"},
 }
 """Where a label's values depend on the metric."""
 

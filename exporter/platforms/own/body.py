@@ -10,7 +10,6 @@ from typing import Any, Final, get_args
 from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
-    REASONS,
     UNKNOWN,
     Assistant,
     Component,
@@ -36,6 +35,7 @@ from exporter.events import (
     Tts,
     identity,
 )
+from exporter.label_sets import REASONS
 from exporter.platforms.history_cache import HistoryCache
 from exporter.platforms.json_decoding import decode
 from exporter.platforms.own import wire

@@ -9,7 +9,6 @@ from typing import Final
 
 from exporter.events import (
     OTHER,
-    SCORES,
     UNKNOWN,
     Characters,
     Cost,
@@ -26,6 +25,7 @@ from exporter.events import (
     TotalCost,
     Transcribed,
 )
+from exporter.label_sets import SCORES
 from exporter.platforms.values import (
     DOLLARS,
     MAX_DOLLARS,
