@@ -30,7 +30,6 @@ __all__ = ["Histograms", "Thresholds", "groups", "load", "render"]
 Histograms: TypeAlias = Literal["classic", "native"]
 
 _TEMPLATES: Final = files("exporter.assets") / "templates"
-_KEPT: Final = ("cluster", "namespace", "team")
 
 
 def groups(t: Thresholds) -> tuple[Group, ...]:
@@ -89,7 +88,7 @@ def _files(rules: tuple[Group, ...], t: Thresholds, source: Path, *, native: boo
     return {
         "thresholds.yml": source.read_text("utf-8"),
         **{file_name(group): rules_file(group, t) for group in rules},
-        "alertmanager.yml": routing(_KEPT),
+        "alertmanager.yml": routing(t.labels.keep),
         "prometheus.yml": Template((_TEMPLATES / "prometheus.yml").read_text("utf-8")).substitute(intervals),
         **{f"runbooks/{name}.md": text for name, text in (native_runbooks(texts) if native else texts).items()},
     }

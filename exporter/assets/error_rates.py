@@ -1,146 +1,214 @@
 """Rules about error rates: of the LLM and the speech-to-text of an assistant, and of a provider."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
-from exporter.assets.model import Rates, Thresholds
-from exporter.assets.promql import (
-    ASSISTANT,
-    PLATFORM,
-    all_of,
-    growth,
-    lines,
-    num,
-    over,
-    percent,
-    ratio,
-    record,
-    sum_by,
-    unsubscribed,
-)
+from exporter.assets import levels
+from exporter.assets.counting import grown
+from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.model import Thresholds
+from exporter.assets.promql import Level, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Recording
+from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
 MEASURED: Final = '{component=~"llm|stt|tts"}'
 """Components whose operations are counted, so that there is something to compare errors with."""
 
-_OF_ASSISTANT: Final = (*ASSISTANT, "component")
-_OF_COMPONENT: Final = (*PLATFORM, "component")
-_OF_PROVIDER: Final = (*_OF_COMPONENT, "provider")
-_SERVICES: Final = {"llm": ("LLM", "VoiceLLMErrorRateHigh"), "stt": ("STT", "VoiceSTTErrorRateHigh")}
+_PROVIDER: Final = "VoiceProviderErrorRateHigh"
+_SEVERITIES: Final = ("warning", "critical")
 
 
-def _names(level: tuple[str, ...], t: Thresholds) -> tuple[str, str, str]:
-    window = t.error_rate.window
+@dataclass(frozen=True, slots=True)
+class _Service:
+    component: str
+    title: str
+    alert: str
+
+    def thresholds(self, t: Thresholds) -> tuple[float, float]:
+        """Warning and critical."""
+        rates = t.error_rate.llm if self.component == "llm" else t.error_rate.stt
+        return rates.warning, rates.critical
+
+
+_SERVICES: Final = (
+    _Service("llm", "LLM", "VoiceLLMErrorRateHigh"),
+    _Service("stt", "STT", "VoiceSTTErrorRateHigh"),
+)
+
+
+def served(t: Thresholds) -> Level:
+    """A component of an assistant, as a provider serves it."""
+    return levels.assistant(t).plus("component", "provider")
+
+
+def finest(t: Thresholds) -> Share:
+    """Failed requests of all requests, by assistant, component and provider."""
+
+    def counted(metric: Metric) -> Counted:
+        return Counted(
+            level=served(t),
+            metric=metric.family,
+            operation="increase",
+            expr=lambda window: grown(metric, served(t), window, MEASURED),
+        )
+
+    return Share(bad=counted(m.ERRORS), all=counted(m.SERVICE_REQUESTS), windows=_steps(t))
+
+
+def _steps(t: Thresholds) -> tuple[float, ...]:
+    return tuple(sorted({t.error_rate.window, t.slo.window}))
+
+
+def _share(level: Level, t: Thresholds) -> Share:
+    def summed(counted: Counted) -> Callable[[float], str]:
+        return lambda window: f"sum by ({level.by}) ({counted.name(window)})"
+
+    def coarser(counted: Counted) -> Counted:
+        return Counted(
+            level=level,
+            metric=counted.metric,
+            operation=counted.operation,
+            expr=summed(counted),
+            base=t.slo.window,
+        )
+
+    fine = finest(t)
+    return Share(bad=coarser(fine.bad), all=coarser(fine.all), windows=windows(t.error_rate.window, t))
+
+
+def _of_assistants(t: Thresholds) -> Share:
+    return _share(levels.assistant(t).plus("component"), t)
+
+
+def _of_providers(t: Thresholds) -> Share:
+    return _share(levels.platform(t).plus("component", "provider"), t)
+
+
+def _rest(t: Thresholds, severity: str) -> Share:
+    names = [service.alert for service in _SERVICES]
+    own, level = levels.assistant(t), levels.platform(t).plus("component")
+    return _of_assistants(t).without(level, names, severity, (own, unsubscribed("error", own)))
+
+
+def _unknown(t: Thresholds) -> tuple[str, str]:
+    """Which share of a component's requests has no known provider: name and expression."""
+    share, level = _of_providers(t), levels.platform(t).plus("component")
+    window = share.windows[:2][-1]
+    requests = share.all.name(window)
     return (
-        record(level, "voice_service_requests", over("increase", window)),
-        record(level, "voice_errors", over("increase", window)),
-        record(level, "voice_errors", over("ratio", window)),
+        record(level, "voice_service_requests", over("unknown_provider_ratio", window)),
+        f'sum by ({level.by}) ({requests}{{provider="unknown"}})\n/\n(sum by ({level.by}) ({requests}) > 0)',
     )
-
-
-def _unknown(t: Thresholds) -> str:
-    return record(_OF_COMPONENT, "voice_service_requests", over("unknown_provider_ratio", t.error_rate.window))
 
 
 def error_recordings(t: Thresholds) -> tuple[Recording, ...]:
     """Requests, errors and their ratio, by assistant and by provider."""
-    return (*_of_assistants(t), *_of_providers(t))
-
-
-def _of_assistants(t: Thresholds) -> tuple[Recording, ...]:
-    requests, failed, share = _names(_OF_ASSISTANT, t)
+    own, provider, level = _of_assistants(t), _of_providers(t), levels.assistant(t)
     window = t.error_rate.window
+    unknown, unknown_expr = _unknown(t)
     return (
-        Recording(
-            record=requests,
-            expr=sum_by(_OF_ASSISTANT, growth(m.SERVICE_REQUESTS, window, MEASURED)),
-            comment=(
-                "By assistant and component, whatever the provider: a provider that is known for failures and unknown"
-                " for successes would seem to fail always."
-            ),
+        *finest(t).recordings(),
+        *own.recordings(
+            "By assistant and component, whatever the provider: a provider that is known for failures and unknown for"
+            " successes would seem to fail always."
         ),
-        Recording(record=failed, expr=sum_by(_OF_ASSISTANT, growth(m.ERRORS, window, MEASURED))),
         Recording(
-            record=share,
-            expr=lines(ratio(failed, requests), f"unless on ({', '.join(ASSISTANT)})", unsubscribed("error")),
+            record=record(own.bad.level, "voice_errors", over("ratio", window)),
+            expr=lines(own.ratio(window), f"unless on ({level.by})", unsubscribed("error", level)),
             comment="Absent where no error event would come: that is not the same as no error.",
         ),
+        *provider.recordings("By provider, of all assistants."),
+        Recording(
+            record=record(provider.bad.level, "voice_errors", over("ratio", window)), expr=provider.ratio(window)
+        ),
+        Recording(record=unknown, expr=unknown_expr),
     )
 
 
-def _of_providers(t: Thresholds) -> tuple[Recording, ...]:
-    requests, failed, share = _names(_OF_PROVIDER, t)
-    window, by = t.error_rate.window, ", ".join(_OF_COMPONENT)
+def error_rates(t: Thresholds) -> tuple[Recording | Alert, ...]:
+    """The alerts on error rates, and the recorded series of those of all assistants together."""
+    rates = [
+        (service, severity, threshold)
+        for service in _SERVICES
+        for severity, threshold in zip(_SEVERITIES, service.thresholds(t), strict=True)
+    ]
+    pools = (recording for severity in _SEVERITIES for recording in _rest(t, severity).recordings())
+    return (_provider(t), *(_alert(*rate, t) for rate in rates), *pools, *(_together(*rate, t) for rate in rates))
+
+
+def _exceeds(share: Share, service: _Service, threshold: float, t: Thresholds) -> str:
+    least = (t.error_rate.min_requests, t.error_rate.min_errors)
+    return exceeds(share, threshold, t, least, f'{{component="{service.component}"}}')
+
+
+def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
+    level = levels.assistant(t)
+    return Alert(
+        name=service.alert,
+        expr=lines(
+            "(",
+            _exceeds(_of_assistants(t), service, threshold, t),
+            ")",
+            f"unless on ({level.by})",
+            unsubscribed("error", level),
+        ),
+        wait=t.error_rate.for_,
+        keep=t.keep_rates_firing_for,
+        severity=severity,
+        summary=f"Too many {service.title} requests of a voice assistant fail.",
+        description=f"{WHO}: {{{{ $value | humanizePercentage }}}} of its {_failed(service, threshold, t)}",
+        dashboard="voice-hangs-errors",
+    )
+
+
+def _failed(service: _Service, threshold: float, t: Thresholds) -> str:
+    window = format_duration(t.error_rate.window)
     return (
-        Recording(
-            record=requests,
-            expr=sum_by(_OF_PROVIDER, growth(m.SERVICE_REQUESTS, window, MEASURED)),
-            comment="By provider, of all assistants.",
-        ),
-        Recording(record=failed, expr=sum_by(_OF_PROVIDER, growth(m.ERRORS, window, MEASURED))),
-        Recording(record=share, expr=ratio(failed, requests)),
-        Recording(
-            record=_unknown(t),
-            expr=f'sum by ({by}) ({requests}{{provider="unknown"}})\n/\n(sum by ({by}) ({requests}) > 0)',
-        ),
+        f"{service.title} requests failed within {window} or, with few requests, longer; the threshold is"
+        f" {percent(threshold)}."
     )
 
 
-def error_rates(t: Thresholds) -> tuple[Alert, ...]:
-    """The alerts on error rates."""
-    rates = {"llm": t.error_rate.llm, "stt": t.error_rate.stt}
-    return (_provider(t), *(alert for component in _SERVICES for alert in _service(t, component, rates[component])))
-
-
-def _service(t: Thresholds, component: str, rates: Rates) -> tuple[Alert, Alert]:
-    requests, failed, share = _names(_OF_ASSISTANT, t)
-    title, name = _SERVICES[component]
-    rule, of = t.error_rate, f'{{component="{component}"}}'
-
-    def alert(severity: str, threshold: float, keep: float) -> Alert:
-        return Alert(
-            name=name,
-            expr=all_of(
-                f"{share}{of} > {num(threshold)}",
-                f"{requests} >= {rule.min_requests}",
-                f"{failed} >= {rule.min_errors}",
-            ),
-            wait=rule.for_,
-            keep=keep,
-            severity=severity,
-            summary=f"Too many {title} requests of a voice assistant fail.",
-            description=(
-                f"{WHO}: {{{{ $value | humanizePercentage }}}} of its {title} requests failed within"
-                f" {format_duration(rule.window)}, the threshold is {percent(threshold)}."
-            ),
-            dashboard="voice-hangs-errors",
-        )
-
-    return alert("warning", rates.warning, 0.0), alert("critical", rates.critical, t.keep_firing_for)
+def _together(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
+    return replace(
+        _alert(service, severity, threshold, t),
+        expr=_exceeds(_rest(t, severity), service, threshold, t),
+        description=(
+            "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
+            f" {_failed(service, threshold, t)}"
+        ),
+        wait=t.slo.window,
+        labels={"scope": "platform"},
+        comment="What no assistant's requests can tell alone: those of all that have no such alert of their own.",
+    )
 
 
 def _provider(t: Thresholds) -> Alert:
-    requests, failed, share = _names(_OF_PROVIDER, t)
     rule = t.error_rate
+    known = exceeds(
+        _of_providers(t), rule.provider.warning, t, (rule.min_requests, rule.min_errors), '{provider!="unknown"}'
+    )
     return Alert(
-        name="VoiceProviderErrorRateHigh",
+        name=_PROVIDER,
         expr=lines(
-            all_of(
-                f'{share}{{provider!="unknown"}} > {num(rule.provider.warning)}',
-                f"{requests} >= {rule.min_requests}",
-                f"{failed} >= {rule.min_errors}",
-            ),
-            f"unless on ({', '.join(_OF_COMPONENT)})",
-            f"{_unknown(t)} > {num(rule.provider.max_unknown)}",
+            "(",
+            known,
+            ")",
+            f"unless on ({levels.platform(t).plus('component').by})",
+            f"{_unknown(t)[0]} > {num(rule.provider.max_unknown)}",
         ),
         wait=rule.for_,
+        keep=t.keep_rates_firing_for,
         severity="warning",
         summary="Too many requests to a provider fail.",
         description=(
             "{{ $value | humanizePercentage }} of the {{ $labels.component }} requests to {{ $labels.provider }} on"
-            f" {{{{ $labels.platform }}}} failed within {format_duration(rule.window)}, the threshold is"
-            f" {percent(rule.provider.warning)}."
+            f" {{{{ $labels.platform }}}} failed within {format_duration(rule.window)} or, with few requests, longer;"
+            f" the threshold is {percent(rule.provider.warning)}."
         ),
         dashboard="voice-hangs-errors",
         comment="Silent while the provider of too many requests is unknown.",

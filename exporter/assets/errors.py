@@ -1,14 +1,15 @@
 """Rules about errors: rates, errors that need somebody at once, and spikes."""
 
-from exporter.assets.error_rates import error_rates, error_recordings
-from exporter.assets.model import Thresholds
-from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, growth, lines, not_pushed, num, over, record, sum_by
+from exporter.assets import levels
+from exporter.assets.counting import grown, latched, pushed
+from exporter.assets.error_rates import MEASURED, error_rates, error_recordings, finest, served
+from exporter.assets.model import Thresholds, Unresolved
+from exporter.assets.promql import lines, num, over, record
 from exporter.assets.rule import WHO, Alert, Group, Recording
+from exporter.assets.spikes import spike, spike_recordings
 from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
-
-_CRITICAL = '{severity="critical"}'
-_SOURCE = (*ASSISTANT, "component", "provider")
 
 
 def errors(t: Thresholds) -> Group:
@@ -18,21 +19,81 @@ def errors(t: Thresholds) -> Group:
         comment="Errors of the services behind a call: LLM, speech-to-text, text-to-speech, transport, platform.",
         rules=(
             *error_recordings(t),
-            *_spike_recordings(t),
+            *_successes(t),
+            *_unresolved(m.ERRORS, "error_code", t.critical_error, t, '{severity="critical"}'),
+            *_unresolved(m.ESCALATIONS, "cause", t.escalation, t),
+            *spike_recordings(t),
             *error_rates(t),
             _critical(t),
             _escalated(t),
-            _spike(t),
+            spike(t),
+        ),
+    )
+
+
+def _succeeded(t: Thresholds) -> tuple[str, str]:
+    """Names of what shows that a service works again: its requests, else calls."""
+    window = t.slo.window
+    return (
+        record(served(t), "voice_service_requests", over("success_count", window)),
+        record(levels.assistant(t), "voice_calls_ended", over("ok_increase", window)),
+    )
+
+
+def _successes(t: Thresholds) -> tuple[Recording, ...]:
+    requests, calls = _succeeded(t)
+    fine, window = finest(t), t.slo.window
+    return (
+        Recording(
+            record=requests,
+            expr=f"{fine.all.name(window)} - {fine.bad.name(window)} > 0",
+            comment="What shows that a service works again: requests that did not fail, else calls that ended well.",
+        ),
+        Recording(record=calls, expr=f"{grown(m.CALLS_ENDED, levels.assistant(t), window, _OK)} > 0"),
+    )
+
+
+_OK = '{outcome="ok"}'
+
+
+def _names(metric: Metric, label: str, rule: Unresolved, t: Thresholds) -> tuple[str, str]:
+    level = served(t).plus(label)
+    critical = "critical_" if metric is m.ERRORS else ""
+    return (
+        record(level, metric.family, over(f"{critical}increase", rule.window)),
+        record(level, metric.family, over(f"{critical}unresolved", rule.forget_after)),
+    )
+
+
+def _unresolved(
+    metric: Metric, label: str, rule: Unresolved, t: Thresholds, selector: str = ""
+) -> tuple[Recording, ...]:
+    count, unresolved = _names(metric, label, rule, t)
+    requests, calls = _succeeded(t)
+    ends = lines(
+        "and (",
+        f"    {unresolved} and on ({served(t).by}) {requests}",
+        "  or",
+        f"    {unresolved}{MEASURED.replace('=~', '!~')} and on ({levels.assistant(t).by}) {calls}",
+        ")",
+    )
+    return (
+        Recording(record=count, expr=grown(metric, served(t).plus(label), rule.window, selector, pushed(t))),
+        Recording(
+            record=unresolved,
+            expr=latched(unresolved, f"{count} > 0", ends, f"> time() - {num(rule.forget_after)}", "time()"),
+            comment=(
+                "When it last happened, until a request of the same assistant, component and provider succeeds; 0 then."
+                f" Without any request it is forgotten after {format_duration(rule.forget_after)}."
+            ),
         ),
     )
 
 
 def _critical(t: Thresholds) -> Alert:
-    labels = (*_SOURCE, "error_code")
-    errors = growth(m.ERRORS, t.critical_error.window, _CRITICAL)
     return Alert(
         name="VoiceCriticalError",
-        expr=f"{sum_by(labels, not_pushed(errors, t.exporter.pushes.window))} > 0",
+        expr=f"{_names(m.ERRORS, 'error_code', t.critical_error, t)[1]} > 0",
         keep=t.keep_firing_for,
         severity="critical",
         summary="A provider refuses to work: authentication, quota or availability.",
@@ -46,10 +107,9 @@ def _critical(t: Thresholds) -> Alert:
 
 
 def _escalated(t: Thresholds) -> Alert:
-    labels = (*_SOURCE, "cause")
     return Alert(
         name="VoiceErrorEscalated",
-        expr=f"{sum_by(labels, not_pushed(growth(m.ESCALATIONS, t.escalation.window), t.exporter.pushes.window))} > 0",
+        expr=f"{_names(m.ESCALATIONS, 'cause', t.escalation, t)[1]} > 0",
         keep=t.keep_firing_for,
         severity="high",
         summary="An error cannot be retried, or retries did not help.",
@@ -58,65 +118,4 @@ def _escalated(t: Thresholds) -> Alert:
             ' {{ if eq $labels.cause "not_retryable" }}it is not retryable{{ else }}retries are exhausted{{ end }}.'
         ),
         dashboard="voice-hangs-errors",
-    )
-
-
-def _spike_names(t: Thresholds) -> tuple[str, str]:
-    rule = t.error_spike
-    operation = over("increase", rule.window)
-    return (
-        record(PLATFORM, "voice_errors", operation),
-        record(PLATFORM, "voice_errors", over(f"{operation}_upper", rule.lookback)),
-    )
-
-
-def _past(t: Thresholds) -> str:
-    """The windows before the running one, side by side."""
-    rule, (count, _) = t.error_spike, _spike_names(t)
-    window = format_duration(rule.window)
-    return f"{count}[{format_duration(rule.lookback)}:{window}] offset {window}"
-
-
-def _spike_recordings(t: Thresholds) -> tuple[Recording, ...]:
-    rule, (count, upper), past = t.error_spike, _spike_names(t), _past(t)
-    return (
-        Recording(
-            record=count,
-            expr=lines(
-                sum_by(PLATFORM, growth(m.ERRORS, rule.window)),
-                "or",
-                f"0 * count by ({', '.join(PLATFORM)}) ({m.CALLS_STARTED.name})",
-            ),
-            comment="A window without errors is 0, and part of the mean, wherever there are calls.",
-        ),
-        Recording(
-            record=upper,
-            expr=lines(f"avg_over_time({past})", "+", f"{num(rule.deviations)} * stddev_over_time({past})"),
-            comment=(
-                f"Mean and {num(rule.deviations)} standard deviations of the windows before the running one, over"
-                f" {format_duration(rule.lookback)}."
-            ),
-        ),
-    )
-
-
-def _spike(t: Thresholds) -> Alert:
-    rule, (count, upper) = t.error_spike, _spike_names(t)
-    windows = round(rule.min_history / rule.window)
-    return Alert(
-        name="VoiceErrorSpike",
-        expr=all_of(
-            f"{count} > {upper}",
-            f"{count} >= {rule.min_errors}",
-            f"count_over_time({_past(t)}) >= {windows}",
-        ),
-        severity="warning",
-        summary="Errors are far more frequent than in the hours before.",
-        description=(
-            '{{ printf "%.0f" $value }} errors on {{ $labels.platform }} within '
-            f"{format_duration(rule.window)}: above the mean and {num(rule.deviations)} standard deviations of the"
-            f" {format_duration(rule.lookback)} before."
-        ),
-        dashboard="voice-hangs-errors",
-        comment=f"There is no baseline before {format_duration(rule.min_history)} of history.",
     )

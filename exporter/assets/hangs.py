@@ -1,28 +1,18 @@
 """Rules about hangs: each of them, several of one assistant, and their share of the calls."""
 
+from dataclasses import replace
+
+from exporter.assets import levels
+from exporter.assets.counting import grown, pushed
+from exporter.assets.evidence import Share, exceeds, windows
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import (
-    ASSISTANT,
-    all_of,
-    growth,
-    lines,
-    not_pushed,
-    num,
-    over,
-    percent,
-    ratio,
-    record,
-    sum_by,
-    unsubscribed,
-)
+from exporter.assets.promql import lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Group, Recording
+from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
 
-_FIRST = (
-    "A series is born with its first event, so increase() never sees that one: what was created within the window"
-    " counts as a whole. A series that only comes back after a pause was created long ago, and does not."
-)
+_RATE = "VoiceHangRateHigh"
 
 
 def hangs(t: Thresholds) -> Group:
@@ -30,57 +20,93 @@ def hangs(t: Thresholds) -> Group:
     return Group(
         name="voice-hangs",
         comment="Hangs: the assistant gave no reply for 5 seconds or more.",
-        rules=(*_recordings(t), _hang(t), _repeated(t), _rate(t)),
+        rules=(*_recordings(t), _hang(t), _repeated(t), _rate(t), *_rest(t).recordings(), _rest_rate(t)),
     )
 
 
-def _names(t: Thresholds) -> tuple[str, str, str]:
-    window = t.hang_rate.window
-    return (
-        record(ASSISTANT, "voice_calls_started", over("increase", window)),
-        record(ASSISTANT, "voice_hung_calls", over("increase", window)),
-        record(ASSISTANT, "voice_hung_calls", over("ratio", window)),
+def _hangs(t: Thresholds) -> str:
+    level = levels.assistant(t).plus("provider", "model")
+    return record(level, "voice_hangs", over("increase", t.hang.window))
+
+
+def _repeats(t: Thresholds) -> Counted:
+    level = levels.assistant(t)
+    return Counted(
+        level=level, metric="voice_hangs", operation="increase", expr=lambda window: grown(m.HANGS, level, window)
     )
+
+
+def _share(t: Thresholds) -> Share:
+    level, base = levels.assistant(t), t.slo.window
+    calls = Counted(
+        level=level,
+        metric="voice_calls_started",
+        operation="increase",
+        expr=lambda window: grown(m.CALLS_STARTED, level, window),
+        base=base,
+    )
+    hung = replace(calls, metric="voice_hung_calls", expr=lambda window: grown(m.HUNG_CALLS, level, window))
+    return Share(bad=hung, all=calls, windows=windows(t.hang_rate.window, t))
+
+
+def _rest(t: Thresholds) -> Share:
+    level = levels.assistant(t)
+    return _share(t).without(levels.platform(t), (_RATE,), "critical", (level, unsubscribed("hang", level)))
 
 
 def _recordings(t: Thresholds) -> tuple[Recording, ...]:
-    calls, hung, share = _names(t)
-    window = t.hang_rate.window
+    share, level, repeats = _share(t), levels.assistant(t), t.hangs_repeated
+    hangs_level = level.plus("provider", "model")
+    calls = replace(share.all, base=None)
     return (
-        Recording(record=calls, expr=sum_by(ASSISTANT, growth(m.CALLS_STARTED, window)), comment=_FIRST),
-        Recording(record=hung, expr=sum_by(ASSISTANT, growth(m.HUNG_CALLS, window))),
         Recording(
-            record=share,
-            expr=lines(ratio(hung, calls), f"unless on ({', '.join(ASSISTANT)})", unsubscribed("hang")),
+            record=_hangs(t),
+            expr=grown(m.HANGS, hangs_level, t.hang.window, unless=pushed(t)),
+            comment=(
+                "How far each counter rose, one case after the other: born in the window; above its last value before"
+                " it, however many scrapes are missing; above the last value of an instance that is gone; born just"
+                " before its first scrape; above its lowest value, after a long absence or out of a backup. Not where"
+                " the exporter pushes an alert for each of them: this is the net under those."
+            ),
+        ),
+        *_repeats(t).recordings((repeats.window,)),
+        *calls.recordings((repeats.window,)),
+        *share.recordings(),
+        Recording(
+            record=record(level, "voice_hung_calls", over("ratio", t.hang_rate.window)),
+            expr=lines(share.ratio(t.hang_rate.window), f"unless on ({level.by})", unsubscribed("hang", level)),
             comment="Absent where no hang event would come: that is not the same as no hang.",
         ),
     )
 
 
 def _hang(t: Thresholds) -> Alert:
-    window = t.hang.window
-    hangs = not_pushed(growth(m.HANGS, window), t.exporter.pushes.window)
     return Alert(
         name="VoiceAssistantHang",
-        expr=f"{sum_by((*ASSISTANT, 'provider', 'model'), hangs)} > 0",
+        expr=f"{_hangs(t)} > 0",
         keep=t.keep_firing_for,
         severity="high",
         summary="A voice assistant hung.",
         description=(
-            f"{WHO} gave no reply for 5 seconds or more. Hangs within {format_duration(window)}:"
+            f"{WHO} gave no reply for 5 seconds or more. Hangs within {format_duration(t.hang.window)}:"
             ' {{ printf "%.0f" $value }}. LLM {{ $labels.provider }}, model {{ $labels.model }}.'
         ),
         dashboard="voice-hangs-errors",
-        comment="Not where the exporter pushes an alert for each of them; it is the net under those.",
     )
 
 
 def _repeated(t: Thresholds) -> Alert:
     window, count = t.hangs_repeated.window, t.hangs_repeated.count
+    repeats, calls = _repeats(t).name(window), _share(t).all.name(window)
+    share = t.hang_rate.critical
     return Alert(
         name="VoiceAssistantHangsRepeated",
-        expr=f"{sum_by(ASSISTANT, growth(m.HANGS, window))} >= {count}",
-        keep=t.keep_firing_for,
+        expr=lines(
+            f"{repeats} >= {count}",
+            f"unless on ({levels.assistant(t).by})",
+            f"  {repeats} < {num(share)} * {calls} + {num(t.evidence.deviations)} * sqrt({num(share)} * {calls})",
+        ),
+        keep=t.keep_rates_firing_for,
         severity="high",
         summary="A voice assistant hangs again and again.",
         description=(
@@ -88,25 +114,44 @@ def _repeated(t: Thresholds) -> Alert:
             f" {count}. That suggests a systematic issue."
         ),
         dashboard="voice-hangs-errors",
-        comment="How many are too many depends on how many calls an assistant has.",
+        comment=f"Of so many calls that {percent(share)} of them make that many hangs by chance, it says nothing.",
     )
 
 
 def _rate(t: Thresholds) -> Alert:
-    calls, hung, share = _names(t)
-    rate = t.hang_rate
+    rate, level = t.hang_rate, levels.assistant(t)
     return Alert(
-        name="VoiceHangRateHigh",
-        expr=all_of(
-            f"{share} > {num(rate.critical)}", f"{calls} >= {rate.min_calls}", f"{hung} >= {rate.min_hung_calls}"
+        name=_RATE,
+        expr=lines(
+            "(",
+            exceeds(_share(t), rate.critical, t, (rate.min_calls, rate.min_hung_calls)),
+            ")",
+            f"unless on ({level.by})",
+            unsubscribed("hang", level),
         ),
         wait=rate.for_,
-        keep=t.keep_firing_for,
+        keep=t.keep_rates_firing_for,
         severity="critical",
         summary="Too many calls of a voice assistant hang.",
         description=(
-            f"{WHO}: {{{{ $value | humanizePercentage }}}} of its calls hung within {format_duration(rate.window)},"
-            f" the threshold is {percent(rate.critical)}."
+            f"{WHO}: {{{{ $value | humanizePercentage }}}} of its calls hung within {format_duration(rate.window)} or,"
+            f" with few calls, longer; the threshold is {percent(rate.critical)}."
         ),
         dashboard="voice-hangs-errors",
+    )
+
+
+def _rest_rate(t: Thresholds) -> Alert:
+    rate = t.hang_rate
+    return replace(
+        _rate(t),
+        expr=exceeds(_rest(t), rate.critical, t, (rate.min_calls, rate.min_hung_calls)),
+        description=(
+            "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
+            f" calls hung within {format_duration(rate.window)} or, with few calls, longer; the threshold is"
+            f" {percent(rate.critical)}."
+        ),
+        wait=t.slo.window,
+        labels={"scope": "platform"},
+        comment="What no assistant's calls can tell alone: those of all that have no such alert of their own.",
     )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from exporter.assets import levels
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import lines, num
 from exporter.assets.rule import Alert
@@ -16,14 +17,14 @@ _KEEP: Final = 3600.0
 
 def histograms(t: Thresholds) -> Alert:
     """The alert on histograms that are missing although events are counted."""
-    window = t.exporter.no_events.after
+    window, by = t.exporter.no_events.after, levels.instance(t).by
     counted = f'{m.WEBHOOKS.name}{{outcome="counted"}}'
     return Alert(
         name=MISSING,
         expr=lines(
-            f"sum by (job, instance) (increase({counted}[{format_duration(window)}])) > 0",
-            f"unless on (job, instance) count by (job, instance) ({m.WEBHOOK_SECONDS.name}_count)",
-            f"unless on (job, instance) (time() - process_start_time_seconds < {num(window)})",
+            f"sum by ({by}) (increase({counted}[{format_duration(window)}])) > 0",
+            f"unless on ({by}) count by ({by}) ({m.WEBHOOK_SECONDS.name}_count)",
+            f"unless on ({by}) (time() - process_start_time_seconds < {num(window)})",
         ),
         keep=_KEEP,
         severity="warning",

@@ -1,12 +1,18 @@
 """Rules about latency: what callers wait, and how long LLM providers take."""
 
+from dataclasses import replace
+
+from exporter.assets import levels
+from exporter.assets.evidence import Share, exceeds, windows
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import ASSISTANT, PLATFORM, all_of, num, observations, over, percentile, quantile, record
+from exporter.assets.promql import Level, above, num, observations, over, percent, percentile, quantile, record
 from exporter.assets.rule import WHO, Alert, Group, Recording
+from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
-_PROVIDER = (*PLATFORM, "provider")
+_RESPONSE = "VoiceResponseTimeHigh"
 
 
 def latency(t: Thresholds) -> Group:
@@ -17,71 +23,124 @@ def latency(t: Thresholds) -> Group:
         rules=(
             *_recordings(t),
             _response_time(t),
-            _provider(t, "warning", t.provider_response_time.warning, 0.0),
-            _provider(t, "critical", t.provider_response_time.critical, t.keep_firing_for),
+            *_rest(t).recordings(),
+            _rest_response_time(t),
+            _provider(t, "warning", t.provider_response_time.warning),
+            _provider(t, "critical", t.provider_response_time.critical),
         ),
     )
 
 
-def _responses(t: Thresholds) -> tuple[str, str]:
+def _slow(metric: Metric, bound: float, level: Level, documented: float, t: Thresholds) -> Share:
+    """Replies above a bound, of all of them: a quantile is above it where more than the rest of the replies are."""
+    every = Counted(
+        level=level,
+        metric=metric.name,
+        operation="count",
+        expr=lambda window: observations(metric, level, window),
+        base=t.slo.window,
+    )
+    slow = Counted(
+        level=level,
+        metric=metric.name,
+        operation=f"above_{num(bound).replace('.', '_')}s_count",
+        expr=lambda window: above(metric, bound, level, window),
+        base=t.slo.window,
+    )
+    wanted = windows(documented, t)
+    if documented < t.slo.window:
+        wanted = (documented, t.slo.window, *wanted[1:])
+    return Share(bad=slow, all=every, windows=wanted)
+
+
+def _responses(t: Thresholds) -> Share:
     rule = t.response_time
-    return (
-        record(ASSISTANT, m.RESPONSE.name, over(f"{percentile(rule.quantile)}_", rule.window)),
-        record(ASSISTANT, m.RESPONSE.name, over("count", rule.window)),
-    )
+    return _slow(m.RESPONSE, rule.warning, levels.assistant(t), rule.window, t)
 
 
-def _replies(t: Thresholds) -> tuple[str, str]:
-    rule = t.provider_response_time
-    return (
-        record(_PROVIDER, m.LLM_RESPONSE.name, over(f"{percentile(rule.quantile)}_", rule.window)),
-        record(_PROVIDER, m.LLM_RESPONSE.name, over("count", rule.window)),
-    )
+def _rest(t: Thresholds) -> Share:
+    return _responses(t).without(levels.platform(t), (_RESPONSE,), "warning")
+
+
+def _replies(t: Thresholds, threshold: float) -> Share:
+    level = levels.platform(t).plus("provider")
+    return _slow(m.LLM_RESPONSE, threshold, level, t.provider_response_time.window, t)
 
 
 def _recordings(t: Thresholds) -> tuple[Recording, ...]:
-    waited, turns = _responses(t)
-    took, replies = _replies(t)
     caller, provider = t.response_time, t.provider_response_time
+    own, of = levels.assistant(t), levels.platform(t).plus("provider")
     return (
-        Recording(record=waited, expr=quantile(caller.quantile, m.RESPONSE, ASSISTANT, caller.window)),
-        Recording(record=turns, expr=observations(m.RESPONSE, ASSISTANT, caller.window)),
-        Recording(record=took, expr=quantile(provider.quantile, m.LLM_RESPONSE, _PROVIDER, provider.window)),
-        Recording(record=replies, expr=observations(m.LLM_RESPONSE, _PROVIDER, provider.window)),
+        Recording(
+            record=record(own, m.RESPONSE.name, over(f"{percentile(caller.quantile)}_", caller.window)),
+            expr=quantile(caller.quantile, m.RESPONSE, own, caller.window),
+        ),
+        *_responses(t).recordings("Whether the quantile is above its threshold is a share: how many replies are."),
+        Recording(
+            record=record(of, m.LLM_RESPONSE.name, over(f"{percentile(provider.quantile)}_", provider.window)),
+            expr=quantile(provider.quantile, m.LLM_RESPONSE, of, provider.window),
+        ),
+        *_replies(t, provider.warning).recordings(),
+        *_replies(t, provider.critical).bad_recordings(),
+    )
+
+
+def _slower(quantile_: float, threshold: float, window: float, longer: str) -> str:
+    return (
+        f"took longer than {format_duration(threshold)} within {format_duration(window)} or, with few {longer}, longer;"
+        f" {percentile(quantile_)} is above that where more than {percent(_above(quantile_))} do."
     )
 
 
 def _response_time(t: Thresholds) -> Alert:
-    waited, turns = _responses(t)
     rule = t.response_time
     return Alert(
-        name="VoiceResponseTimeHigh",
-        expr=all_of(f"{waited} > {num(rule.warning)}", f"{turns} >= {rule.min_turns}"),
+        name=_RESPONSE,
+        expr=exceeds(_responses(t), _above(rule.quantile), t, (rule.min_turns, None)),
         wait=rule.for_,
+        keep=t.keep_rates_firing_for,
         severity="warning",
         summary="Callers wait too long for a voice assistant's reply.",
         description=(
-            f"{WHO}: {percentile(rule.quantile)} of the response time is {{{{ $value | humanizeDuration }}}} over"
-            f" {format_duration(rule.window)}, the threshold is {format_duration(rule.warning)}."
+            f"{WHO}: {{{{ $value | humanizePercentage }}}} of its replies"
+            f" {_slower(rule.quantile, rule.warning, rule.window, 'turns')}"
         ),
         dashboard="voice-latency",
     )
 
 
-def _provider(t: Thresholds, severity: str, threshold: float, keep: float) -> Alert:
-    took, replies = _replies(t)
+def _rest_response_time(t: Thresholds) -> Alert:
+    rule = t.response_time
+    return replace(
+        _response_time(t),
+        expr=exceeds(_rest(t), _above(rule.quantile), t, (rule.min_turns, None)),
+        description=(
+            "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
+            f" replies {_slower(rule.quantile, rule.warning, rule.window, 'turns')}"
+        ),
+        wait=t.slo.window,
+        labels={"scope": "platform"},
+        comment="What no assistant's turns can tell alone: those of all that have no such alert of their own.",
+    )
+
+
+def _above(q: float) -> float:
+    """The share of the values that may be above their quantile."""
+    return round(1 - q, 9)
+
+
+def _provider(t: Thresholds, severity: str, threshold: float) -> Alert:
     rule = t.provider_response_time
     return Alert(
         name="VoiceProviderResponseTimeHigh",
-        expr=all_of(f"{took} > {num(threshold)}", f"{replies} >= {rule.min_replies}"),
+        expr=exceeds(_replies(t, threshold), _above(rule.quantile), t, (rule.min_replies, None)),
         wait=rule.for_,
-        keep=keep,
+        keep=t.keep_rates_firing_for,
         severity=severity,
         summary="An LLM provider is slow.",
         description=(
-            f"LLM provider {{{{ $labels.provider }}}} on {{{{ $labels.platform }}}}: {percentile(rule.quantile)} of its"
-            f" latency is {{{{ $value | humanizeDuration }}}} over {format_duration(rule.window)}, the threshold is"
-            f" {format_duration(threshold)}."
+            "LLM provider {{ $labels.provider }} on {{ $labels.platform }}: {{ $value | humanizePercentage }} of its"
+            f" replies {_slower(rule.quantile, threshold, rule.window, 'replies')}"
         ),
         dashboard="voice-latency",
     )

@@ -4,6 +4,7 @@ What a number means and where it comes from stands beside it in `thresholds.yml`
 takes; a field ``for_`` is the key ``for``.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ from exporter.assets.promql import num, percent
 from exporter.config.kinds import URL
 from exporter.errors import Invalid
 from exporter.yamlfile.fields import build, keys
-from exporter.yamlfile.kinds import BOOLEAN, choice, duration, integer, kind, listed, number
+from exporter.yamlfile.kinds import BOOLEAN, TEXT, choice, duration, integer, kind, listed, number, text
 from exporter.yamlfile.schema import Kind, check
 from exporter.yamlfile.tree import Node
 
@@ -33,6 +34,14 @@ def _amount(value: object) -> float:
     return amount
 
 
+def _label(value: object) -> str:
+    name = text(value)
+    if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) or name in _OURS:
+        raise ValueError
+    return name
+
+
+_OURS: Final = ("job", "instance", "platform", "assistant_id", "le", "alertname", "severity")
 WINDOW: Final = duration()
 SHARE: Final = kind("a number between 0 and 1, such as 0.05 for 5 %", _share, percent)
 AMOUNT: Final = kind("a number above 0", _amount, num)
@@ -41,6 +50,8 @@ WAIT: Final = duration(zero=True)
 COUNT: Final = integer()
 SEVERITY: Final = choice(*SEVERITIES)
 OPTIONAL_URL: Final = Kind(f"{URL.expects}, or an empty text", lambda node: "" if node.value == "" else URL.read(node))
+LABELS: Final = listed(kind("the name of a label that the scrape adds, such as cluster", _label), "label names")
+WINDOWS: Final = listed(SECONDS, "durations")
 
 Window = Annotated[float, WINDOW]
 """Range of a query; never shorter than four scrapes once loaded."""
@@ -53,6 +64,9 @@ Url = Annotated[str, URL]
 OptionalUrl = Annotated[str, OPTIONAL_URL]
 Flag = Annotated[bool, BOOLEAN]
 Severity = Annotated[str, SEVERITY]
+LabelNames = Annotated[tuple[str, ...], LABELS]
+Windows = Annotated[tuple[float, ...], WINDOWS]
+Text = Annotated[str, TEXT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +84,30 @@ class Links:
     def dashboard(self, uid: str) -> str:
         """Where a dashboard is."""
         return f"{self.grafana_url.rstrip('/')}/d/{uid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Labels of the scrape that every rule keeps."""
+
+    keep: LabelNames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """When a share is above its threshold rather than carried there by chance."""
+
+    windows: Windows
+    deviations: Amount
+    min_events: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """One is enough, and it lasts until something succeeded."""
+
+    window: Window
+    forget_after: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +195,7 @@ class ErrorSpike:
     window: Window
     lookback: Window
     deviations: Amount
+    deviations_at_once: Amount
     min_errors: Count
     min_history: Window
 
@@ -197,6 +236,9 @@ class Down:
 
     for_: Wait
     lookback: Window
+    availability: Share
+    availability_window: Window
+    jobs: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +247,41 @@ class NoEvents:
 
     after: Seconds
     for_: Wait
+    min_calls: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficMissing:
+    """Silence where the same hour of another day had calls."""
+
+    windows: Windows
+    min_calls: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOf:
+    """A share that is too large, within a window."""
+
+    warning: Share
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedValues:
+    """Values of a field that were left out: so many, and that many of all events."""
+
+    count: Count
+    warning: Share
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateEvents:
+    """Events that arrive long after what they tell."""
+
+    after: Seconds
+    warning: Share
+    window: Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,10 +296,16 @@ class Exporter:
     """The exporter itself."""
 
     down: Down
+    scrape_interval: Pending
     no_events: NoEvents
+    traffic_missing: TrafficMissing
     rejecting: Several
+    unauthorized: Several
     unanswerable: AtOnce
     missed: Several
+    rejected_values: RejectedValues
+    expired: PartOf
+    late: LateEvents
     label_limit: AtOnce
     storage: AtOnce
     pushes: AtOnce
@@ -237,6 +320,14 @@ class RelayFailing:
     critical: Share
     window: Window
     min_failures: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayWaiting:
+    """Acknowledged events that the application has not got yet."""
+
+    count: Count
+    for_: Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +346,7 @@ class Relay:
     """The application behind the exporter."""
 
     failing: RelayFailing
+    waiting: RelayWaiting
     slow: RelaySlow
 
 
@@ -306,6 +398,10 @@ class Slo:
 
     enabled: Flag
     window: Window
+    period: Seconds
+    coverage: Share
+    min_bad: Count
+    keep_firing_for: Wait
     calls_without_hang: CallsWithoutHang
     fast_responses: FastResponses
     burn_rates: Annotated[tuple[BurnRate, ...], BURN_RATES]
@@ -322,15 +418,18 @@ class Thresholds:
     scrape_interval: Seconds
     evaluation_interval: Seconds
     keep_firing_for: Wait
+    keep_rates_firing_for: Wait
     links: Links
+    labels: Kept
+    evidence: Evidence
     hang: AtOnce
     hangs_repeated: Several
     hang_rate: HangRate
     response_time: ResponseTime
     provider_response_time: ProviderResponseTime
     error_rate: ErrorRate
-    critical_error: AtOnce
-    escalation: AtOnce
+    critical_error: Unresolved
+    escalation: Unresolved
     error_spike: ErrorSpike
     tts_cache: MessageMean
     stt_confidence: MessageMean

@@ -1,8 +1,9 @@
 """Pieces of PromQL that more than one rule is made of."""
 
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from exporter.metrics.catalogue import ALERT_PUSHES, EVENT_SUBSCRIBED
+from exporter.metrics.catalogue import EVENT_SUBSCRIBED
 from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
@@ -11,6 +12,34 @@ Labels: TypeAlias = tuple[str, ...]
 PLATFORM: Final[Labels] = ("job", "platform")
 ASSISTANT: Final[Labels] = (*PLATFORM, "assistant_id")
 """Rules keep job and platform: several exporters may be scraped, and inhibition compares labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The labels that a query's result has.
+
+    Attributes:
+        own: what the result is about; a recorded series is named by them.
+        keep: labels of the scrape that set environments apart (`labels.keep` of the thresholds); they are in every
+            `by` and `on`, and a label that no series has changes nothing there.
+    """
+
+    own: Labels
+    keep: Labels = ()
+
+    @property
+    def by(self) -> str:
+        """The labels as they stand in a `by` or an `on`."""
+        return ", ".join((*self.keep, *self.own))
+
+    @property
+    def name(self) -> str:
+        """First part of a recorded series' name."""
+        return "_".join(self.own)
+
+    def plus(self, *labels: str) -> "Level":
+        """The level with further labels."""
+        return Level((*self.own, *labels), self.keep)
 
 
 def num(value: float) -> str:
@@ -23,9 +52,9 @@ def percent(share: float) -> str:
     return f"{num(share * 100)}%"
 
 
-def record(level: Labels, metric: str, operation: str) -> str:
+def record(level: Level, metric: str, operation: str) -> str:
     """Name of a recorded series: level:metric:operations."""
-    return f"{'_'.join(level)}:{metric}:{operation}"
+    return f"{level.name}:{metric}:{operation}"
 
 
 def over(operation: str, window: float) -> str:
@@ -38,19 +67,10 @@ def indent(text: str, spaces: int = 2) -> str:
     return "\n".join(" " * spaces + line if line else "" for line in text.splitlines())
 
 
-def sum_by(labels: Labels, inner: str) -> str:
+def sum_by(level: Level | Labels, inner: str) -> str:
     """The sum by labels of an expression of several lines."""
-    return f"sum by ({', '.join(labels)}) (\n{indent(inner)}\n)"
-
-
-def growth(metric: Metric, window: float, selector: str = "") -> str:
-    """How far each series of a counter rose in the window.
-
-    A series born inside the window counts as a whole: increase() would take its first value for its start, and never
-    see the first hang of a fresh exporter. One that merely comes back after a pause has an old created timestamp.
-    """
-    name, created = f"{metric.name}{selector}", f"{metric.family}_created{selector}"
-    return f"  {name}\n    and ({created} > time() - {num(window)})\nor\n  increase({name}[{format_duration(window)}])"
+    by = level.by if isinstance(level, Level) else ", ".join(level)
+    return f"sum by ({by}) (\n{indent(inner)}\n)"
 
 
 def ratio(part: str, whole: str) -> str:
@@ -58,13 +78,12 @@ def ratio(part: str, whole: str) -> str:
     return f"(\n    {part}\n  or\n    0 * {whole}\n)\n/\n({whole} > 0)"
 
 
-def quantile(q: float, histogram: Metric, labels: Labels, window: float) -> str:
+def quantile(q: float, histogram: Metric, level: Level, window: float) -> str:
     """A quantile of a histogram by labels."""
-    by = ", ".join((*labels, "le"))
     return (
         f"histogram_quantile(\n"
         f"  {num(q)},\n"
-        f"  sum by ({by}) (rate({histogram.name}_bucket[{format_duration(window)}]))\n"
+        f"  sum by ({level.plus('le').by}) (rate({histogram.name}_bucket[{format_duration(window)}]))\n"
         f")"
     )
 
@@ -74,19 +93,24 @@ def percentile(q: float) -> str:
     return f"p{num(q * 100).replace('.', '_')}"
 
 
-def mean(histogram: Metric, labels: Labels, window: float) -> str:
-    """Mean of a histogram by labels."""
-    by, span = ", ".join(labels), format_duration(window)
-    return (
-        f"sum by ({by}) (rate({histogram.name}_sum[{span}]))\n"
-        f"/\n"
-        f"(sum by ({by}) (rate({histogram.name}_count[{span}])) > 0)"
-    )
+def total(histogram: Metric, level: Level, window: float) -> str:
+    """Sum of the values that a histogram took in the window, by labels."""
+    return f"sum by ({level.by}) (increase({histogram.name}_sum[{format_duration(window)}]))"
 
 
-def observations(histogram: Metric, labels: Labels, window: float, selector: str = "") -> str:
+def observations(histogram: Metric, level: Level, window: float, selector: str = "") -> str:
     """How many values a histogram took in the window, by labels."""
-    return f"sum by ({', '.join(labels)}) (increase({histogram.name}_count{selector}[{format_duration(window)}]))"
+    return f"sum by ({level.by}) (increase({histogram.name}_count{selector}[{format_duration(window)}]))"
+
+
+def above(histogram: Metric, bound: float, level: Level, window: float) -> str:
+    """How many of the values were above a bound of the histogram, by labels."""
+    below = f'{histogram.name}_bucket{{le="{float(bound)}"}}'
+    return (
+        f"{observations(histogram, level, window)}\n"
+        f"-\n"
+        f"sum by ({level.by}) (increase({below}[{format_duration(window)}]))"
+    )
 
 
 def all_of(*conditions: str) -> str:
@@ -99,22 +123,7 @@ def lines(*parts: str) -> str:
     return "\n".join(parts)
 
 
-def unsubscribed(event: str) -> str:
+def unsubscribed(event: str, level: Level) -> str:
     """Assistants whose own configuration sends no such event: what never comes is not the same as none."""
     selector = f'{EVENT_SUBSCRIBED.name}{{event="{event}"}}'
-    return f"max by ({', '.join(ASSISTANT)}) ({selector}) == 0"
-
-
-def not_pushed(of: str, window: float) -> str:
-    """What of a counter's growth the exporter has not told of itself, call by call, to an Alertmanager.
-
-    Where a push failed it tells of all of it: then nobody knows which calls were told of.
-    """
-    sent = growth(ALERT_PUSHES, window, '{outcome="sent"}')
-    failed = growth(ALERT_PUSHES, window, '{outcome="failed"}')
-    pushed = lines(_bracketed(sent) + " > 0", "unless on (job, instance)", _bracketed(failed) + " > 0")
-    return lines(_bracketed(of), f"unless on (job, instance) {_bracketed(pushed)}")
-
-
-def _bracketed(expression: str) -> str:
-    return f"(\n{indent(expression)}\n)"
+    return f"max by ({level.by}) ({selector}) == 0"

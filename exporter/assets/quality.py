@@ -1,25 +1,18 @@
 """Rules about quality and cost: cached speech, transcription confidence, dropped audio, cost of calls."""
 
-from exporter.assets.model import Thresholds
-from exporter.assets.promql import (
-    ASSISTANT,
-    all_of,
-    growth,
-    lines,
-    mean,
-    num,
-    observations,
-    over,
-    percent,
-    ratio,
-    record,
-    sum_by,
-)
-from exporter.assets.rule import WHO, Alert, Group, Recording
-from exporter.metrics import catalogue as m
-from exporter.yamlfile.durations import format_duration
+from dataclasses import dataclass, replace
+from typing import Final
 
-_HEARD = (*ASSISTANT, "provider")
+from exporter.assets import levels
+from exporter.assets.counting import grown
+from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.model import Thresholds
+from exporter.assets.promql import lines, num, observations, over, percent, ratio, record, total
+from exporter.assets.rule import WHO, Alert, Group, Recording
+from exporter.assets.windows import Counted
+from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
+from exporter.yamlfile.durations import format_duration
 
 
 def quality(t: Thresholds) -> Group:
@@ -31,31 +24,101 @@ def quality(t: Thresholds) -> Group:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mean:
+    """An amount by how many there were of something, over the shortest window that holds enough of it.
+
+    Attributes:
+        amount: what there was.
+        of: what it is divided by.
+        operation: what the mean over the documented window is called.
+        windows: in seconds, the documented one first.
+        least: less of it in a window says nothing.
+    """
+
+    amount: Counted
+    of: Counted
+    operation: str
+    windows: tuple[float, ...]
+    least: float
+
+    def recordings(self) -> tuple[Recording, ...]:
+        """The recorded series that the alert rests on."""
+        first = self.windows[0]
+        return (
+            *self.of.recordings(self.windows),
+            *self.amount.recordings(self.windows),
+            Recording(
+                record=record(self.of.level, self.amount.metric, over(self.operation, first)),
+                expr=ratio(self.amount.name(first), self.of.name(first)),
+            ),
+        )
+
+    def judged(self, condition: str) -> str:
+        """The mean where the condition holds."""
+        terms = []
+        for index, window in enumerate(self.windows):
+            enough = [f"\n  unless {self.of.name(shorter)} >= {num(self.least)}" for shorter in self.windows[:index]]
+            terms.append(
+                f"(\n  {self._over(window)} {condition}\n  and {self.of.name(window)} >= {num(self.least)}"
+                f"{''.join(enough)}\n)"
+            )
+        return "\nor\n".join(terms)
+
+    def _over(self, window: float) -> str:
+        return f"{self.amount.name(window)} / ({self.of.name(window)} > 0)"
+
+
+_OVER: Final = "or, with few of them, longer"
+
+
+def _of_histogram(metric: Metric, operation: str, t: Thresholds, *labels: str) -> tuple[Counted, Counted]:
+    """Sum and count of a histogram's values by assistant."""
+    level = levels.assistant(t).plus(*labels)
+    amount = Counted(
+        level=level,
+        metric=metric.name,
+        operation="sum",
+        expr=lambda window: total(metric, level, window),
+        base=t.slo.window,
+    )
+    return amount, replace(amount, operation=operation, expr=lambda window: observations(metric, level, window))
+
+
 def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
-    rule = t.tts_cache
-    spoken = record(ASSISTANT, "voice_tts_generation_seconds", over("count", rule.window))
-    cached = record(ASSISTANT, "voice_tts_generation_seconds", over("cached_count", rule.window))
-    share = record(ASSISTANT, "voice_tts_generation_seconds", over("cached_ratio", rule.window))
+    rule, level = t.tts_cache, levels.assistant(t)
     only = 'platform="interactly"'
+
+    def spoken(operation: str, selector: str) -> Counted:
+        return Counted(
+            level=level,
+            metric=m.TTS_GENERATION.name,
+            operation=operation,
+            expr=lambda window: observations(m.TTS_GENERATION, level, window, selector),
+            base=t.slo.window,
+        )
+
+    share = Share(
+        bad=spoken("generated_count", f'{{{only}, cached="false"}}'),
+        all=spoken("count", f"{{{only}}}"),
+        windows=windows(rule.window, t),
+    )
     return (
+        *share.recordings("Vapi does not say what came from a cache."),
         Recording(
-            record=spoken,
-            expr=observations(m.TTS_GENERATION, ASSISTANT, rule.window, f"{{{only}}}"),
-            comment="Vapi does not say what came from a cache.",
+            record=record(level, m.TTS_GENERATION.name, over("cached_ratio", rule.window)),
+            expr=f"1 - {share.ratio(rule.window)}",
         ),
-        Recording(
-            record=cached, expr=observations(m.TTS_GENERATION, ASSISTANT, rule.window, f'{{{only}, cached="true"}}')
-        ),
-        Recording(record=share, expr=ratio(cached, spoken)),
         Alert(
             name="VoiceTTSCacheHitRateLow",
-            expr=all_of(f"{share} < {num(rule.warning)}", f"{spoken} >= {rule.min_messages}"),
+            expr=lines("1 - (", exceeds(share, 1 - rule.warning, t, (rule.min_messages, None)), ")"),
             wait=rule.for_,
+            keep=t.keep_rates_firing_for,
             severity="warning",
             summary="Little of what a voice assistant says comes from the cache.",
             description=(
                 f"{WHO}: {{{{ $value | humanizePercentage }}}} of its messages came from the cache within"
-                f" {format_duration(rule.window)}, the threshold is {percent(rule.warning)}."
+                f" {format_duration(rule.window)} {_OVER}; the threshold is {percent(rule.warning)}."
             ),
             dashboard="voice-latency",
             comment="An assistant that rarely says the same twice stays below: lower tts_cache.warning for such ones.",
@@ -65,20 +128,20 @@ def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
 
 def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
     rule = t.stt_confidence
-    confidence = record(_HEARD, m.STT_CONFIDENCE.name, over("mean", rule.window))
-    heard = record(_HEARD, m.STT_CONFIDENCE.name, over("count", rule.window))
+    amount, of = _of_histogram(m.STT_CONFIDENCE, "count", t, "provider")
+    mean = _Mean(amount=amount, of=of, operation="mean", windows=windows(rule.window, t), least=rule.min_messages)
     return (
-        Recording(record=confidence, expr=mean(m.STT_CONFIDENCE, _HEARD, rule.window)),
-        Recording(record=heard, expr=observations(m.STT_CONFIDENCE, _HEARD, rule.window)),
+        *mean.recordings(),
         Alert(
             name="VoiceSTTConfidenceLow",
-            expr=all_of(f"{confidence} < {num(rule.warning)}", f"{heard} >= {rule.min_messages}"),
+            expr=mean.judged(f"< {num(rule.warning)}"),
             wait=rule.for_,
+            keep=t.keep_rates_firing_for,
             severity="warning",
             summary="Callers are hard to understand.",
             description=(
                 f"{WHO}: {{{{ $labels.provider }}}} transcribes with a mean confidence of"
-                f" {{{{ $value | humanizePercentage }}}} over {format_duration(rule.window)}, the threshold is"
+                f" {{{{ $value | humanizePercentage }}}} over {format_duration(rule.window)} {_OVER}; the threshold is"
                 f" {percent(rule.warning)}."
             ),
             dashboard="voice-overview",
@@ -89,20 +152,20 @@ def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
 
 def _call_cost(t: Thresholds) -> tuple[Recording | Alert, ...]:
     rule = t.call_cost
-    cost = record(ASSISTANT, m.COST_PER_CALL.name, over("mean", rule.window))
-    calls = record(ASSISTANT, m.COST_PER_CALL.name, over("count", rule.window))
+    amount, of = _of_histogram(m.COST_PER_CALL, "count", t)
+    mean = _Mean(amount=amount, of=of, operation="mean", windows=windows(rule.window, t), least=rule.min_calls)
     return (
-        Recording(record=cost, expr=mean(m.COST_PER_CALL, ASSISTANT, rule.window)),
-        Recording(record=calls, expr=observations(m.COST_PER_CALL, ASSISTANT, rule.window)),
+        *mean.recordings(),
         Alert(
             name="VoiceCallCostHigh",
-            expr=all_of(f"{cost} > {num(rule.warning)}", f"{calls} >= {rule.min_calls}"),
+            expr=mean.judged(f"> {num(rule.warning)}"),
             wait=rule.for_,
+            keep=t.keep_rates_firing_for,
             severity="warning",
             summary="Calls of a voice assistant are expensive.",
             description=(
-                f'{WHO}: a call costs {{{{ printf "$%.2f" $value }}}} on average over {format_duration(rule.window)},'
-                f" the threshold is ${rule.warning:.2f}."
+                f'{WHO}: a call costs {{{{ printf "$%.2f" $value }}}} on average over {format_duration(rule.window)}'
+                f" {_OVER}; the threshold is ${rule.warning:.2f}."
             ),
             dashboard="voice-overview",
             comment="What a call may cost depends on models, prices and the length of calls.",
@@ -111,23 +174,34 @@ def _call_cost(t: Thresholds) -> tuple[Recording | Alert, ...]:
 
 
 def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
-    rule = t.audio
-    dropped = record(ASSISTANT, "voice_audio_dropped_chunks", over("increase", rule.window))
-    minutes = record(ASSISTANT, "voice_audio_received_minutes", over("increase", rule.window))
-    per_minute = record(ASSISTANT, "voice_audio_dropped_chunks", over("per_minute", rule.window))
+    rule, level = t.audio, levels.assistant(t)
+    dropped = Counted(
+        level=level,
+        metric="voice_audio_dropped_chunks",
+        operation="increase",
+        expr=lambda window: grown(m.AUDIO_DROPPED, level, window),
+        base=t.slo.window,
+    )
+    minutes = replace(
+        dropped,
+        metric="voice_audio_received_minutes",
+        expr=lambda window: lines(grown(m.AUDIO_RECEIVED, level, window), "/ 60"),
+    )
+    per_minute = _Mean(
+        amount=dropped, of=minutes, operation="per_minute", windows=windows(rule.window, t), least=rule.min_minutes
+    )
     return (
-        Recording(record=dropped, expr=sum_by(ASSISTANT, growth(m.AUDIO_DROPPED, rule.window))),
-        Recording(record=minutes, expr=lines(sum_by(ASSISTANT, growth(m.AUDIO_RECEIVED, rule.window)), "/ 60")),
-        Recording(record=per_minute, expr=ratio(dropped, minutes)),
+        *per_minute.recordings(),
         Alert(
             name="VoiceAudioQualityLow",
-            expr=all_of(f"{per_minute} > {num(rule.warning)}", f"{minutes} >= {num(rule.min_minutes)}"),
+            expr=per_minute.judged(f"> {num(rule.warning)}"),
             wait=rule.for_,
+            keep=t.keep_rates_firing_for,
             severity="warning",
             summary="Callers' audio arrives with gaps.",
             description=(
                 f'{WHO}: {{{{ printf "%.1f" $value }}}} audio chunks dropped per minute of audio over'
-                f" {format_duration(rule.window)}, the threshold is {num(rule.warning)}."
+                f" {format_duration(rule.window)} {_OVER}; the threshold is {num(rule.warning)}."
             ),
             dashboard="voice-overview",
             comment="The documents give no number; phone lines drop more than the web does.",

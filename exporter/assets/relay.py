@@ -1,10 +1,11 @@
 """Rules about the application behind the exporter: whether it answers, and how soon."""
 
+from exporter.assets import levels
+from exporter.assets.counting import grown
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import (
-    PLATFORM,
+    Level,
     all_of,
-    growth,
     lines,
     num,
     observations,
@@ -13,7 +14,6 @@ from exporter.assets.promql import (
     percentile,
     quantile,
     record,
-    sum_by,
 )
 from exporter.assets.rule import Alert, Group, Recording
 from exporter.metrics import catalogue as m
@@ -37,12 +37,13 @@ def relay(t: Thresholds) -> Group:
         name="voice-relay",
         comment="The application behind the exporter, where a relay is configured: whether it answers, and how soon.",
         rules=(
-            Recording(record=failures, expr=_errors(failing.window, PLATFORM, NO_ANSWER)),
-            Recording(record=requests, expr=observations(m.RELAY_SECONDS, PLATFORM, failing.window)),
-            Recording(record=latency, expr=quantile(slow.quantile, m.RELAY_SECONDS, PLATFORM, slow.window)),
+            Recording(record=failures, expr=_errors(failing.window, levels.platform(t), NO_ANSWER)),
+            Recording(record=requests, expr=observations(m.RELAY_SECONDS, levels.platform(t), failing.window)),
+            Recording(record=latency, expr=quantile(slow.quantile, m.RELAY_SECONDS, levels.platform(t), slow.window)),
             _failing(t),
             _undelivered(t, "high", LOST),
             _undelivered(t, "warning", COPIES),
+            _waiting(t),
             _slow(t),
         ),
     )
@@ -51,15 +52,15 @@ def relay(t: Thresholds) -> Group:
 def _records(t: Thresholds) -> tuple[str, str, str]:
     failing, slow = t.relay.failing, t.relay.slow
     return (
-        record(PLATFORM, m.RELAY_ERRORS.family, over("increase", failing.window)),
-        record(PLATFORM, m.RELAY_SECONDS.name, over("count", failing.window)),
-        record(PLATFORM, m.RELAY_SECONDS.name, over(f"{percentile(slow.quantile)}_", slow.window)),
+        record(levels.platform(t), m.RELAY_ERRORS.family, over("increase", failing.window)),
+        record(levels.platform(t), m.RELAY_SECONDS.name, over("count", failing.window)),
+        record(levels.platform(t), m.RELAY_SECONDS.name, over(f"{percentile(slow.quantile)}_", slow.window)),
     )
 
 
-def _errors(window: float, by: tuple[str, ...], reasons: tuple[str, ...]) -> str:
+def _errors(window: float, level: Level, reasons: tuple[str, ...]) -> str:
     matcher = "=" if len(reasons) == 1 else "=~"
-    return sum_by(by, growth(m.RELAY_ERRORS, window, f'{{reason{matcher}"{"|".join(reasons)}"}}'))
+    return grown(m.RELAY_ERRORS, level, window, f'{{reason{matcher}"{"|".join(reasons)}"}}')
 
 
 def _failing(t: Thresholds) -> Alert:
@@ -87,7 +88,7 @@ def _undelivered(t: Thresholds, severity: str, reasons: tuple[str, ...]) -> Aler
     window = t.relay.failing.window
     return Alert(
         name="VoiceRelayFailing",
-        expr=f"{_errors(window, (*PLATFORM, 'reason'), reasons)} > 0",
+        expr=f"{_errors(window, levels.platform(t).plus('reason'), reasons)} > 0",
         severity=severity,
         summary=_SUMMARY,
         description=(
@@ -98,10 +99,26 @@ def _undelivered(t: Thresholds, severity: str, reasons: tuple[str, ...]) -> Aler
     )
 
 
+def _waiting(t: Thresholds) -> Alert:
+    rule = t.relay.waiting
+    return Alert(
+        name="VoiceRelayEventsWaiting",
+        expr=f"sum by ({levels.platform(t).by}) ({m.RELAY_WAITING.name}) >= {rule.count}",
+        wait=rule.for_,
+        severity="warning",
+        summary="Acknowledged events wait: the application does not take them.",
+        description=(
+            '{{ printf "%.0f" $value }} events of {{ $labels.platform }} were acknowledged and have waited for the'
+            f" application for {format_duration(rule.for_)}."
+        ),
+        dashboard="voice-exporter",
+    )
+
+
 def _slow(t: Thresholds) -> Alert:
     latency = _records(t)[2]
     rule = t.relay.slow
-    requests = observations(m.RELAY_SECONDS, PLATFORM, rule.window)
+    requests = observations(m.RELAY_SECONDS, levels.platform(t), rule.window)
     return Alert(
         name="VoiceRelaySlow",
         expr=all_of(f"{latency} > {num(rule.warning)}", f"{requests} >= {rule.min_requests}"),

@@ -3,23 +3,16 @@
 They complement the documented thresholds: those look at each assistant, these at the whole of a platform over days.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from exporter.assets import levels
+from exporter.assets.counting import grown
+from exporter.assets.evidence import Share
 from exporter.assets.model import BurnRate, Thresholds
-from exporter.assets.promql import (
-    ASSISTANT,
-    PLATFORM,
-    all_of,
-    growth,
-    indent,
-    lines,
-    num,
-    over,
-    percent,
-    record,
-    sum_by,
-)
+from exporter.assets.promql import above, indent, lines, num, observations, over, percent, record, unsubscribed
 from exporter.assets.rule import Alert, Dashboard, Group, Recording
+from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
 
@@ -31,16 +24,25 @@ class _Objective:
     alert: str
     objective: float
     minimum: int
-    metric: str
-    share: str
-    total: str
-    bad: str
-    total_expr: str
-    bad_expr: str
+    share: Share
+    name: str
     comment: str
     summary: str
     what: str
     dashboard: Dashboard
+
+    @property
+    def budget(self) -> float:
+        """The share of bad events that the objective allows."""
+        return round(1 - self.objective, 9)
+
+    def recorded(self, operation: str, window: float) -> str:
+        """Name of a series recorded for the objective."""
+        return record(self.share.all.level, self.share.bad.metric, over(operation, window))
+
+    def ratio(self, window: float) -> str:
+        """Name of the recorded share of bad events."""
+        return self.recorded(self.name, window)
 
 
 def slo(t: Thresholds) -> Group:
@@ -54,25 +56,51 @@ def slo(t: Thresholds) -> Group:
         ),
         rules=(
             *(rule for objective in objectives for rule in _recordings(objective, t)),
-            *(_alert(objective, rate, t) for objective in objectives for rate in t.slo.burn_rates),
+            *(
+                _alert(objective, severity, t)
+                for objective in objectives
+                for severity in dict.fromkeys(rate.severity for rate in t.slo.burn_rates)
+            ),
         ),
     )
 
 
+def _share(
+    t: Thresholds,
+    metrics: tuple[str, str],
+    operations: tuple[str, str],
+    bad: Callable[[float], str],
+    every: Callable[[float], str],
+) -> Share:
+    level = levels.platform(t)
+    pairs = ((_short(rate, t), rate.long) for rate in t.slo.burn_rates)
+    windows = tuple(sorted({window for pair in pairs for window in pair} | {t.slo.window}))
+    counted = (
+        Counted(level=level, metric=metric, operation=operation, expr=expr, base=t.slo.window)
+        for metric, operation, expr in zip(metrics, operations, (bad, every), strict=True)
+    )
+    return Share(bad=next(counted), all=next(counted), windows=windows)
+
+
 def _calls_without_hang(t: Thresholds) -> _Objective:
-    window, rule = t.slo.window, t.slo.calls_without_hang
-    total = record(PLATFORM, "voice_calls_started", over("increase", window))
-    watched = f'unless on (instance, {", ".join(ASSISTANT)})\n  voice_assistant_event_subscribed{{event="hang"}} == 0'
+    rule, by, own = t.slo.calls_without_hang, levels.platform(t), levels.assistant(t)
+
+    def watched(window: float) -> str:
+        calls = grown(m.CALLS_STARTED, own, window)
+        return f"sum by ({by.by}) (\n{indent(calls)}\n  unless on ({own.by})\n  {unsubscribed('hang', own)}\n)"
+
     return _Objective(
         alert="VoiceHangBudgetBurning",
         objective=rule.objective,
         minimum=rule.min_calls,
-        metric="voice_hung_calls",
-        share="ratio",
-        total=total,
-        bad=record(PLATFORM, "voice_hung_calls", over("increase", window)),
-        total_expr=sum_by(PLATFORM, lines("(", indent(growth(m.CALLS_STARTED, window)), ")", watched)),
-        bad_expr=lines(sum_by(PLATFORM, growth(m.HUNG_CALLS, window)), "or", f"0 * {total}"),
+        share=_share(
+            t,
+            ("voice_hung_calls", "voice_calls_started"),
+            ("increase", "watched_increase"),
+            lambda window: grown(m.HUNG_CALLS, by, window),
+            watched,
+        ),
+        name="ratio",
         comment=f"Calls without a hang: {percent(rule.objective)}. Calls whose hangs would not be told do not count.",
         summary="Hangs use up the error budget of calls too fast.",
         what="of the calls hung",
@@ -81,23 +109,20 @@ def _calls_without_hang(t: Thresholds) -> _Objective:
 
 
 def _fast_responses(t: Thresholds) -> _Objective:
-    window, rule = t.slo.window, t.slo.fast_responses
-    by, span, within = ", ".join(PLATFORM), format_duration(window), format_duration(rule.within)
-    total = record(PLATFORM, m.RESPONSE.name, over("count", window))
+    rule, by = t.slo.fast_responses, levels.platform(t)
+    within = format_duration(rule.within)
     return _Objective(
         alert="VoiceResponseBudgetBurning",
         objective=rule.objective,
         minimum=rule.min_turns,
-        metric=m.RESPONSE.name,
-        share="slow_ratio",
-        total=total,
-        bad=record(PLATFORM, m.RESPONSE.name, over("slow_count", window)),
-        total_expr=f"sum by ({by}) (increase({m.RESPONSE.name}_count[{span}]))",
-        bad_expr=lines(
-            total,
-            "-",
-            f'sum by ({by}) (increase({m.RESPONSE.name}_bucket{{le="{float(rule.within)}"}}[{span}]))',
+        share=_share(
+            t,
+            (m.RESPONSE.name, m.RESPONSE.name),
+            ("slow_count", "count"),
+            lambda window: above(m.RESPONSE, rule.within, by, window),
+            lambda window: observations(m.RESPONSE, by, window),
         ),
+        name="slow_ratio",
         comment=f"Replies within {within}: {percent(rule.objective)}.",
         summary="Slow replies use up the error budget of response times too fast.",
         what=f"of the replies took longer than {within}",
@@ -109,48 +134,57 @@ def _short(rate: BurnRate, t: Thresholds) -> float:
     return max(rate.short, t.slo.window)
 
 
-def _share(objective: _Objective, window: float) -> str:
-    return record(PLATFORM, objective.metric, over(objective.share, window))
-
-
 def _recordings(objective: _Objective, t: Thresholds) -> tuple[Recording, ...]:
-    windows = sorted({window for rate in t.slo.burn_rates for window in (_short(rate, t), rate.long)})
-    shares = [
-        Recording(record=_share(objective, window), expr=_averaged(objective, window, t.slo.window))
-        for window in windows
-    ]
+    share, period = objective.share, t.slo.period
+    used = f"{share.bad.name(period)} / ({share.all.name(period)} > 0) / {num(objective.budget)}"
     return (
-        Recording(record=objective.total, expr=objective.total_expr, comment=objective.comment),
-        Recording(record=objective.bad, expr=objective.bad_expr),
-        *shares,
+        *share.recordings(objective.comment),
+        *(Recording(record=objective.ratio(window), expr=share.ratio(window)) for window in share.windows),
+        *(
+            Recording(
+                record=objective.recorded("burn_rate", window),
+                expr=f"{objective.ratio(window)} / {num(objective.budget)}",
+                comment="" if index else "1 uses up exactly the budget of the period.",
+            )
+            for index, window in enumerate(share.windows)
+        ),
+        *share.all.recordings((period,))[-1:],
+        *share.bad.recordings((period,))[-1:],
+        Recording(
+            record=objective.recorded("budget_remaining_ratio", period),
+            expr=f"1 - {used}",
+            comment="Of the error budget; below 0 where more than all of it is used.",
+        ),
     )
 
 
-def _averaged(objective: _Objective, window: float, base: float) -> str:
-    """The share of bad events: of averages over the window, which cost less than a range of days of every series."""
-    if window == base:
-        bad, total = objective.bad, objective.total
-    else:
-        bad, total = (f"avg_over_time({each}[{format_duration(window)}])" for each in (objective.bad, objective.total))
-    return f"{bad}\n/\n({total} > 0)"
-
-
-def _alert(objective: _Objective, rate: BurnRate, t: Thresholds) -> Alert:
-    short, limit = _short(rate, t), rate.factor * (1 - objective.objective)
-    long, base = format_duration(rate.long), format_duration(t.slo.window)
+def _alert(objective: _Objective, severity: str, t: Thresholds) -> Alert:
+    rates = [rate for rate in t.slo.burn_rates if rate.severity == severity]
+    windows = " or ".join(format_duration(rate.long) for rate in rates)
+    factors = " or ".join(num(rate.factor) for rate in rates)
     return Alert(
         name=objective.alert,
-        expr=all_of(
-            f"{_share(objective, rate.long)} > {num(limit)}",
-            f"{_share(objective, short)} > {num(limit)}",
-            f"sum_over_time({objective.total}[{long}:{base}]) >= {objective.minimum}",
-        ),
-        severity=rate.severity,
-        labels={"window": long},
+        expr="\nor\n".join(f"(\n{indent(_burns(objective, rate, t))}\n)" for rate in rates),
+        severity=severity,
+        keep=t.slo.keep_firing_for,
         summary=objective.summary,
         description=(
-            f"{{{{ $value | humanizePercentage }}}} {objective.what} on {{{{ $labels.platform }}}} within {long}:"
-            f" {num(rate.factor)} times the rate that the objective of {percent(objective.objective)} allows."
+            f"{{{{ $value | humanizePercentage }}}} {objective.what} on {{{{ $labels.platform }}}} within {windows}:"
+            f" more than {factors} times the rate that the objective of {percent(objective.objective)} allows."
         ),
         dashboard=objective.dashboard,
+    )
+
+
+def _burns(objective: _Objective, rate: BurnRate, t: Thresholds) -> str:
+    share, limit = objective.share, num(round(rate.factor * objective.budget, 9))
+    step = min(share.windows)
+    needed = round(t.slo.coverage * rate.long / step)
+    data = f"count_over_time({share.all.name(step)}[{format_duration(rate.long)}:{format_duration(step)}])"
+    return lines(
+        f"{objective.ratio(rate.long)} > {limit}",
+        f"and {objective.ratio(_short(rate, t))} > {limit}",
+        f"and {share.all.name(rate.long)} >= {objective.minimum}",
+        f"and {share.bad.name(rate.long)} >= {t.slo.min_bad}",
+        f"and {data} >= {needed}",
     )

@@ -1,18 +1,20 @@
 """Rules about the exporter itself: whether it is there, whether events reach it, whether it can keep them."""
 
+from exporter.assets import levels
+from exporter.assets.counting import grown
+from exporter.assets.evidence import Share, exceeds
 from exporter.assets.histograms import histograms
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import ASSISTANT, PLATFORM, growth, lines, num, record, sum_by
-from exporter.assets.rule import WHO, Alert, Group, Recording
+from exporter.assets.presence import presence
+from exporter.assets.promql import Level, above, indent, lines, num, observations, percent
+from exporter.assets.rule import WHO, Alert, Group
+from exporter.assets.traffic import no_events, traffic_missing, traffic_recordings
+from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
 
-REFUSED = ("unauthorized", "invalid", "too_large", "timeout", "limited")
+REFUSED = ("invalid", "too_large", "timeout", "limited")
 """Outcomes of requests that were refused for what they are, not for the exporter's own trouble."""
-
-_INSTANCE = ("job", "instance")
-_ACTIVE = record(PLATFORM, "voice_calls_active", "sum")
-_START = "process_start_time_seconds"
 
 
 def exporter(t: Thresholds) -> Group:
@@ -21,14 +23,21 @@ def exporter(t: Thresholds) -> Group:
         name="voice-exporter",
         comment="The exporter itself: whether it is there, gets every event, and can keep it.",
         rules=(
-            Recording(record=_ACTIVE, expr=f"sum by ({', '.join(PLATFORM)}) ({m.CALLS_ACTIVE.name})"),
-            _down(t),
-            _no_events(t),
+            *traffic_recordings(t),
+            *_late_share(t).recordings(),
+            *presence(t),
+            no_events(t),
+            traffic_missing(t),
             _rejecting(t),
+            _unauthorized(t),
             _unanswerable(t),
             _missed(t),
+            _rejected_values(t),
+            _expired(t),
+            _late(t),
             _label_limit(t),
             _storage(t),
+            _quarantined(t),
             _pushes(t),
             _reload(t),
             histograms(t),
@@ -38,61 +47,16 @@ def exporter(t: Thresholds) -> Group:
     )
 
 
-def _down(t: Thresholds) -> Alert:
-    rule = t.exporter.down
-    was = f"count_over_time({m.BUILD_INFO.name}[{format_duration(rule.lookback)}])"
-    return Alert(
-        name="VoiceExporterDown",
-        expr=lines(f"up == 0 and on ({', '.join(_INSTANCE)}) {was}", "or on ()", f"absent({m.BUILD_INFO.name})"),
-        wait=rule.for_,
-        severity="critical",
-        summary="The voice exporter is down: events are lost and no other alert about calls can fire.",
-        description=(
-            "{{ if $labels.instance }}{{ $labels.instance }} of job {{ $labels.job }} does not answer Prometheus."
-            "{{ else }}No voice exporter is scraped at all.{{ end }}"
-            " Interactly sends each event once, so what happens now is never counted."
-        ),
-        dashboard="voice-exporter",
-        comment="Known by what it exposes, not by its job's name: a target that was an exporter, or none at all.",
-    )
-
-
-def _no_events(t: Thresholds) -> Alert:
-    rule = t.exporter.no_events
-    by = ", ".join(PLATFORM)
-    return Alert(
-        name="VoiceExporterNoEvents",
-        expr=lines(
-            "(",
-            f"    time() - max by ({by}) ({m.LAST_EVENT.name})",
-            "  or",
-            f"    0 * {_ACTIVE}",
-            f"    + on (job) group_left () (time() - max by (job) ({_START}))",
-            f") > {num(rule.after)}",
-            f"and {_ACTIVE} > 0",
-        ),
-        wait=rule.for_,
-        severity="warning",
-        summary="Calls are active, and no event comes.",
-        description=(
-            "No event of {{ $labels.platform }} for {{ $value | humanizeDuration }}, although calls are active."
-            " Either the platform cannot reach the exporter, or it never told that those calls ended."
-        ),
-        dashboard="voice-exporter",
-        comment="Where no event came since the exporter started, the time since its start.",
-    )
-
-
-def _webhooks(window: float, by: tuple[str, ...], *outcomes: str) -> str:
+def _webhooks(window: float, level: Level, *outcomes: str) -> str:
     matcher = "=" if len(outcomes) == 1 else "=~"
-    return sum_by(by, growth(m.WEBHOOKS, window, f'{{outcome{matcher}"{"|".join(outcomes)}"}}'))
+    return grown(m.WEBHOOKS, level, window, f'{{outcome{matcher}"{"|".join(outcomes)}"}}')
 
 
 def _rejecting(t: Thresholds) -> Alert:
     rule = t.exporter.rejecting
     return Alert(
         name="VoiceExporterRejectingEvents",
-        expr=f"{_webhooks(rule.window, (*PLATFORM, 'outcome'), *REFUSED)} >= {rule.count}",
+        expr=f"{_webhooks(rule.window, levels.platform(t).plus('outcome'), *REFUSED)} >= {rule.count}",
         severity="warning",
         summary="The exporter refuses webhook requests.",
         description=(
@@ -105,11 +69,33 @@ def _rejecting(t: Thresholds) -> Alert:
     )
 
 
+def _unauthorized(t: Thresholds) -> Alert:
+    rule = t.exporter.unauthorized
+    window, step = format_duration(rule.window), format_duration(rule.window / 6)
+    lately = _webhooks(rule.window / 6, levels.platform(t), "unauthorized")
+    return Alert(
+        name="VoiceExporterRejectingEvents",
+        expr=lines(
+            f"{_webhooks(rule.window, levels.platform(t), 'unauthorized')} >= {rule.count}",
+            f"and count_over_time((\n{indent(lately)} > 0\n)[{window}:{step}]) >= 3",
+        ),
+        severity="warning",
+        labels={"outcome": "unauthorized"},
+        summary="The exporter refuses webhook requests.",
+        description=(
+            '{{ printf "%.0f" $value }} requests to the webhook of {{ $labels.platform }} had no valid secret or'
+            f" signature, throughout {window}. If the platform sent them, their events are lost."
+        ),
+        dashboard="voice-exporter",
+        comment="A webhook that faces the internet gets requests from strangers, who soon go away.",
+    )
+
+
 def _unanswerable(t: Thresholds) -> Alert:
     rule = t.exporter.unanswerable
     return Alert(
         name="VoiceExporterUnanswerable",
-        expr=f"{_webhooks(rule.window, (*PLATFORM, 'event'), 'unanswerable')} > 0",
+        expr=f"{_webhooks(rule.window, levels.platform(t).plus('event'), 'unanswerable')} > 0",
         severity="high",
         summary="The platform asks the exporter for answers that only an application can give: calls break.",
         description=(
@@ -124,7 +110,7 @@ def _missed(t: Thresholds) -> Alert:
     rule = t.exporter.missed
     return Alert(
         name="VoiceExporterMissedEvents",
-        expr=f"{sum_by((*PLATFORM, 'event'), growth(m.MISSED_EVENTS, rule.window))} >= {rule.count}",
+        expr=f"{grown(m.MISSED_EVENTS, levels.platform(t).plus('event'), rule.window)} >= {rule.count}",
         severity="warning",
         summary="End-of-call reports show events that never arrived.",
         description=(
@@ -135,11 +121,85 @@ def _missed(t: Thresholds) -> Alert:
     )
 
 
+def _rejected_values(t: Thresholds) -> Alert:
+    rule, level = t.exporter.rejected_values, levels.platform(t)
+    rejected = grown(m.REJECTED_VALUES, level.plus("field", "reason"), rule.window)
+    return Alert(
+        name="VoiceExporterValuesRejected",
+        expr=lines(
+            f"{rejected} >= {rule.count}",
+            "unless",
+            f"{rejected} < on ({level.by}) group_left ()",
+            f"{num(rule.warning)} * {_webhooks(rule.window, level, 'counted')}",
+        ),
+        severity="warning",
+        summary="Events carry values that cannot be: they are left out.",
+        description=(
+            '{{ printf "%.0f" $value }} values of {{ $labels.field }} in events of {{ $labels.platform }} were left out'
+            f" within {format_duration(rule.window)}: {{{{ $labels.reason }}}}."
+        ),
+        dashboard="voice-exporter",
+    )
+
+
+def _expired(t: Thresholds) -> Alert:
+    rule, level = t.exporter.expired, levels.instance(t)
+    expired = grown(m.CALLS_EXPIRED, level, rule.window)
+    started = grown(m.CALLS_STARTED, level, rule.window)
+    return Alert(
+        name="VoiceExporterCallsExpired",
+        expr=lines(f"{expired} > {num(rule.warning)} * {started}", f"and {expired} >= {t.evidence.min_events}"),
+        severity="warning",
+        keep=t.keep_rates_firing_for,
+        summary="Calls end without a word: their end never arrived.",
+        description=(
+            '{{ printf "%.0f" $value }} calls at {{ $labels.instance }} fell silent and expired within '
+            f"{format_duration(rule.window)}, more than {percent(rule.warning)} of all: length, cost and outcome of"
+            " such calls are missing."
+        ),
+        dashboard="voice-exporter",
+    )
+
+
+def _late_share(t: Thresholds) -> Share:
+    rule, level = t.exporter.late, levels.platform(t)
+    every = Counted(
+        level=level,
+        metric=m.EVENT_DELAY.name,
+        operation="count",
+        expr=lambda window: observations(m.EVENT_DELAY, level, window),
+    )
+    late = Counted(
+        level=level,
+        metric=m.EVENT_DELAY.name,
+        operation="late_count",
+        expr=lambda window: above(m.EVENT_DELAY, rule.after, level, window),
+    )
+    return Share(bad=late, all=every, windows=(rule.window,))
+
+
+def _late(t: Thresholds) -> Alert:
+    rule = t.exporter.late
+    return Alert(
+        name="VoiceExporterEventsLate",
+        expr=exceeds(_late_share(t), rule.warning, t, (1, None)),
+        keep=t.keep_rates_firing_for,
+        severity="warning",
+        summary="Events arrive long after what they tell: alerts come late.",
+        description=(
+            "{{ $value | humanizePercentage }} of the events of {{ $labels.platform }} arrived more than"
+            f" {format_duration(rule.after)} after what they tell, within {format_duration(rule.window)}."
+        ),
+        dashboard="voice-exporter",
+        comment="Or a clock is wrong.",
+    )
+
+
 def _label_limit(t: Thresholds) -> Alert:
     rule = t.exporter.label_limit
     return Alert(
         name="VoiceExporterLabelLimitReached",
-        expr=f"{sum_by(('job', 'label'), growth(m.LABEL_OVERFLOWS, rule.window))} > 0",
+        expr=f"{grown(m.LABEL_OVERFLOWS, levels.job(t).plus('label'), rule.window)} > 0",
         severity="warning",
         summary="A label is full: new values are counted as other.",
         description=(
@@ -155,9 +215,9 @@ def _storage(t: Thresholds) -> Alert:
     return Alert(
         name="VoiceExporterStorageFailing",
         expr=lines(
-            f"sum by ({', '.join(_INSTANCE)}) (increase({m.STORAGE_ERRORS.name}[{format_duration(rule.window)}])) > 0",
+            f"{grown(m.STORAGE_ERRORS, levels.instance(t), rule.window)} > 0",
             "or",
-            f"{_webhooks(rule.window, _INSTANCE, 'unavailable')} > 0",
+            f"{_webhooks(rule.window, levels.instance(t), 'unavailable')} > 0",
         ),
         keep=t.keep_firing_for,
         severity="critical",
@@ -171,12 +231,28 @@ def _storage(t: Thresholds) -> Alert:
     )
 
 
+def _quarantined(t: Thresholds) -> Alert:
+    level = levels.instance(t)
+    return Alert(
+        name="VoiceExporterDatabaseQuarantined",
+        expr=f"max by ({level.by}) ({m.STORAGE_SET_ASIDE.name}) > 0",
+        severity="high",
+        summary="The exporter's database was damaged and put aside: all counts began again.",
+        description=(
+            "{{ $labels.instance }} found its database damaged, quarantined it under a dated name and began a new one."
+            " Calls in flight and everything counted before are not in it."
+        ),
+        dashboard="voice-exporter",
+        comment="Counted since the exporter's start, so a restart ends it.",
+    )
+
+
 def _pushes(t: Thresholds) -> Alert:
     window = t.exporter.pushes.window
-    failed = growth(m.ALERT_PUSHES, window, '{outcome="failed"}')
+    failed = grown(m.ALERT_PUSHES, levels.instance(t), window, '{outcome="failed"}')
     return Alert(
         name="VoiceExporterAlertPushesFailing",
-        expr=f"{sum_by(_INSTANCE, failed)} > 0",
+        expr=f"{failed} > 0",
         severity="warning",
         summary="The exporter cannot push alerts of single calls: only rules tell of hangs and errors.",
         description=(
@@ -200,7 +276,7 @@ def _reload(t: Thresholds) -> Alert:
 
 
 def _not_subscribed(t: Thresholds) -> Alert:
-    labels = ", ".join((*ASSISTANT, "event"))
+    labels = levels.assistant(t).plus("event").by
     return Alert(
         name="VoiceExporterHangEventsNotSubscribed",
         expr=lines(f"max by ({labels}) (", f'  {m.EVENT_SUBSCRIBED.name}{{event=~"hang|error"}}', ") == 0"),

@@ -11,6 +11,8 @@ from tests.rules.values import allowed
 __all__ = ["Wrong", "check", "selectors", "walk"]
 
 RISING: Final = {"rate", "irate", "increase", "resets"}
+SINCE_START: Final = {"voice_exporter_storage_set_aside_total"}
+"""Counters that tell of the process's start, so that a restart is right to end what they say."""
 FALLING: Final = {"delta", "idelta", "deriv", "predict_linear", "avg_over_time", "min_over_time", "max_over_time"}
 
 
@@ -86,10 +88,33 @@ def _use(selector: p.VectorSelector, above: tuple[p.Expr, ...], found: Sample) -
     ranged = bool(above) and isinstance(above[0], p.MatrixSelector)
     if ranged and rising and not found.is_counter:
         raise Wrong(f"{functions[0]}() of {selector.name}, which is no counter")
+    if found.is_counter and _beside_itself(selector, above, found):
+        return
     if found.is_counter and ranged and functions and functions[0] in FALLING:
         raise Wrong(f"{functions[0]}() of {selector.name}, which only rises")
-    if found.is_counter and not ranged and not _may_be_raw(selector, above, found):
+    if found.is_counter and not ranged and selector.name not in SINCE_START and not _may_be_raw(selector, above, found):
         raise Wrong(f"the raw counter {selector.name}: a restart would change what it says")
+
+
+def _beside_itself(selector: p.VectorSelector, above: tuple[p.Expr, ...], found: Sample) -> bool:
+    """Whether the counter is only compared with what it was, and with when it was created.
+
+    The difference of two of its values is how far it rose: a restart keeps the values, or the created timestamp tells.
+    """
+    if found.metric is None:
+        return False
+    own = {(found.metric.name, str(selector.matchers)), (f"{found.metric.family}_created", str(selector.matchers))}
+    comparing = [node for node in above if isinstance(node, p.BinaryExpr) and str(node.op) != "or"]
+    for node in comparing:
+        if not _only(node, own):
+            return False
+        if str(node.op) == "-":
+            return True
+    return False
+
+
+def _only(expr: p.Expr, own: set[tuple[str, str]]) -> bool:
+    return all((inner.name, str(inner.matchers)) in own for inner, _ in selectors(expr))
 
 
 def _may_be_raw(selector: p.VectorSelector, above: tuple[p.Expr, ...], found: Sample) -> bool:

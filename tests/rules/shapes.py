@@ -6,16 +6,19 @@ from typing import Final, TypeAlias
 
 import promql_parser as p
 
+from exporter.assets import load
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.metric import Metric
 
 Shape: TypeAlias = frozenset[str] | None
 """Label names of a vector, those of the scrape included; None for a scalar."""
 
-TARGET: Final = frozenset({"job", "instance"})
+KEPT: Final = frozenset(load().labels.keep)
+TARGET: Final = frozenset({"job", "instance"}) | KEPT
 _ALERT: Final = TARGET | {
     "alertname",
     "severity",
+    "scope",
     "platform",
     "assistant_id",
     "component",

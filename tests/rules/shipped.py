@@ -1,5 +1,6 @@
 """The files under `rules/`, as the tests read them."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from tests.rules.lint import check
-from tests.rules.shapes import Shape
+from tests.rules.shapes import KEPT, Shape
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "rules"
@@ -36,9 +37,16 @@ def shapes(group: dict[str, Any]) -> dict[str, Shape]:
     """Labels of each series that a group records, in order: a rule may use those before it and none of other files."""
     found: dict[str, Shape] = {}
     for rule in group["rules"]:
-        if "record" in rule:
-            found[rule["record"]] = check(rule["expr"], found)
+        if name := rule.get("record"):
+            # A state that outlasts its cause asks for its own last value.
+            known = found if name not in rule["expr"] else {**found, name: level(name)}
+            found[name] = check(rule["expr"], known)
     return found
+
+
+def level(record: str) -> frozenset[str]:
+    """The labels that a recorded series is named by, and those that every rule keeps."""
+    return frozenset(re.findall(r"assistant_id|error_code|[a-z]+", record.partition(":")[0])) | KEPT
 
 
 def recorded() -> dict[str, Shape]:

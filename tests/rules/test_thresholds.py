@@ -80,7 +80,7 @@ def test_a_file_may_be_silent(tmp_path: Path) -> None:
             "1: provider_response_time.warning: is above provider_response_time.critical",
         ),
         ("error_spike: {min_history: 2d}", "1: error_spike.min_history: is longer than error_spike.lookback"),
-        ("evaluation_interval: 5m", "1: evaluation_interval: is longer than critical_error.window"),
+        ("evaluation_interval: 5m", "1: evaluation_interval: is longer than provider_response_time.window"),
         (
             "slo: {fast_responses: {within: 2700ms}}",
             "is no bound of voice_response_seconds: choose one of 250ms, 500ms",

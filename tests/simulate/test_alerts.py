@@ -53,7 +53,7 @@ def promised(scenario: Scenario, start: int = 0) -> list[Question]:
     blaming = "|".join(set(scenario.alerts) - OF_EVERYBODY)
     ids = "|".join(who.id for who in ASSISTANTS if any(fault.matches(who) for fault in scenario.faults))
     providers = "|".join({provider(name) for fault in scenario.faults for name in fault.providers} or {".*"})
-    others = (f'assistant_id!~"{ids}|"', f'assistant_id="",provider!~"{providers}|"')
+    others = (f'assistant_id!~"{ids}|"', f'assistant_id="",scope!="platform",provider!~"{providers}|"')
     return found + [asked(fired(f'alertname=~"{blaming}",{other}', LONGEST), start + LONGEST) for other in others]
 
 

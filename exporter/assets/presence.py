@@ -1,0 +1,128 @@
+"""Rules about whether exporters are there, and scraped often enough."""
+
+from typing import Final
+
+from exporter.assets import levels
+from exporter.assets.model import Thresholds
+from exporter.assets.promql import lines, num
+from exporter.assets.rule import Alert
+from exporter.metrics import catalogue as m
+from exporter.yamlfile.durations import format_duration
+
+_DOWN: Final = "VoiceExporterDown"
+_LOST: Final = " Interactly sends each event once, so what happens now is never counted."
+
+PORT: Final = 10060
+"""The exporter's default port."""
+
+SCRAPES: Final = 4
+"""No window of a rule is shorter than so many scrapes: a rise needs two, and one or two may fail."""
+
+
+def presence(t: Thresholds) -> tuple[Alert, ...]:
+    """The alerts on exporters that are away, and on scrapes too far apart."""
+    return (_job_down(t), _instance_down(t), _none(t), _scrape_interval(t))
+
+
+def _known(t: Thresholds) -> str:
+    return f"last_over_time({m.BUILD_INFO.name}[{format_duration(t.exporter.down.lookback)}])"
+
+
+def _job_down(t: Thresholds) -> Alert:
+    job = levels.job(t).by
+    return _down(
+        t,
+        "job",
+        lines(
+            f"group by ({job}) ({_known(t)})",
+            f"unless on ({job})",
+            f"group by ({job}) ({m.BUILD_INFO.name})",
+        ),
+        "No voice exporter of job {{ $labels.job }} answers Prometheus, or service discovery has lost it.",
+        comment=(
+            "Known by what it exposes, not by its job's name. All exporters of a job: while this fires, they have no"
+            " alerts of their own, and what they last said may be silenced."
+        ),
+    )
+
+
+def _instance_down(t: Thresholds) -> Alert:
+    rule, job, instance = t.exporter.down, levels.job(t).by, levels.instance(t).by
+    window = format_duration(rule.availability_window)
+    answering = f"count(group by ({job}) (up == 1))"
+    return _down(
+        t,
+        "instance",
+        lines(
+            "(",
+            "    (",
+            "        up == 0",
+            "      or",
+            f"        avg_over_time(up[{window}]) < {num(rule.availability)}",
+            "    )",
+            f"    and on ({instance}) {_known(t)}",
+            "  or",
+            f'    up{{job=~"{rule.jobs}"}} == 0',
+            "  or",
+            f'    up{{instance=~".*:{PORT}"}} == 0',
+            "  or",
+            '    up{instance!~".*:[0-9]+"} == 0',
+            f"    unless on ({job}) max_over_time(up[{format_duration(rule.lookback)}]) == 1",
+            f"    and on () 2 * count(group by ({job}) ({m.BUILD_INFO.name})) > {answering}",
+            ")",
+            f"unless on ({job})",
+            f'  ALERTS{{alertname="{_DOWN}", alertstate="firing", scope="job"}}',
+        ),
+        "{{ $labels.instance }} of job {{ $labels.job }} does not answer Prometheus, or only now and then.",
+        comment=(
+            "An exporter that is down or restarts over and over, or a target that never answered and looks like one: by"
+            " its job's name, by its port, or, in a Prometheus whose jobs mostly are voice exporters, by no other port."
+        ),
+    )
+
+
+def _none(t: Thresholds) -> Alert:
+    return _down(
+        t,
+        "all",
+        f"absent({_known(t)})",
+        f"No voice exporter was scraped within {format_duration(t.exporter.down.lookback)}.",
+    )
+
+
+def _down(t: Thresholds, scope: str, expr: str, what: str, *, comment: str = "") -> Alert:
+    return Alert(
+        name=_DOWN,
+        expr=expr,
+        wait=t.exporter.down.for_,
+        keep=t.keep_firing_for,
+        severity="critical",
+        labels={"scope": scope},
+        summary="A voice exporter is down: events are lost, and alerts about its calls cannot fire.",
+        description=what + _LOST,
+        dashboard="voice-exporter",
+        comment=comment,
+    )
+
+
+def _scrape_interval(t: Thresholds) -> Alert:
+    shortest = min(t.hang.window, t.critical_error.window, t.escalation.window)
+    window = format_duration(t.exporter.down.availability_window)
+    limit = shortest / SCRAPES
+    return Alert(
+        name="VoiceExporterScrapedTooSeldom",
+        expr=lines(
+            f"{num(t.exporter.down.availability_window)} / count_over_time(up[{window}]) > {num(limit)}",
+            f"and on ({levels.instance(t).by}) {m.BUILD_INFO.name}",
+        ),
+        wait=t.exporter.scrape_interval.for_,
+        severity="warning",
+        summary="Prometheus scrapes the exporter too seldom for these rules: hangs and errors may go unseen.",
+        description=(
+            "{{ $labels.instance }} is scraped every {{ $value | humanizeDuration }}; windows of"
+            f" {format_duration(shortest)} need {SCRAPES} scrapes, so {format_duration(limit)} at most. Set"
+            " scrape_interval in thresholds.yml to what your Prometheus does, and write the rules again."
+        ),
+        dashboard="voice-exporter",
+        comment="Lost scrapes count as scrapes here.",
+    )
