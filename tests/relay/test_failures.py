@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from exporter.errors import StorageError
-from exporter.relay import relay
+from exporter.recording.ingest import Ingest
 from exporter.relay.client import Client
 from exporter.relay.request import RelayRequest
 from exporter.relay.response import Exchange
@@ -21,6 +21,7 @@ from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post, talking
 from tests.relay.conftest import KEY, SECRET, Exporter, codes, config, counted, failures
 from tests.support.servers import free_port
+from tests.support.service import logged
 
 HANG = json.dumps(message("hang")).encode()
 REQUEST = json.dumps(message("assistant-request")).encode()
@@ -186,7 +187,7 @@ async def test_the_log_tells_of_failure_and_recovery_once(exporter: Exporter, ca
     async with application(port=port):
         for _ in range(3):
             assert (await post(front.url, HANG, KEY)).status == 200
-    assert caplog.messages == ["the application behind the relay fails", "the application behind the relay works again"]
+    assert logged(caplog) == ["the application behind the relay fails", "the application behind the relay works again"]
 
 
 async def test_a_slow_event_holds_up_no_call(exporter: Exporter) -> None:
@@ -313,10 +314,10 @@ async def test_a_bug_of_ours_costs_no_call(
 ) -> None:
     """Whatever goes wrong while a body is understood, the application gets it, and the log shows no content."""
 
-    def failing(_platform: str, _body: bytes) -> object:
+    def failing(_ingest: Ingest, _platform: str, _body: bytes) -> object:
         raise RuntimeError("Ada Example")
 
-    monkeypatch.setattr(relay, "understand", failing)
+    monkeypatch.setattr(Ingest, "understand", failing)
     async with application() as behind:
         front = await exporter(config(behind.url))
         assert (await post(front.url, HANG, KEY)).status == 200
