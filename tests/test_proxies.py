@@ -131,11 +131,15 @@ async def test_nothing_else_is_published(proxy: str) -> None:
                 assert answer.status == 404, path
 
 
-async def test_a_body_may_be_as_large_as_the_exporter_takes(proxy: str) -> None:
+def test_a_body_may_be_as_large_as_the_exporter_takes(proxy: str, tmp_path: Path) -> None:
     """More than the megabyte that nginx takes by itself, and not more than the exporter does."""
-    padding = b" " * (3 * 1024 * 1024)
-    assert await post(f"{proxy}/webhook/interactly", HANG + padding, {"x-interactly-secret": SECRET}) == 200
-    assert await post(f"{proxy}/webhook/interactly", HANG + padding * 3, {"x-interactly-secret": SECRET}) == 413
+    body = tmp_path / "body"
+    for megabytes, status in ((3, "200"), (9, "413")):
+        body.write_bytes(HANG + b" " * (megabytes * 1024 * 1024))
+        # curl ends a connection whose request is refused half-way; aiohttp's client leaves it open for a while.
+        command = ["curl", "-sk", "-o", os.devnull, "-w", "%{http_code}", "--data-binary", f"@{body}"]
+        command += ["-H", f"x-interactly-secret: {SECRET}", f"{proxy}/webhook/interactly"]
+        assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == status
 
 
 def test_the_exporters_own_tls_is_as_shown(start_exporter: StartExporter, tmp_path: Path) -> None:

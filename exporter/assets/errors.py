@@ -72,9 +72,11 @@ def _unresolved(
     requests, calls = _succeeded(t)
     ends = lines(
         "and (",
-        f"    {unresolved} and on ({served(t).by}) {requests}",
+        f"    {unresolved}",
+        f"      and on ({served(t).by}) {requests}",
         "  or",
-        f"    {unresolved}{MEASURED.replace('=~', '!~')} and on ({levels.assistant(t).by}) {calls}",
+        f"    {unresolved}{MEASURED.replace('=~', '!~')}",
+        f"      and on ({levels.assistant(t).by}) {calls}",
         ")",
     )
     return (
