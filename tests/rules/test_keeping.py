@@ -101,7 +101,7 @@ def test_thresholds_of_an_earlier_run_stay(tmp_path: Path) -> None:
     assert "increase1h > 0), 1) > 0.07\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
     own.write_text("hang_rate: {critical: 0.08}\n")
     render(tmp_path, own, say=pytest.fail)
-    assert "ratio1h > 0.08\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
+    assert "increase1h > 0), 1) > 0.08\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
     assert (tmp_path / "rules" / "thresholds.yml").read_text() == own.read_text()
 
 
