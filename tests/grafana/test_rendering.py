@@ -87,7 +87,7 @@ UNDRAWN = {
     "exporter.unauthorized.count",
     "relay.waiting.count",
 }
-"""Of the exporter itself, not of an assistant: shares that no panel draws yet; the alerts' runbooks have their queries."""
+"""Of the exporter itself, not of an assistant: no panel draws them yet; the runbooks have their queries."""
 
 
 def test_every_threshold_of_an_assistant_is_a_line_or_a_colour() -> None:
