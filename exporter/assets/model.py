@@ -4,69 +4,22 @@ What a number means and where it comes from stands beside it in `thresholds.yml`
 takes; a field ``for_`` is the key ``for``.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Annotated, Final
 
-from exporter.assets.promql import num, percent
-from exporter.config.kinds import URL
-from exporter.errors import Invalid
-from exporter.yamlfile.fields import build, keys
-from exporter.yamlfile.kinds import BOOLEAN, TEXT, choice, duration, integer, kind, listed, number, text
-from exporter.yamlfile.schema import Kind, check
-from exporter.yamlfile.tree import Node
-
-SEVERITIES: Final = ("critical", "high", "warning", "info")
-"""critical pages, high tells the operators now, warning is a ticket, info can wait."""
-
-
-def _share(value: object) -> float:
-    share = number(value)
-    if not 0 < share < 1:
-        raise ValueError
-    return share
-
-
-def _amount(value: object) -> float:
-    amount = number(value)
-    if amount <= 0:
-        raise ValueError
-    return amount
-
-
-def _label(value: object) -> str:
-    name = text(value)
-    if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) or name in _OURS:
-        raise ValueError
-    return name
-
-
-_OURS: Final = ("job", "instance", "platform", "assistant_id", "le", "alertname", "severity")
-WINDOW: Final = duration()
-SHARE: Final = kind("a number between 0 and 1, such as 0.05 for 5 %", _share, percent)
-AMOUNT: Final = kind("a number above 0", _amount, num)
-SECONDS: Final = duration()
-WAIT: Final = duration(zero=True)
-COUNT: Final = integer()
-SEVERITY: Final = choice(*SEVERITIES)
-OPTIONAL_URL: Final = Kind(f"{URL.expects}, or an empty text", lambda node: "" if node.value == "" else URL.read(node))
-LABELS: Final = listed(kind("the name of a label that the scrape adds, such as cluster", _label), "label names")
-WINDOWS: Final = listed(SECONDS, "durations")
-
-Window = Annotated[float, WINDOW]
-"""Range of a query; never shorter than four scrapes once loaded."""
-Seconds = Annotated[float, SECONDS]
-Wait = Annotated[float, WAIT]
-Share = Annotated[float, SHARE]
-Amount = Annotated[float, AMOUNT]
-Count = Annotated[int, COUNT]
-Url = Annotated[str, URL]
-OptionalUrl = Annotated[str, OPTIONAL_URL]
-Flag = Annotated[bool, BOOLEAN]
-Severity = Annotated[str, SEVERITY]
-LabelNames = Annotated[tuple[str, ...], LABELS]
-Windows = Annotated[tuple[float, ...], WINDOWS]
-Text = Annotated[str, TEXT]
+from exporter.assets.objectives import Slo
+from exporter.assets.threshold_kinds import (
+    Amount,
+    Count,
+    LabelNames,
+    OptionalUrl,
+    Seconds,
+    Share,
+    Text,
+    Url,
+    Wait,
+    Window,
+    Windows,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,63 +301,6 @@ class Relay:
     failing: RelayFailing
     waiting: RelayWaiting
     slow: RelaySlow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallsWithoutHang:
-    """Objective: the share of calls without a hang."""
-
-    objective: Share
-    min_calls: Count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FastResponses:
-    """Objective: the share of replies that come in time."""
-
-    objective: Share
-    within: Seconds
-    min_turns: Count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BurnRate:
-    """The error budget burns ``factor`` times too fast in both windows."""
-
-    factor: Amount
-    short: Seconds
-    long: Seconds
-    severity: Severity
-
-
-def _burn_rate(node: Node) -> BurnRate:
-    found = check(node, _BURN_RATE)
-    if not found.faults and len(found.values) < len(_BURN_RATE):
-        found.faults.append(node.fault("is incomplete: a burn rate has factor, short, long and severity"))
-    elif not found.faults and found.values["short"] >= found.values["long"]:
-        found.faults.append(node.fault("has a short window that is not shorter than the long one: swap them"))
-    if found.faults:
-        raise Invalid(*found.faults)
-    return build(BurnRate, found.values)
-
-
-_BURN_RATE: Final = tuple(keys(BurnRate))
-BURN_RATES: Final = listed(Kind("factor, short, long and severity", _burn_rate), "burn rates")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slo:
-    """Service level objectives."""
-
-    enabled: Flag
-    window: Window
-    period: Seconds
-    coverage: Share
-    min_bad: Count
-    keep_firing_for: Wait
-    calls_without_hang: CallsWithoutHang
-    fast_responses: FastResponses
-    burn_rates: Annotated[tuple[BurnRate, ...], BURN_RATES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from exporter.assets import levels
 from exporter.assets.counting import grown
 from exporter.assets.evidence import Share
-from exporter.assets.model import BurnRate, Thresholds
+from exporter.assets.model import Thresholds
+from exporter.assets.objectives import BurnRate
 from exporter.assets.promql import above, indent, lines, num, observations, over, percent, record, unsubscribed
 from exporter.assets.rule import Alert, Dashboard, Group, Recording
 from exporter.assets.windows import Counted

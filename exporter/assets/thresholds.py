@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.assets.model import WINDOW, Thresholds
+from exporter.assets.model import Thresholds
+from exporter.assets.threshold_kinds import WINDOW
 from exporter.errors import ConfigError
 from exporter.metrics.catalogue import RESPONSE
 from exporter.yamlfile.durations import format_duration

@@ -6,7 +6,7 @@ from typing import Final, get_args
 from prometheus_client.utils import floatToGoString
 
 from exporter import events, label_sets
-from exporter.assets.model import SEVERITIES
+from exporter.assets.threshold_kinds import SEVERITIES
 from exporter.calls.hangs import ESCALATION_CAUSES, HANG_OUTCOMES, HOURS
 from exporter.errors import Refusal, RelayFailure
 from exporter.metrics.label_limits import SERIES
