@@ -25,3 +25,10 @@ def test_every_module_that_is_named_exists() -> None:
     assert [
         name for name in named if not any((ROOT / "exporter" / at / name).exists() for at in ("", "..", "calls"))
     ] == []
+
+
+def test_no_module_passes_400_lines() -> None:
+    """CONTRIBUTING's limit holds for every module of the package."""
+    long = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "exporter").rglob("*.py")}
+
+    assert {name: lines for name, lines in long.items() if lines > 400} == {}
