@@ -3,6 +3,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -292,3 +293,12 @@ def test_stderr_is_written_and_stdout_is_not(capsys: pytest.CaptureFixture[str])
     written = capsys.readouterr()
     assert written.out == ""
     assert written.err.endswith("msg=m\n")
+
+
+def test_every_call_site_names_an_event_and_its_fields() -> None:
+    """No module words lines of its own: each calls `log`, with a name for the event and fields for what varies."""
+    direct = re.compile(r"\b_?log(?:ger)?\.(?:debug|info|warning|error|exception|critical|log)\(")
+    package = Path(logs.__file__).parent
+    modules = [path for path in package.rglob("*.py") if path.name != "logs.py"]
+
+    assert [path.name for path in modules if direct.search(path.read_text())] == []

@@ -10,6 +10,7 @@ from exporter.config.web_keys import KEYS
 from exporter.errors import ConfigError, TlsError, WebConfigError
 from exporter.http.access import WebConfig
 from exporter.http.tls import Tls, server_context
+from exporter.logs import log
 from exporter.yamlfile.schema import Found, check
 from exporter.yamlfile.tree import read_tree
 
@@ -42,13 +43,22 @@ def load(path: Path | None) -> WebConfig:
 
 def _log_what_has_no_effect(found: Found, tls: Tls | None) -> None:
     if found.values.get("http_server_config.http2"):
-        _log.warning("http_server_config.http2 has no effect: clients get HTTP/1.1")
+        _no_effect("http_server_config.http2", "clients get HTTP/1.1")
     if tls and _value(found, f"{_TLS}.client_auth_type") == "RequestClientCert":
-        _log.warning("tls_server_config.client_auth_type: RequestClientCert has no effect: nothing depends on it")
+        _no_effect(f"{_TLS}.client_auth_type", "nothing depends on a certificate that clients need not have")
     if tls and len(tls.curves) > 1 and not hasattr(ssl.SSLContext, "set_groups"):
-        _log.warning("tls_server_config.curve_preferences has no effect: this Python can set one curve, not several")
+        _no_effect(f"{_TLS}.curve_preferences", "this Python can set one curve, not several")
     if tls and tls.client_auth and not (tls.client_ca_file or tls.client_ca):
-        _log.warning("tls_server_config names no client_ca_file: the system's authorities verify client certificates")
+        log(
+            _log,
+            logging.WARNING,
+            "the system's authorities verify client certificates",
+            missing=f"{_TLS}.client_ca_file",
+        )
+
+
+def _no_effect(key: str, reason: str) -> None:
+    log(_log, logging.WARNING, "a setting has no effect", key=key, reason=reason)
 
 
 def _value(found: Found, path: str) -> object:

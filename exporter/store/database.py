@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from exporter.errors import StorageError, StoreLost
+from exporter.logs import log
 from exporter.store import journal, sqlite_file, tables
 from exporter.store.base import JOINED, Batch, Merge, Snapshot
 from exporter.store.changes import Changes
@@ -95,7 +96,7 @@ class Database:
         except StorageError as error:
             self._abandon(error)
             self._checkpoint_from = time.monotonic() + _PAUSE_SECONDS
-            _log.warning("storage: could not tidy up after a commit: %s", error)
+            log(_log, logging.WARNING, "storage could not tidy up after a commit", reason=str(error))
 
     def close(self) -> None:
         """Checkpoint the journal, leave one file, unlock the directory."""
@@ -106,7 +107,7 @@ class Database:
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     self.directory.settle()
         except StorageError as error:
-            _log.warning("storage: could not tidy up at the end: %s", error)
+            log(_log, logging.WARNING, "storage could not tidy up at the end", reason=str(error))
         self._release()
 
     @translated()

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from exporter.errors import StoreLost
+from exporter.logs import log
 from exporter.store import files, schema
 from exporter.store.lock import DirectoryLock, Mark, locked
 
@@ -87,7 +88,7 @@ class Directory:
             StorageError: somebody deleted the lock, and another process has the directory now.
         """
         if not self._lock.held():
-            _log.warning("storage: the file lock was deleted, it is made again")
+            log(_log, logging.WARNING, "storage made its deleted lock again", file="lock")
             self._lock.acquire()
         self._note(self.acknowledged)
         for path, inode in self._inodes.items():
@@ -116,8 +117,13 @@ class Directory:
         self._lock.acquire()
         name = files.quarantine(self._database)
         self.quarantined = name or self.quarantined
-        fate = f"quarantined as {name}" if name else "nothing left to quarantine"
-        _log.error("storage: %s: %s, an empty database takes its place", self._damage, fate)
+        log(
+            _log,
+            logging.ERROR,
+            "storage was damaged, an empty database takes its place",
+            reason=self._damage,
+            quarantined=name,
+        )
         self._damage = ""
         self.acknowledged = 0
         self._mark = None

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from exporter.logs import cause, log
 from exporter.store.base import JOINED, Batch, Merge, Snapshot
 from exporter.store.database import Database
 
@@ -67,8 +68,8 @@ class SqliteStore:
             kept.get_loop().call_soon_threadsafe(_settle, kept, error)
         try:
             self._database.tidy()
-        except Exception:  # noqa: BLE001 - nobody waits for this, so the log must say it
-            _log.exception("storage: a bug of the exporter, please report it")
+        except Exception as caught:  # noqa: BLE001 - nobody waits for this, so the log must say it
+            log(_log, logging.ERROR, "storage has a bug, please report it", error=cause(caught))
 
 
 def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:

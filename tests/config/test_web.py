@@ -97,7 +97,11 @@ def test_http2_is_told_to_have_no_effect(folder: Path, caplog: pytest.LogCapture
     load(put(FIXTURES / "good" / "tls.yml", folder))
     assert not caplog.messages
     load(put(FIXTURES / "good" / "everything.yml", folder))
-    assert caplog.messages == ["http_server_config.http2 has no effect: clients get HTTP/1.1"]
+    assert caplog.messages == ["a setting has no effect"]
+    assert vars(caplog.records[0])["fields"] == {
+        "key": "http_server_config.http2",
+        "reason": "clients get HTTP/1.1",
+    }
 
 
 def test_without_a_file_everybody_reads_plain_http() -> None:

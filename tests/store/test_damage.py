@@ -143,7 +143,8 @@ def test_quarantined(killed: Path, caplog: pytest.LogCaptureFixture, monkeypatch
             assert loaded(path.parent) == (EMPTY, name)
             assert (path.parent / name).read_bytes() == b"garbage"
             [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
-            assert f"quarantined as {name}, an empty database takes its place" in record.getMessage()
+            assert record.message == "storage was damaged, an empty database takes its place"
+            assert vars(record)["fields"]["quarantined"] == name
         assert (path.parent / "voice-exporter.db.corrupt-20260102T030405Z-wal").read_bytes() == log
 
 
@@ -152,7 +153,7 @@ def test_deleted(closed: Path, caplog: pytest.LogCaptureFixture) -> None:
     for path in copies(closed, NAME, 1):
         path.unlink()
         assert loaded(path.parent) == (EMPTY, None)
-        assert "the database file is gone: nothing left to quarantine" in caplog.text
+        assert vars(caplog.records[-1])["fields"] == {"reason": "the database file is gone", "quarantined": None}
 
 
 def test_an_older_copy_in_its_place(directory: Path, tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_the_lock_deleted_while_it_runs(directory: Path, caplog: pytest.LogCaptu
         Database(directory).load()
     store.commit(numbered(2))
     store.tidy()
-    assert "the file lock was deleted, it is made again" in caplog.text
+    assert "storage made its deleted lock again" in caplog.messages
     with pytest.raises(StorageError, match="another process is using it"):
         Database(directory).load()
     store.close()
