@@ -24,14 +24,20 @@ _TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/|/runbooks/)(/[A-Za-z0-9._
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags, named as the Prometheus ecosystem names them."""
-    flag = parser.add_argument
-    flag(
+    parser.add_argument(
         "--config.file",
         dest="config",
         metavar="FILE",
         type=Path,
         help="configuration file, YAML; see docs/configuration.md",
     )
+    _add_web(parser)
+    _add_storage_and_log(parser)
+    parser.epilog = f"{_ENVIRONMENT}\n\nDocumentation: {DOCS}"
+
+
+def _add_web(parser: argparse.ArgumentParser) -> None:
+    flag = parser.add_argument
     flag(
         "--web.listen-address",
         action="append",
@@ -76,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="further listener, which then serves the webhooks instead of the first; may be repeated",
     )
+
+
+def _add_storage_and_log(parser: argparse.ArgumentParser) -> None:
+    flag = parser.add_argument
     flag(
         "--storage.path",
         dest="storage",
@@ -91,7 +101,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lowest level logged, default %(default)s",
     )
     flag("--log.format", dest="log_format", default="logfmt", choices=tuple(logs.FORMATS), help="default %(default)s")
-    parser.epilog = f"{_ENVIRONMENT}\n\nDocumentation: {DOCS}"
 
 
 def _telemetry_path(path: str) -> str:
