@@ -19,7 +19,7 @@ from exporter.metrics.catalogue import METRICS
 from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Metric
 from exporter.platforms import PLATFORMS
-from exporter.recording.batch import Outcome
+from exporter.recording.batch import EventOutcome
 
 _VALUES: Final[dict[str, Sequence[str]]] = {
     "`platform`": tuple(PLATFORMS),
@@ -28,7 +28,7 @@ _VALUES: Final[dict[str, Sequence[str]]] = {
     "`outcome` of calls": get_args(events.Outcome),
     "`ended_by`": get_args(events.EndedBy),
     "`reason`": sorted(label_sets.REASONS),
-    "`fault`": get_args(events.Fault),
+    "`fault`": get_args(events.AtFault),
     "`status` of calls": [*sorted(label_sets.STATUSES), events.OTHER],
     "`evaluation`": [*sorted(label_sets.EVALUATIONS - {*label_sets.SCORES}), *label_sets.SCORES, events.OTHER, "none"],
     "`role`": get_args(events.Role),
@@ -42,7 +42,7 @@ _VALUES: Final[dict[str, Sequence[str]]] = {
     "`severity`": get_args(events.Severity),
     "`cause`": ESCALATION_CAUSES,
     "`hour`": HOURS,
-    "`outcome` of webhooks": (*get_args(Outcome), *get_args(Refusal)),
+    "`outcome` of webhooks": (*get_args(EventOutcome), *get_args(Refusal)),
 }
 """What may stand in the labels whose values are no payload's."""
 

@@ -21,7 +21,7 @@ EndedBy: TypeAlias = Literal["assistant", "customer", "system", "unknown"]
 Role: TypeAlias = Literal["welcome", "user", "assistant", "tool", "system", "other"]
 Retryable: TypeAlias = Literal["true", "false", "unknown"]
 Severity: TypeAlias = Literal["critical", "high", "medium"]
-Fault: TypeAlias = Literal["vapi", "provider", "customer", "none", "unknown"]
+AtFault: TypeAlias = Literal["vapi", "provider", "customer", "none", "unknown"]
 """Whose fault a call's end was; the customer is who runs the assistant, or who was called."""
 Group: TypeAlias = Literal[
     "stt", "llm", "tts", "eou", "player", "audio", "skipped", "response", "confidence", "transfer"
@@ -166,7 +166,7 @@ class Ended(Struct, frozen=True, gc=False):
     outcome: Outcome = "unknown"
     ended_by: EndedBy = "unknown"
     reason: str = UNKNOWN
-    fault: Fault = "unknown"
+    fault: AtFault = "unknown"
 
 
 class Duration(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from exporter.config.alertmanager import Alertmanager, BasicAuth
 from exporter.config.auth import Auth
 from exporter.config.load import load, restart_only_changes
 from exporter.config.reference import reference, web_reference
-from exporter.config.settings import Calls, Config, Incidents, Labels, Limits, Platform, Relay, Target, Webhooks
+from exporter.config.settings import Calls, Config, Incidents, Labels, Limits, PlatformConfig, Relay, Target, Webhooks
 
 __all__ = [
     "Alertmanager",
@@ -15,7 +15,7 @@ __all__ = [
     "Incidents",
     "Labels",
     "Limits",
-    "Platform",
+    "PlatformConfig",
     "Relay",
     "Target",
     "Webhooks",

@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.config.auth import Auth
 from exporter.config.secret import SECRET_VARIABLE, read_secrets
-from exporter.config.settings import SECRET_HEADERS, Platform
+from exporter.config.settings import SECRET_HEADERS, PlatformConfig
 from exporter.errors import Fault
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import build
@@ -93,7 +93,7 @@ def read(entry: Found, name: str, base: Path) -> Auth:
     return auth
 
 
-def contradictions(entries: Sequence[Found], platform: Platform, *, own: bool) -> Iterator[Fault]:
+def contradictions(entries: Sequence[Found], platform: PlatformConfig, *, own: bool) -> Iterator[Fault]:
     """What is wrong with the entries and the secrets together.
 
     Args:
@@ -112,7 +112,7 @@ def contradictions(entries: Sequence[Found], platform: Platform, *, own: bool) -
         )
 
 
-def _contradictions(auth: Auth, secrets: tuple[bytes, ...], platform: Platform, *, own: bool) -> Iterator[str]:
+def _contradictions(auth: Auth, secrets: tuple[bytes, ...], platform: PlatformConfig, *, own: bool) -> Iterator[str]:
     if auth.type == "none":
         if own:
             yield "type none accepts all requests, whatever their secret: remove it, or the secrets"

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from exporter.config import authentication
 from exporter.config.secret import read_secrets
-from exporter.config.settings import Platform, Relay
+from exporter.config.settings import PlatformConfig, Relay
 from exporter.events import OTHER
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import build
 from exporter.yamlfile.schema import Found, unknown
 
 
-def platform(found: Found, name: str, base: Path, shared: tuple[bytes, ...]) -> Platform:
+def platform(found: Found, name: str, base: Path, shared: tuple[bytes, ...]) -> PlatformConfig:
     """The settings of one platform; what is wrong with them goes to the faults.
 
     Args:
@@ -23,7 +23,7 @@ def platform(found: Found, name: str, base: Path, shared: tuple[bytes, ...]) -> 
     at, faults = f"webhooks.{name}", len(found.faults)
     own = read_secrets(found, f"{at}.", base)
     entries = authentication.entries(found, name)
-    settings = Platform(
+    settings = PlatformConfig(
         secrets=(*own, *shared),
         secret_files=found.values.get(f"{at}.secret_files", ()),
         auth=tuple(authentication.read(entry, name, base) for entry in entries),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.config import web_keys
-from exporter.config.settings import Config, Platform, Relay, Webhooks
+from exporter.config.settings import Config, PlatformConfig, Relay, Webhooks
 from exporter.yamlfile.fields import keys
 from exporter.yamlfile.schema import Key
 
@@ -13,7 +13,7 @@ from exporter.yamlfile.schema import Key
 def all_keys(*platforms: str) -> Iterator[Key]:
     """All keys, those of platforms for each of the names."""
     for name in platforms:
-        yield from keys(Platform, f"webhooks.{name}.")
+        yield from keys(PlatformConfig, f"webhooks.{name}.")
     yield from keys(Config)
 
 
@@ -62,4 +62,4 @@ def _default(key: Key) -> str:
         return key.default
     if "[]" in key.path:
         return "required"
-    return key.kind.show(value_at(Config(webhooks=Webhooks({"<platform>": Platform(relay=Relay(""))})), key.path))
+    return key.kind.show(value_at(Config(webhooks=Webhooks({"<platform>": PlatformConfig(relay=Relay(""))})), key.path))

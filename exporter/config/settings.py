@@ -67,7 +67,7 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class PlatformConfig:
     """One platform's webhook. Its repr shows no secret.
 
     Attributes:
@@ -120,8 +120,8 @@ class Platform:
         return any(auth.explicit for auth in self.auth)
 
 
-def _platforms() -> Mapping[str, Platform]:
-    return MappingProxyType({name: Platform(auth=(Auth.usual(name),)) for name in PLATFORMS})
+def _platforms() -> Mapping[str, PlatformConfig]:
+    return MappingProxyType({name: PlatformConfig(auth=(Auth.usual(name),)) for name in PLATFORMS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Webhooks:
         platforms: by name, always all of them.
     """
 
-    platforms: Mapping[str, Platform] = field(default_factory=_platforms)
+    platforms: Mapping[str, PlatformConfig] = field(default_factory=_platforms)
     max_body_bytes: Annotated[_Count, Doc("Largest body in bytes, before and after decompression.", "1048576")] = (
         8 * 1024 * 1024
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import TypeAlias
 
-from exporter.events import Component, CostComponent, EndedBy, Fault, Outcome, Retryable, Severity
+from exporter.events import AtFault, Component, CostComponent, EndedBy, Outcome, Retryable, Severity
 from exporter.metrics.metric import Labels
 
 LabelsByName: TypeAlias = Callable[..., Labels]
@@ -20,7 +20,7 @@ def names(labels: LabelsByName) -> tuple[str, ...]:
 
 
 def call_end_labels(  # noqa: PLR0913 - one for each label, by name only
-    *, call_type: str, direction: str, outcome: Outcome, ended_by: EndedBy, reason: str, fault: Fault
+    *, call_type: str, direction: str, outcome: Outcome, ended_by: EndedBy, reason: str, fault: AtFault
 ) -> Labels:
     """How a call ended."""
     return call_type, direction, outcome, ended_by, reason, fault

@@ -162,7 +162,7 @@ class Values:
     def moment(self, value: object, field: str) -> Nanounits | None:
         """A time in Nanounits of seconds since the epoch, so that differences are exact."""
         if isinstance(value, str) and not _NUMBER.fullmatch(value):
-            moment = _iso_8601(value)
+            moment = iso_8601(value)
             if moment is None:
                 self._reject(field, "type")
                 return None
@@ -213,7 +213,7 @@ def _parsed(value: str) -> int | float | None:
     return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
 
 
-def _iso_8601(value: str) -> Nanounits | None:
+def iso_8601(value: str) -> Nanounits | None:
     """A point in time as ISO 8601, RFC 3339 and common variants of them write it; UTC where no zone is named."""
     if len(value) > _LONGEST_TIME:
         return None

@@ -14,8 +14,8 @@ from exporter.metrics.series_table import Exemplar, Series, SeriesTable
 from exporter.recording.calls_in_memory import Draft
 from exporter.store.base import CellDeltas
 
-Outcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
-Answer: TypeAlias = Callable[[Outcome | StorageError], None]
+EventOutcome: TypeAlias = Literal["counted", "duplicate", "ignored"]
+Answer: TypeAlias = Callable[[EventOutcome | StorageError], None]
 """Takes what became of an event, once it is durable; or why nothing of it was counted."""
 
 _T = TypeVar("_T")
@@ -52,7 +52,7 @@ class Waiting(NamedTuple):
     steady: float
     answer: Answer
 
-    def respond(self, outcome: Outcome | StorageError) -> None:
+    def respond(self, outcome: EventOutcome | StorageError) -> None:
         """Give the answer."""
         try:
             self.answer(outcome)
@@ -71,7 +71,7 @@ class Change(NamedTuple):
     resolved: list[tuple[Series, CellDeltas]]
     exemplar: Exemplar | None = None
     waiting: Waiting | None = None
-    outcome: Outcome = "ignored"
+    outcome: EventOutcome = "ignored"
 
     def respond(self, failure: StorageError | None = None) -> None:
         """Answer whoever waits: that the event is kept, or why not."""
@@ -103,7 +103,7 @@ def _last_events(table: SeriesTable, last: Mapping[Labels, float]) -> list[tuple
     return table.resolve(moves, max(last.values()))
 
 
-def _fold(draft: Draft, waiting: Waiting) -> tuple[Outcome, list[Increment]]:
+def _fold(draft: Draft, waiting: Waiting) -> tuple[EventOutcome, list[Increment]]:
     if not waiting.event.facts:
         return "ignored", []
     folded = draft.fold(waiting.event, waiting.steady, waiting.received)

@@ -12,14 +12,14 @@ from exporter.events import OTHER, Event
 from exporter.logs import cause, log
 from exporter.platforms import PLATFORMS
 from exporter.platforms.history_cache import HistoryCache
-from exporter.recording.batch import Outcome
+from exporter.recording.batch import EventOutcome
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.recording.recorder import Recorder
 
-Answer: TypeAlias = Callable[[Refused | None], None]
+Respond: TypeAlias = Callable[[Refused | None], None]
 """Takes why an event is not counted, or None once it is durable."""
 
-_NOTHING_NEW: Final[dict[Outcome, str]] = {
+_NOTHING_NEW: Final[dict[EventOutcome, str]] = {
     "duplicate": "all of it was counted before",
     "ignored": "events of this type have nothing to count",
 }
@@ -31,7 +31,7 @@ class _Arrived(NamedTuple):
     platform: str
     body: bytes
     received: float
-    answer: Answer
+    answer: Respond
 
 
 def as_refusal(platform: str, error: Exception) -> Refused:
@@ -75,7 +75,7 @@ class Ingest:
         except InvalidEvent as error:
             raise as_refusal(platform, error) from None
 
-    def record_body(self, platform: str, body: bytes, answer: Answer) -> None:
+    def record_body(self, platform: str, body: bytes, answer: Respond) -> None:
         """Record what a body says that comes now and only has to be counted; ``answer`` is called once it is durable.
 
         Bodies that arrive together are understood one after another: between the system calls that fetch them, the
@@ -85,7 +85,7 @@ class Ingest:
             asyncio.get_running_loop().call_soon(self._understand)
         self._arrived.append(_Arrived(platform, body, time.time(), answer))
 
-    def record(self, event: Event, received: float, answer: Answer) -> None:
+    def record(self, event: Event, received: float, answer: Respond) -> None:
         """Record an event that came at Unix time ``received``; ``answer`` is called once it is durable.
 
         Where it can't be kept now, nothing of it was counted and the answer is why.
@@ -124,7 +124,7 @@ class Ingest:
             raise Refused(501, "unanswerable", f"{event.kind} needs an answer and no relay is configured", event.kind)
         return event
 
-    def _settle(self, event: Event, received: float, answer: Answer, outcome: Outcome | StorageError) -> None:
+    def _settle(self, event: Event, received: float, answer: Respond, outcome: EventOutcome | StorageError) -> None:
         if isinstance(outcome, Exception):
             answer(Refused(503, "unavailable", "cannot keep the event now", event.kind, retry_after=5))
         else:

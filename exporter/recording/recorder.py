@@ -23,7 +23,7 @@ from exporter.metrics.catalogue import CALLS_EXPIRED
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
 from exporter.metrics.series_table import VOLATILE, SeriesTable
-from exporter.recording.batch import Answer, Change, Outcome, Waiting, awaited, changes
+from exporter.recording.batch import Answer, Change, EventOutcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.recording.clock import Clock
 from exporter.recording.computed_metrics import ComputedFamily, derived
@@ -223,7 +223,7 @@ class Recorder:
         """Families that follow from the state, for a scrape."""
         return derived(self._memory, self._labels, self.table)
 
-    async def record(self, event: Event) -> Outcome:
+    async def record(self, event: Event) -> EventOutcome:
         """Count an event; on return it is durable.
 
         Raises:

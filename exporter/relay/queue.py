@@ -17,7 +17,7 @@ from exporter.logs import cause, log
 from exporter.relay.options import RelayOptions
 from exporter.relay.queue_file import QueueFile
 from exporter.relay.request import RelayRequest
-from exporter.relay.schedule import Destination, Schedule, Waiting
+from exporter.relay.schedule import Destination, Schedule, Scheduled
 
 FILE_NAME: Final = "relay-queue.db"
 
@@ -209,6 +209,6 @@ def _outcome(work: Callable[[], _T]) -> _T | StorageError:
         return StorageError("internal error")
 
 
-def _attempted(waiting: Waiting, request: RelayRequest) -> Queued:
+def _attempted(waiting: Scheduled, request: RelayRequest) -> Queued:
     waiting.attempts += 1
     return Queued(waiting.id, waiting.target, waiting.attempts, request)

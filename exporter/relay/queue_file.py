@@ -20,7 +20,7 @@ from exporter.errors import StorageError, StoreLost
 from exporter.logs import log
 from exporter.relay import journal_reserve
 from exporter.relay.request import RelayRequest
-from exporter.relay.schedule import Waiting
+from exporter.relay.schedule import Scheduled
 from exporter.store import files, sqlite_file
 from exporter.store.sqlite_errors import is_full, translated
 
@@ -106,7 +106,7 @@ class QueueFile:
         """Whether there is a file."""
         return self._path is not None and self._path.exists()
 
-    def load(self) -> list[Waiting]:
+    def load(self) -> list[Scheduled]:
         """Check the file, and give what an earlier process left in it.
 
         Raises:
@@ -136,14 +136,14 @@ class QueueFile:
         self._tidy()
         return given
 
-    def put(self, requests: Mapping[str, RelayRequest]) -> list[Waiting]:
+    def put(self, requests: Mapping[str, RelayRequest]) -> list[Scheduled]:
         """Add requests, by target; not without the room that it takes to delete them."""
         db = self._open()
         if self._journal:
             journal_reserve.hold(self._journal)
         events = []
         for target, request in requests.items():
-            waiting = Waiting(self._next, request.platform, target, 0, len(request.body))
+            waiting = Scheduled(self._next, request.platform, target, 0, len(request.body))
             self._next += 1
             # Where a commit fails, nobody can tell whether it is kept; reported is that it is not.
             self._doubtful.add(waiting.id)
@@ -153,7 +153,7 @@ class QueueFile:
             events.append(waiting)
         return events
 
-    def begin(self, events: Sequence[Waiting]) -> list[RelayRequest]:
+    def begin(self, events: Sequence[Scheduled]) -> list[RelayRequest]:
         """Count an attempt to deliver each of these events, and give their requests."""
         db, numbers = self._open(), [(waiting.id,) for waiting in events]
         db.executemany("UPDATE events SET attempts = attempts + 1 WHERE id = ?", numbers)
@@ -172,10 +172,10 @@ class QueueFile:
             self._db.close()
             self._db = None
 
-    def _load(self) -> list[Waiting]:
+    def _load(self) -> list[Scheduled]:
         db = self._open()
         sqlite_file.check(db)
-        waiting = [Waiting(*row) for row in db.execute("SELECT * FROM events ORDER BY id")]
+        waiting = [Scheduled(*row) for row in db.execute("SELECT * FROM events ORDER BY id")]
         bodies = {event for (event,) in db.execute("SELECT DISTINCT event FROM requests")}
         self._forgotten = bodies - {each.id for each in waiting}
         self._next = max(self._next, *(number + 1 for number in bodies), *(each.id + 1 for each in waiting), 1)

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 from msgspec.structs import replace
 
-from exporter.config.settings import Platform
+from exporter.config.settings import PlatformConfig
 from exporter.errors import Refused, RelayError, StorageError
 from exporter.events import Event, ToolsAnswered
 from exporter.logs import cause, log
@@ -48,7 +48,7 @@ class Relay:
         self._counting: set[asyncio.Task[bool]] = set()
         self._routes: dict[str, Route] = {}
 
-    def prepare(self, platforms: Mapping[str, Platform]) -> Callable[[], None]:
+    def prepare(self, platforms: Mapping[str, PlatformConfig]) -> Callable[[], None]:
         """Build the routes of a new configuration; the result takes them. Requests in flight keep the old ones."""
         routes = {name: Route(name, platform, platform.relay) for name, platform in platforms.items() if platform.relay}
 

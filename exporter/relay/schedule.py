@@ -11,7 +11,7 @@ Destination: TypeAlias = tuple[str, str]
 """Platform and target: what waits for one application does not hold up what waits for another."""
 
 
-class Waiting(Struct, gc=False):
+class Scheduled(Struct, gc=False):
     """An event that waits for its delivery.
 
     Attributes:
@@ -45,11 +45,11 @@ class Schedule:
     def __init__(self) -> None:
         self.events: Counter[str] = Counter()
         self.bytes = 0
-        self._all: dict[int, Waiting] = {}
+        self._all: dict[int, Scheduled] = {}
         self._due: defaultdict[Destination, list[int]] = defaultdict(list)
         self._later: list[tuple[float, int]] = []
 
-    def add(self, *events: Waiting) -> None:
+    def add(self, *events: Scheduled) -> None:
         """Let further events be due at once."""
         for waiting in events:
             self._all[waiting.id] = waiting
@@ -57,7 +57,7 @@ class Schedule:
             self.bytes += waiting.size
             heappush(self._due[waiting.destination], waiting.id)
 
-    def claim(self, now: float, slots: Callable[[Destination], int]) -> list[Waiting]:
+    def claim(self, now: float, slots: Callable[[Destination], int]) -> list[Scheduled]:
         """Take what is due at Unix time ``now``, oldest first, for each destination so many."""
         while self._later and self._later[0][0] <= now:
             self.release(heappop(self._later)[1])

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from exporter.config import Platform
+from exporter.config import PlatformConfig
 from exporter.errors import OpenAccessError
 
 
-def has_secret(platforms: Mapping[str, Platform]) -> bool:
+def has_secret(platforms: Mapping[str, PlatformConfig]) -> bool:
     """Whether any platform has a webhook secret."""
     return any(platform.has_secret for platform in platforms.values())
 
 
-def closed(platforms: Mapping[str, Platform], *, public: bool) -> frozenset[str]:
+def closed(platforms: Mapping[str, PlatformConfig], *, public: bool) -> frozenset[str]:
     """Platforms whose webhooks reject all requests: they have no secret, another has one or the address is public.
 
     A reverse proxy on this machine makes a loopback address public; who has configured one secret means to be guarded.

@@ -5,14 +5,15 @@ event arrives it counts once, so a memory of past signatures would protect nothi
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from exporter.config import Auth, Platform
+from exporter.config import Auth, PlatformConfig
 from exporter.webhooks.credentials import Credentials, any_equal
 from exporter.webhooks.platform_signature import PlatformSignature
 from exporter.webhooks.signature import Signature
 
-__all__ = ["Authenticator", "Check", "Credentials", "RejectAll"]
+__all__ = ["REJECT_ALL", "Authenticator", "Check", "Credentials"]
 
 
 class Check(Protocol):
@@ -28,7 +29,7 @@ class Check(Protocol):
 
     @property
     def wants(self) -> str:
-        """What it wants to see, in words; for the operator."""
+        """What a request has to show, in words: a part of `explain` where that is missing."""
 
     def allows(self, request: Credentials, now: float, /) -> bool:
         """Whether the request may post."""
@@ -37,20 +38,29 @@ class Check(Protocol):
         """Why a request was rejected, in words that show nothing of it; for the operator."""
 
 
-class RejectAll:
-    """The check of a platform that has no secret, while untrusted clients reach its webhook."""
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """Judges all requests alike."""
 
-    open = False
-    needs_body = False
-    wants = "nothing: it has no secret and rejects all requests"
+    open: bool
+    wants: str
+    reason: str
+    needs_body: bool = False
 
     def allows(self, _request: Credentials, _now: float) -> bool:
-        """Reject."""
-        return False
+        """What was fixed."""
+        return self.open
 
     def explain(self, _request: Credentials, _now: float) -> str:
         """Always the same."""
-        return "the platform has no secret"
+        return self.reason
+
+
+REJECT_ALL: Final[Check] = _Fixed(
+    open=False, wants="nothing: it has no secret and rejects all requests", reason="the platform has no secret"
+)
+"""The check of a platform that has no secret, while untrusted clients reach its webhook."""
+_ALLOW_ALL: Final[Check] = _Fixed(open=True, wants="nothing: anyone may post", reason="nothing is wrong")
 
 
 class Authenticator:
@@ -60,7 +70,7 @@ class Authenticator:
         ValueError: the payload template or a base64 secret is unusable; the message never holds a secret.
     """
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: PlatformConfig) -> None:
         self._checks = [_check(auth, secrets) for auth, secrets in platform.credentials]
 
     @property
@@ -94,7 +104,7 @@ class Authenticator:
 
 def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
     if auth.type == "none" or not (secrets or auth.explicit):
-        return _Open()
+        return _ALLOW_ALL
     if auth.signed:
         return PlatformSignature(auth.signed, auth.tolerance, secrets)
     if auth.type in ("hmac", "standard"):
@@ -103,18 +113,6 @@ def _check(auth: Auth, secrets: tuple[bytes, ...]) -> Check:
         names = tuple(dict.fromkeys(("authorization", *auth.headers)))
         return _SharedSecret("bearer token", names, secrets, _bearer_token)
     return _SharedSecret("secret", auth.headers, secrets, bytes)
-
-
-class _Open:
-    open = True
-    needs_body = False
-    wants = "nothing: anyone may post"
-
-    def allows(self, _request: Credentials, _now: float) -> bool:
-        return True
-
-    def explain(self, _request: Credentials, _now: float) -> str:
-        return "nothing is wrong"
 
 
 class _SharedSecret:
@@ -126,21 +124,16 @@ class _SharedSecret:
     ) -> None:
         self._what = what
         self._headers = headers
+        self.wants = f"{what} in {' or '.join(headers)}"
         self._secrets = [secret for secret in secrets if secret]
         self._read = read
 
     def allows(self, request: Credentials, _now: float) -> bool:
         return any_equal([self._read(request.header(name)) for name in self._headers], self._secrets)
 
-    @property
-    def wants(self) -> str:
-        return f"the {self._what} in {' or '.join(self._headers)}"
-
     def explain(self, request: Credentials, _now: float) -> str:
         sent = [name for name in self._headers if self._read(request.header(name))]
-        if sent:
-            return f"wrong {self._what} in {' and '.join(sent)}"
-        return f"no {self._what} in {' or '.join(self._headers)}"
+        return f"wrong {self._what} in {' and '.join(sent)}" if sent else f"no {self.wants}"
 
 
 def _bearer_token(value: bytes) -> bytes:

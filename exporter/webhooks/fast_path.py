@@ -16,7 +16,7 @@ from aiohttp.http import RawRequestMessage
 from exporter.http.connection import KEEPALIVE_SECONDS, Connection, Phase, written
 from exporter.webhooks.credentials import Credentials
 from exporter.webhooks.handler import Webhooks
-from exporter.webhooks.receiver import KEPT, Answer
+from exporter.webhooks.receiver import KEPT, WebhookResponse
 
 _USED: Final = (
     "_buffer_paused",
@@ -87,7 +87,7 @@ class FastConnection(Connection):
             and not self._webhooks.is_relayed(self._webhooks.paths[message.path])
         )
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: WebhookResponse) -> None:
         self._answering = False
         if self.transport is None:
             return
@@ -104,7 +104,7 @@ class FastConnection(Connection):
         super()._process_keepalive()
 
 
-def _written(answer: Answer) -> bytes:
+def _written(answer: WebhookResponse) -> bytes:
     date = f"Date: {formatdate(usegmt=True)}"
     later = () if answer.retry_after is None else (f"Retry-After: {answer.retry_after}",)
     return written(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.body, date, *later)

@@ -17,7 +17,7 @@ from exporter.recording.ingest import Ingest
 from exporter.relay import DEFAULT_OPTIONS, Arrival, Relay, RelayOptions, is_suffix
 from exporter.relay.routes import Route
 from exporter.webhooks.credentials import Credentials
-from exporter.webhooks.receiver import KEPT, Answer, Receiver, WebhookRequest, error
+from exporter.webhooks.receiver import KEPT, Receiver, WebhookRequest, WebhookResponse, error
 
 PREFIX: Final = "/webhook/"
 
@@ -138,7 +138,7 @@ class Webhooks:
         return Arrival(one.platform, suffix, body, content, time.time(), one.began)
 
 
-def _response(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
+def _response(answer: WebhookResponse, headers: Mapping[str, str] | None = None) -> web.Response:
     response = web.Response(status=answer.status, body=answer.body, content_type="application/json", headers=headers)
     if answer.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = str(answer.retry_after)

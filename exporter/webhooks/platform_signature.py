@@ -31,6 +31,7 @@ class PlatformSignature:
 
     def __init__(self, signed: SignedHeader, tolerance: float, secrets: Sequence[bytes]) -> None:
         self._signed = signed
+        self.wants = f"signature in {signed.name}"
         self._tolerance = tolerance
         self._keys = [secret for secret in secrets if secret]
         self._template = compile_template(signed.signed)
@@ -44,17 +45,12 @@ class PlatformSignature:
         payload = b"".join(values[part] if isinstance(part, str) else part for part in self._template)
         return any_equal(digests, [hmac.digest(key, payload, "sha256").hex().encode() for key in self._keys])
 
-    @property
-    def wants(self) -> str:
-        """The header of a signature."""
-        return f"the platform's own signature in {self._signed.name}"
-
     def explain(self, request: Credentials, now: float) -> str:
         """What is missing, malformed or too old; else the signature is of another key."""
         timestamp, digests = self._parts(request)
         name = self._signed.name
         if not request.header(name):
-            return f"no signature in {name}"
+            return f"no {self.wants}"
         if not digests:
             return f"{name} holds no digest"
         if not self._is_fresh(timestamp, now):

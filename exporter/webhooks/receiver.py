@@ -18,11 +18,11 @@ from exporter.http.browsers import is_cross_site, is_rebound
 from exporter.http.forwarded import Network, client
 from exporter.platforms import PLATFORMS
 from exporter.recording.ingest import Ingest, as_refusal
-from exporter.webhooks.authenticator import Authenticator, Check, RejectAll
+from exporter.webhooks.authenticator import REJECT_ALL, Authenticator, Check
 from exporter.webhooks.credentials import Credentials
 
 
-class Answer(NamedTuple):
+class WebhookResponse(NamedTuple):
     """What a request is answered with.
 
     Attributes:
@@ -36,13 +36,13 @@ class Answer(NamedTuple):
     retry_after: int | None = None
 
 
-KEPT: Final = Answer(200, b'{"status":"ok"}\n')
+KEPT: Final = WebhookResponse(200, b'{"status":"ok"}\n')
 """The answer to an event that is kept."""
 
 
-def error(status: int, message: str, retry_after: int | None = None) -> Answer:
+def error(status: int, message: str, retry_after: int | None = None) -> WebhookResponse:
     """The form of every error that a webhook answers with."""
-    return Answer(status, json.dumps({"error": message}).encode() + b"\n", retry_after)
+    return WebhookResponse(status, json.dumps({"error": message}).encode() + b"\n", retry_after)
 
 
 class Receiver:
@@ -76,7 +76,7 @@ class Receiver:
         """
         platforms = config.webhooks.platforms
         checks: dict[str, Check] = {
-            name: RejectAll() if name in closed else Authenticator(platforms[name]) for name in PLATFORMS
+            name: REJECT_ALL if name in closed else Authenticator(platforms[name]) for name in PLATFORMS
         }
 
         def take() -> None:
@@ -166,7 +166,7 @@ class WebhookRequest:
         if self._check.needs_body:
             self._authenticate(replace(self._credentials, body=body))
 
-    def record(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+    def record(self, body: bytes, answer: Callable[[WebhookResponse], None]) -> None:
         """Record what the body says, and call ``answer`` once that is durable, or with why it is not.
 
         Raises:
@@ -175,7 +175,7 @@ class WebhookRequest:
         self.authenticate(body)
         self._receiver.ingest.record_body(self.platform, body, partial(self._settle, answer))
 
-    def receive(self, body: bytes, answer: Callable[[Answer], None]) -> None:
+    def receive(self, body: bytes, answer: Callable[[WebhookResponse], None]) -> None:
         """All of these steps, for a request that is there as a whole."""
         try:
             self.admit().hold(len(body))
@@ -183,7 +183,7 @@ class WebhookRequest:
         except Exception as failure:  # noqa: BLE001 - nothing that a client sends may go unanswered
             answer(self.fail(failure))
 
-    def fail(self, failure: Exception) -> Answer:
+    def fail(self, failure: Exception) -> WebhookResponse:
         """End it with an error: counted and shown."""
         refusal = as_refusal(self.platform, failure)
         self._receiver.ingest.miss(self.platform, refusal)
@@ -202,7 +202,7 @@ class WebhookRequest:
         if not self._check.allows(credentials, now := time.time()):
             raise Refused(401, "unauthorized", "unauthorized", detail=self._check.explain(credentials, now))
 
-    def _settle(self, answer: Callable[[Answer], None], refusal: Refused | None) -> None:
+    def _settle(self, answer: Callable[[WebhookResponse], None], refusal: Refused | None) -> None:
         if refusal:
             answer(self.fail(refusal))
         else:

@@ -6,12 +6,13 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.config import Auth
 from exporter.config.auth import TimestampUnit
 from exporter.config.signing import STANDARD_TEMPLATE, compile_template
+from exporter.metrics.metric import NANO
+from exporter.platforms.values import iso_8601
 from exporter.webhooks.credentials import Credentials, any_equal, as_bytes
 
 MILLISECONDS_FROM = 1e11
@@ -69,6 +70,7 @@ class Signature:
         keys = auth.keys(tuple(secret for secret in secrets if secret))
         self._scheme = _standard_scheme(keys) if auth.type == "standard" else _hmac_scheme(auth, keys)
         self._length = len(self._sign(b"", b""))
+        self.wants = f"signature in {' or '.join(names.signature for names in self._scheme.names)}"
 
     def allows(self, request: Credentials, now: float) -> bool:
         """Whether a known key signed this request, not too long before or after now (seconds since the epoch)."""
@@ -81,11 +83,6 @@ class Signature:
         payloads = [self._payload({**signed, "body": request.body, "url": url}) for url in self._urls(request.url)]
         return any_equal(signatures, [self._sign(key, payload) for key in self._scheme.keys for payload in payloads])
 
-    @property
-    def wants(self) -> str:
-        """The headers of a signature."""
-        return f"a signature in {' or '.join(names.signature for names in self._scheme.names)}"
-
     def explain(self, request: Credentials, now: float) -> str:
         """What is missing, malformed or too old; else the signature is of another key or payload."""
         names = self._names(request)
@@ -93,7 +90,7 @@ class Signature:
         signed = self._signed(request, names)
         missing = [getattr(names, {"svix-id": "id"}.get(name, name)) for name, value in signed.items() if not value]
         if not value:
-            return f"no signature in {' or '.join(names.signature for names in self._scheme.names)}"
+            return f"no {self.wants}"
         if not any(len(part) == self._length for part in self._scheme.split(value)):
             return f"{names.signature} holds no digest of the configured algorithm, encoding and prefix"
         if missing:
@@ -138,11 +135,8 @@ def _seconds(timestamp: bytes, unit: TimestampUnit) -> float | None:
     if _NUMBER.fullmatch(timestamp):
         number = float(timestamp)
         return number / 1000 if unit == "ms" or (unit == "auto" and number >= MILLISECONDS_FROM) else number
-    try:
-        moment = datetime.fromisoformat(timestamp.decode("ascii"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    moment = iso_8601(timestamp.decode("latin-1"))
+    return None if moment is None else moment / NANO
 
 
 def _hmac_scheme(auth: Auth, keys: Sequence[bytes]) -> _Scheme:

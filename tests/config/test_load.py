@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.config import Auth, Calls, Config, Labels, Limits, Platform, Relay, Target, Webhooks
+from exporter.config import Auth, Calls, Config, Labels, Limits, PlatformConfig, Relay, Target, Webhooks
 from exporter.config.settings import MAX_VALUES
 from exporter.errors import ConfigError
 from exporter.platforms.elevenlabs import ELEVENLABS
@@ -29,11 +29,11 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert loaded.limits == Limits(max_connections=1000, max_in_flight=1000, rate_limit=None)
     assert (loaded.timezone.key, dict(loaded.buckets)) == ("UTC", {})
     assert dict(loaded.webhooks.platforms) == {
-        "interactly": Platform(auth=(Auth(headers=("x-interactly-secret", "x-interactly.ai-secret")),)),
-        "vapi": Platform(auth=(Auth(headers=("x-vapi-secret",)),)),
-        "retell": Platform(auth=(Auth("platform", tolerance=300, signed=RETELL.signature),)),
-        "elevenlabs": Platform(auth=(Auth("platform", tolerance=1800, signed=ELEVENLABS.signature),)),
-        "events": Platform(auth=(Auth(headers=("x-webhook-secret",)),)),
+        "interactly": PlatformConfig(auth=(Auth(headers=("x-interactly-secret", "x-interactly.ai-secret")),)),
+        "vapi": PlatformConfig(auth=(Auth(headers=("x-vapi-secret",)),)),
+        "retell": PlatformConfig(auth=(Auth("platform", tolerance=300, signed=RETELL.signature),)),
+        "elevenlabs": PlatformConfig(auth=(Auth("platform", tolerance=1800, signed=ELEVENLABS.signature),)),
+        "events": PlatformConfig(auth=(Auth(headers=("x-webhook-secret",)),)),
     }
 
 
@@ -66,7 +66,7 @@ def test_the_contracts_example_is_the_defaults_with_secrets() -> None:
 def test_every_key_reaches_its_setting() -> None:
     """Whatever can be written arrives where it belongs, in base units."""
     loaded = valid("everything")
-    assert loaded.webhooks.platforms["interactly"] == Platform(
+    assert loaded.webhooks.platforms["interactly"] == PlatformConfig(
         secrets=(b"s3cr3t-from-a-file",),
         secret_files=(Path("../one-secret"),),
         auth=(Auth("bearer", header="x-token", headers=("authorization", "x-token"), explicit=True),),
@@ -81,7 +81,7 @@ def test_every_key_reaches_its_setting() -> None:
             forward_secret=True,
         ),
     )
-    assert loaded.webhooks.platforms["vapi"] == Platform(
+    assert loaded.webhooks.platforms["vapi"] == PlatformConfig(
         secrets=(b"whsec_czNjcjN0", b"czNjcjN0LW9mLXZhcGk="),
         auth=(
             Auth(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from exporter.config import Auth, Config, Limits, Platform, Relay
+from exporter.config import Auth, Config, Limits, PlatformConfig, Relay
 from exporter.errors import RelayFailure
 from exporter.relay import RelayOptions
 from exporter.store.base import Store
@@ -30,7 +30,7 @@ def config(
 ) -> Config:
     """A configuration in which one platform's webhook has a secret and an application behind it."""
     base = Config().webhooks
-    relayed = Platform(
+    relayed = PlatformConfig(
         secrets=(SECRET.encode(),),
         auth=(auth,) if auth else base.platforms[platform].auth,
         relay=Relay(url, **relay),

@@ -14,7 +14,7 @@ from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Metric
 from exporter.platforms import PLATFORMS
 from exporter.platforms.values import CRITICAL_CODES
-from exporter.recording.batch import Outcome
+from exporter.recording.batch import EventOutcome
 
 _EVENTS: Final = frozenset().union(
     *(platform.events for platform in PLATFORMS.values()), {events.OTHER, events.UNKNOWN}
@@ -27,7 +27,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "severity": frozenset(get_args(events.Severity)),
     "role": frozenset(get_args(events.Role)),
     "ended_by": frozenset(get_args(events.EndedBy)),
-    "fault": frozenset(get_args(events.Fault)),
+    "fault": frozenset(get_args(events.AtFault)),
     "reason": label_sets.REASONS,
     "evaluation": label_sets.EVALUATIONS | {"other", "none"},
     "cause": frozenset(ESCALATION_CAUSES),
@@ -46,7 +46,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
 _OF_METRIC: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("voice_calls_ended_total", "outcome"): frozenset(get_args(events.Outcome)),
     ("voice_hang_outcomes_total", "outcome"): frozenset(HANG_OUTCOMES),
-    ("voice_exporter_webhooks_total", "outcome"): frozenset(get_args(Outcome) + get_args(Refusal)),
+    ("voice_exporter_webhooks_total", "outcome"): frozenset(get_args(EventOutcome) + get_args(Refusal)),
     ("voice_exporter_relay_errors_total", "reason"): frozenset(get_args(RelayFailure)),
     ("voice_call_cost_dollars_total", "component"): frozenset(get_args(events.CostComponent)),
     ("voice_call_status_updates_total", "status"): label_sets.STATUSES | {"other"},

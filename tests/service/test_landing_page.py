@@ -45,8 +45,8 @@ def page(activity: RecentActivity | None = None, not_ready: str | None = None) -
         not_ready,
         "/var/lib/voice-exporter",
         [
-            landing_page.Webhook("vapi", "https://voice.example.com/webhook/vapi", "the secret in x-vapi-secret"),
-            landing_page.Webhook("interactly", "/webhook/interactly", "a signature", relayed=True, last=LAST),
+            landing_page.Webhook("vapi", "https://voice.example.com/webhook/vapi", "secret in x-vapi-secret"),
+            landing_page.Webhook("interactly", "/webhook/interactly", "signature", relayed=True, last=LAST),
         ],
         {"/metrics": "Metrics"},
         [("assistant_id", 3, 500)],
@@ -73,8 +73,8 @@ def test_it_shows_what_to_paste_and_whether_it_works() -> None:
     """Each webhook's URL, what a request has to show, and when something last came."""
     rows = Tables(page()).rows
 
-    assert ["vapi", "none yet", "https://voice.example.com/webhook/vapi", "the secret in x-vapi-secret"] in rows
-    wants = "a signature, and the relay's application answers"
+    assert ["vapi", "none yet", "https://voice.example.com/webhook/vapi", "secret in x-vapi-secret"] in rows
+    wants = "signature, and the relay's application answers"
     assert ["interactly", "3 minutes ago", "/webhook/interactly", wants] in rows
     newest = rows.index(["interactly", "hang", "1970-01-01 00:07:00", "3 minutes ago"])
     assert rows[newest + 1] == ["interactly", "error", "1970-01-01 00:00:05", "9 minutes ago"]

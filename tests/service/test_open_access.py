@@ -2,13 +2,13 @@
 
 import pytest
 
-from exporter.config import Auth, Platform
+from exporter.config import Auth, PlatformConfig
 from exporter.errors import OpenAccessError
 from exporter.service.open_access import closed, has_secret
 
-SECRET = Platform(secrets=(b"open sesame",))
-NOTHING = Platform()
-ANYBODY = Platform(auth=(Auth("none", explicit=True),))
+SECRET = PlatformConfig(secrets=(b"open sesame",))
+NOTHING = PlatformConfig()
+ANYBODY = PlatformConfig(auth=(Auth("none", explicit=True),))
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ ANYBODY = Platform(auth=(Auth("none", explicit=True),))
     ],
 )
 def test_on_a_public_address_what_was_not_decided_is_closed(
-    interactly: Platform, vapi: Platform, expected: set[str]
+    interactly: PlatformConfig, vapi: PlatformConfig, expected: set[str]
 ) -> None:
     """Who uses one platform only gets the other's webhook closed, not open."""
     assert closed({"interactly": interactly, "vapi": vapi}, public=True) == expected
@@ -35,7 +35,7 @@ def test_a_public_address_without_any_decision_is_refused() -> None:
 
 
 @pytest.mark.parametrize("interactly", [NOTHING, ANYBODY])
-def test_on_this_machine_alone_nothing_is_closed(interactly: Platform) -> None:
+def test_on_this_machine_alone_nothing_is_closed(interactly: PlatformConfig) -> None:
     """Trying it out takes no secret."""
     assert closed({"interactly": interactly, "vapi": NOTHING}, public=False) == set()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from multidict import CIMultiDict
 
-from exporter.config import Auth, Platform
+from exporter.config import Auth, PlatformConfig
 from exporter.webhooks.authenticator import Authenticator, Credentials
 
 NOW = 1_700_000_000.0
@@ -24,7 +24,7 @@ STANDARD = replace(HMAC, type="standard")
 
 def checker(how: Auth, *secrets: bytes) -> Authenticator:
     """A check of the given kind and secrets."""
-    return Authenticator(Platform(secrets=secrets, auth=(how,)))
+    return Authenticator(PlatformConfig(secrets=secrets, auth=(how,)))
 
 
 def allowed(

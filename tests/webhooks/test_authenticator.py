@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from exporter.config import Platform
+from exporter.config import PlatformConfig
 from exporter.config.auth import AuthType
 from exporter.webhooks.authenticator import Authenticator, Credentials
 from tests.support.senders import BEARER, BODY, HEADER, HMAC, SECRET, STANDARD, URL, allowed, checker, openssl
@@ -43,10 +43,10 @@ def test_a_wrong_secret_is_refused(headers: dict[str, str]) -> None:
 
 def test_what_is_wanted_is_said_in_words() -> None:
     """Of each way, for the operator who connects a platform."""
-    assert checker(HEADER, SECRET).wants == "the secret in x-vapi-secret"
-    assert checker(BEARER, SECRET).wants == "the bearer token in authorization or x-vapi-secret"
-    both = Authenticator(Platform(secrets=(SECRET,), auth=(HEADER, HMAC)))
-    assert both.wants == "the secret in x-vapi-secret, or a signature in x-signature"
+    assert checker(HEADER, SECRET).wants == "secret in x-vapi-secret"
+    assert checker(BEARER, SECRET).wants == "bearer token in authorization or x-vapi-secret"
+    both = Authenticator(PlatformConfig(secrets=(SECRET,), auth=(HEADER, HMAC)))
+    assert both.wants == "secret in x-vapi-secret, or signature in x-signature"
     request = Credentials("POST", URL, CIMultiDict({"authorization": "Basic canary"}), BODY)
     assert both.explain(request, 0.0) == "no secret in x-vapi-secret; no signature in x-signature"
 
@@ -206,7 +206,7 @@ def test_secrets_do_not_show() -> None:
 def test_any_one_of_several_ways_is_enough() -> None:
     """Some assistants send a secret, others sign: either is good with its own secret, and with no other's."""
     ways = (replace(HEADER, secrets=(b"of the header",)), replace(HMAC, payload_format="{body}"))
-    check = Authenticator(Platform(secrets=(SECRET,), auth=ways))
+    check = Authenticator(PlatformConfig(secrets=(SECRET,), auth=ways))
     assert check.needs_body
     assert allowed(check, {"X-Vapi-Secret": "of the header"})
     assert allowed(check, {"X-Signature": openssl(SECRET, BODY).hex()})

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.config import Auth, Config, Limits, Platform, Webhooks
+from exporter.config import Auth, Config, Limits, PlatformConfig, Webhooks
 from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.platforms import platform
@@ -34,7 +34,7 @@ UNKNOWN = {"message": {"type": "sneeze", "timestamp": 1_700_000_000_000}}
 def config(auth: Auth | None = None, **limits: float) -> Config:
     """A configuration whose Interactly webhook has a secret."""
     base = Config().webhooks
-    platform = Platform(secrets=(SECRET.encode(),), auth=(auth,) if auth else base.platforms["interactly"].auth)
+    platform = PlatformConfig(secrets=(SECRET.encode(),), auth=(auth,) if auth else base.platforms["interactly"].auth)
     names = ("max_body_bytes", "read_timeout")
     webhooks = {name: value for name, value in limits.items() if name in names}
     rest = {name: value for name, value in limits.items() if name not in names}

@@ -77,7 +77,7 @@ def test_a_rejection_is_explained(name: str) -> None:
     }
     for words, headers in told.items():
         assert check.explain(Credentials("POST", "/", CIMultiDict(headers), BODY), NOW) == words
-    assert check.wants == f"the platform's own signature in {sent}"
+    assert check.wants == f"signature in {sent}"
 
 
 def test_several_digests_are_several_keys() -> None:

@@ -7,7 +7,7 @@ none is reason ``other``.
 import re
 from typing import Final
 
-from exporter.events import OTHER, UNKNOWN, Component, Ended, Error, Fault
+from exporter.events import OTHER, UNKNOWN, AtFault, Component, Ended, Error
 from exporter.platforms.elevenlabs import wire
 from exporter.platforms.values import identifier, severity, text
 
@@ -105,6 +105,6 @@ def _by_error(error: wire.Error, *, started: bool) -> tuple[Ended, Error | None]
     return _failed("platform", "platform_error", "unknown", code)
 
 
-def _failed(component: Component, reason: str, fault: Fault, code: str) -> tuple[Ended, Error]:
+def _failed(component: Component, reason: str, fault: AtFault, code: str) -> tuple[Ended, Error]:
     error = Error(component, f"{component}_error", code, severity=severity(code, "unknown"), once=True)
     return Ended("error", "system", reason, fault), error

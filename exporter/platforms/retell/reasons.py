@@ -6,7 +6,7 @@ other the status of the call tells the outcome.
 
 from typing import Final
 
-from exporter.events import OTHER, UNKNOWN, Component, Ended, EndedBy, Error, Fault, Outcome
+from exporter.events import OTHER, UNKNOWN, AtFault, Component, Ended, EndedBy, Error, Outcome
 from exporter.platforms.values import identifier, severity
 
 _ENDINGS: Final[dict[str, Ended]] = {
@@ -34,7 +34,7 @@ _ENDINGS: Final[dict[str, Ended]] = {
     "registered_call_timeout": Ended("unreached", "system", "no_answer", "customer"),
     "error_inbound_webhook": Ended("error", "system", "assistant_request", "customer"),
 }
-_FAILURES: Final[dict[str, tuple[Component, str, Fault, str]]] = {
+_FAILURES: Final[dict[str, tuple[Component, str, AtFault, str]]] = {
     "dial_failed": ("transport", "transport_error", "unknown", ""),
     "telephony_provider_permission_denied": ("transport", "transport_error", "customer", "authentication_failed"),
     "telephony_provider_unavailable": ("transport", "transport_error", "provider", "service_unavailable"),

@@ -7,7 +7,7 @@ The families and their order are those of Vapi's OpenAPI document of August 2026
 import re
 from typing import Final
 
-from exporter.events import OTHER, UNKNOWN, Component, Ended, Error, Fault, Retryable
+from exporter.events import OTHER, UNKNOWN, AtFault, Component, Ended, Error, Retryable
 from exporter.platforms.values import provider, severity, text
 
 _LONGEST: Final = 200
@@ -177,7 +177,7 @@ def _error(component: Component, name: str, detail: str) -> Error:
     )
 
 
-def _named(word: str | None) -> Fault:
+def _named(word: str | None) -> AtFault:
     """The party that the reason itself blames."""
     match word:
         case "vapi" | "provider" | "customer":
@@ -186,7 +186,7 @@ def _named(word: str | None) -> Fault:
             return "unknown"
 
 
-def _fault(word: str | None, error: Error, *, own_key: bool) -> Fault:
+def _fault(word: str | None, error: Error, *, own_key: bool) -> AtFault:
     """Whose fault it is: as the reason says, else, with keys of the customer's own, by what failed.
 
     Of a pipeline-error the documentation says that it is your credential or quota; that a service is down is not.
