@@ -16,6 +16,8 @@ Nanounits: TypeAlias = int
 
 Component: TypeAlias = Literal["llm", "stt", "tts", "transport", "platform"]
 CostComponent: TypeAlias = Literal["platform", "telephony", "llm", "stt", "tts", "analysis", "other"]
+CallType: TypeAlias = Literal["web", "phone", "websocket", "unknown"]
+Direction: TypeAlias = Literal["inbound", "outbound", "unknown"]
 Outcome: TypeAlias = Literal["ok", "error", "unreached", "unknown"]
 EndedBy: TypeAlias = Literal["assistant", "customer", "system", "unknown"]
 Role: TypeAlias = Literal["welcome", "user", "assistant", "tool", "system", "other"]
@@ -370,8 +372,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     time_ms: int | None = None
     """The event's own time, milliseconds since the epoch."""
     assistant: Assistant = Assistant()
-    call_type: Literal["web", "phone", "websocket", "unknown"] = "unknown"
-    direction: Literal["inbound", "outbound", "unknown"] = "unknown"
+    call_type: CallType = "unknown"
+    direction: Direction = "unknown"
     facts: tuple[Fact, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     needs_answer: bool = False

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from exporter.events import OTHER, Cost, Nanounits, Rejected, Retryable, Severity
+from exporter.events import OTHER, Cost, Direction, Nanounits, Rejected, Retryable, Severity
 from exporter.metrics.metric import NANO
 
 MS: Final = NANO // 1000
@@ -75,6 +75,16 @@ def provider(value: object) -> str:
     """A provider in its one spelling."""
     name = label(value).lower()
     return _PROVIDERS.get(name, name)
+
+
+def name(value: object) -> str:
+    """What an assistant is called, as far as a label takes it."""
+    return text(value)[:_LABEL_LENGTH]
+
+
+def direction(value: object) -> Direction:
+    """Who called whom, in the words that all platforms have for it."""
+    return "inbound" if value == "inbound" else "outbound" if value == "outbound" else "unknown"
 
 
 def severity(code: str, retryable: Retryable) -> Severity:

@@ -5,15 +5,27 @@ once more, without its redactions, adds nothing.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from exporter.errors import InvalidEvent
-from exporter.events import OTHER, UNKNOWN, Assistant, Ended, Error, Event, Fact, Status, identity
+from exporter.events import OTHER, UNKNOWN, Assistant, CallType, Direction, Ended, Error, Event, Fact, Status, identity
 from exporter.platforms.elevenlabs import report, wire
 from exporter.platforms.elevenlabs.ended import ending, not_taken
 from exporter.platforms.history_cache import HistoryCache
 from exporter.platforms.json_decoding import decode
-from exporter.platforms.values import MS, SECONDS, WEEK, Values, identifier, label, provider, text, truth
+from exporter.platforms.values import (
+    MS,
+    SECONDS,
+    WEEK,
+    Values,
+    direction,
+    identifier,
+    label,
+    name,
+    provider,
+    text,
+    truth,
+)
 
 NAME: Final = "elevenlabs"
 _TRANSCRIPTION: Final = "post_call_transcription"
@@ -27,7 +39,6 @@ EVENTS: Final = COUNTED | {
     "voice_removal_notice_withdrawn",
     "voice_removed",
 }
-_DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
 _NOTHING: Final = frozenset({b"", b"null"})
 
 
@@ -80,7 +91,7 @@ def _assistant(agent: str, data: wire.Data, metadata: wire.Metadata) -> Assistan
     heard = (provider(turn.convai_asr_provider) for turn in turns if turn)
     return Assistant(
         id=agent,
-        name=text(data.agent_name)[:64],
+        name=name(data.agent_name),
         llm_provider=report.maker(model),
         llm_model=model,
         stt_provider=next((name for name in heard if name), ""),
@@ -88,17 +99,17 @@ def _assistant(agent: str, data: wire.Data, metadata: wire.Metadata) -> Assistan
     )
 
 
-def _call_type(kind: str, metadata: wire.Metadata) -> Any:  # noqa: ANN401 - one of the type's literals
+def _call_type(kind: str, metadata: wire.Metadata) -> CallType:
     if metadata.phone_call or kind == _NOT_TAKEN:
         return "phone"
     source = text(metadata.conversation_initiation_source)
     return "web" if source.endswith("_sdk") or "widget" in source else UNKNOWN
 
 
-def _direction(kind: str, metadata: wire.Metadata) -> Any:  # noqa: ANN401 - one of the type's literals
+def _direction(kind: str, metadata: wire.Metadata) -> Direction:
     if kind == _NOT_TAKEN:
         return "outbound"
-    return _DIRECTIONS.get(text(metadata.phone_call.direction), UNKNOWN) if metadata.phone_call else UNKNOWN
+    return direction(metadata.phone_call.direction) if metadata.phone_call else UNKNOWN
 
 
 def _facts(kind: str, data: wire.Data, values: Values) -> Iterator[Fact]:

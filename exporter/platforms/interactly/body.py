@@ -1,13 +1,14 @@
 """What a body of Interactly says."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     UNKNOWN,
     Assistant,
+    CallType,
     Component,
     Duration,
     Ended,
@@ -29,7 +30,20 @@ from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.interactly import report, wire
 from exporter.platforms.interactly.messages import message
 from exporter.platforms.json_decoding import decode
-from exporter.platforms.values import MS, SECONDS, WEEK, Values, identifier, label, provider, severity, text, truth
+from exporter.platforms.values import (
+    MS,
+    SECONDS,
+    WEEK,
+    Values,
+    direction,
+    identifier,
+    label,
+    name,
+    provider,
+    severity,
+    text,
+    truth,
+)
 
 NAME: Final = "interactly"
 _UPDATE: Final = "conversation-update"
@@ -37,8 +51,7 @@ EVENTS: Final = frozenset({"status-update", _UPDATE, "end-of-call-report", "hang
 
 _HISTORY: Final = History(wire.Messages, message)
 _COMPONENTS: Final[dict[str, Component]] = {"llm_error": "llm", "stt_error": "stt", "tts_error": "tts"}
-_CALL_TYPES: Final[dict[str, Any]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
-_DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
+_CALL_TYPES: Final[dict[str, CallType]] = {"web": "web", "phone": "phone", "websocket": "websocket"}
 _RETRYABLE: Final[dict[bool | None, Retryable]] = {True: "true", False: "false"}
 _ENDED_BY: Final[dict[str, tuple[Outcome, EndedBy, str]]] = {
     "bot": ("ok", "assistant", "assistant_ended"),
@@ -110,7 +123,7 @@ def _as_event(
         time_ms=time_ms,
         assistant=assistant,
         call_type=_CALL_TYPES.get(text(call.call_type), UNKNOWN),
-        direction=_DIRECTIONS.get(text(call.direction), UNKNOWN),
+        direction=direction(call.direction),
         facts=facts,
         rejected=(*rejected, *values.rejected),
     )
@@ -134,7 +147,7 @@ def _assistant(raw: wire.Assistant, call: wire.Call) -> Assistant:
     voice = next((voice for voice in voices if truth(voice.default)), voices[0] if voices else wire.Tts())
     return Assistant(
         id=label(call.assistant_id) or label(raw.id),
-        name=text(raw.name)[:64],
+        name=name(raw.name),
         llm_provider=provider(raw.assistant_provider),
         llm_model=label(raw.assistant_model),
         stt_provider=provider(speech.stt.vendor) if speech.stt else "",

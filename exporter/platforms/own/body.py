@@ -5,13 +5,14 @@ in its call. So a sender may repeat and reorder as it likes.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     UNKNOWN,
     Assistant,
+    CallType,
     Component,
     Conversation,
     Cost,
@@ -45,8 +46,10 @@ from exporter.platforms.values import (
     SECONDS,
     WEEK,
     Values,
+    direction,
     identifier,
     label,
+    name,
     provider,
     severity,
     text,
@@ -56,8 +59,7 @@ from exporter.platforms.values import (
 NAME: Final = "events"
 PREFIX: Final = "voice."
 """Before the type of an event that comes as a CloudEvent."""
-_CALL_TYPES: Final[dict[str, Any]] = {name: name for name in ("web", "phone", "websocket")}
-_DIRECTIONS: Final[dict[str, Any]] = {name: name for name in ("inbound", "outbound")}
+_CALL_TYPES: Final[dict[str, CallType]] = {name: name for name in get_args(CallType)}
 _OUTCOMES: Final[dict[str, Outcome]] = {name: name for name in get_args(Outcome)}
 _PARTIES: Final[dict[str, EndedBy]] = {name: name for name in get_args(EndedBy)}
 _COMPONENTS: Final[dict[str, Component]] = {name: name for name in get_args(Component)}
@@ -95,7 +97,7 @@ def parse(body: bytes, _: HistoryCache | None) -> Event:
         time_ms=time_ms,
         assistant=_assistant(fields.assistant or wire.Assistant()),
         call_type=_CALL_TYPES.get(text(fields.call_type), UNKNOWN),
-        direction=_DIRECTIONS.get(text(fields.direction), UNKNOWN),
+        direction=direction(fields.direction),
         facts=tuple(_FACTS[kind](fields, time_ms, values)),
         rejected=(*rejected, *values.rejected),
     )
@@ -104,7 +106,7 @@ def parse(body: bytes, _: HistoryCache | None) -> Event:
 def _assistant(raw: wire.Assistant) -> Assistant:
     return Assistant(
         id=label(raw.id),
-        name=text(raw.name)[:64],
+        name=name(raw.name),
         llm_provider=provider(raw.llm_provider),
         llm_model=label(raw.llm_model),
         stt_provider=provider(raw.stt_provider),

@@ -5,13 +5,14 @@ that never connected has no start of its own. Nothing is counted of a transcript
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from exporter.errors import InvalidEvent
 from exporter.events import (
     OTHER,
     UNKNOWN,
     Assistant,
+    CallType,
     Event,
     Fact,
     ReportedTransfers,
@@ -23,7 +24,7 @@ from exporter.platforms.history_cache import HistoryCache
 from exporter.platforms.json_decoding import decode
 from exporter.platforms.retell import report, wire
 from exporter.platforms.retell.reasons import ending
-from exporter.platforms.values import Values, identifier, label, text
+from exporter.platforms.values import Values, direction, identifier, label, name, text
 
 NAME: Final = "retell"
 NEED_ANSWER: Final = frozenset({"call_inbound"})
@@ -33,8 +34,7 @@ _UNCOUNTED: Final = frozenset(
 _TRANSFERS: Final = {"transfer_bridged": "connected", "transfer_cancelled": "cancelled"}
 COUNTED: Final = frozenset({"call_started", "call_ended", "call_analyzed", *_TRANSFERS})
 EVENTS: Final = COUNTED | _UNCOUNTED | NEED_ANSWER
-_CALL_TYPES: Final[dict[str, Any]] = {"web_call": "web", "phone_call": "phone"}
-_DIRECTIONS: Final[dict[str, Any]] = {"inbound": "inbound", "outbound": "outbound"}
+_CALL_TYPES: Final[dict[str, CallType]] = {"web_call": "web", "phone_call": "phone"}
 
 
 def parse(body: bytes, _: HistoryCache | None) -> Event:
@@ -59,9 +59,9 @@ def parse(body: bytes, _: HistoryCache | None) -> Event:
         call=identity(NAME, call_id) if call_id else _nameless(kind, call, time_ms),
         call_id=call_id,
         time_ms=time_ms,
-        assistant=Assistant(id=label(call.agent_id), name=text(call.agent_name)[:64]),
+        assistant=Assistant(id=label(call.agent_id), name=name(call.agent_name)),
         call_type=_CALL_TYPES.get(text(call.call_type), UNKNOWN),
-        direction=_DIRECTIONS.get(text(call.direction), UNKNOWN),
+        direction=direction(call.direction),
         facts=facts,
         rejected=(*rejected, *values.rejected),
         needs_answer=kind in NEED_ANSWER,

@@ -15,6 +15,8 @@ from exporter.events import (
     TRANSIENT,
     UNKNOWN,
     Assistant,
+    CallType,
+    Direction,
     Ended,
     Event,
     Fact,
@@ -30,7 +32,7 @@ from exporter.events import (
 from exporter.platforms.history import History, conversation_start, length
 from exporter.platforms.history_cache import Cut, HistoryCache
 from exporter.platforms.json_decoding import decode
-from exporter.platforms.values import Values, identifier, label, provider, text
+from exporter.platforms.values import Values, identifier, label, name, provider, text
 from exporter.platforms.vapi import report, wire
 from exporter.platforms.vapi.ended import ending
 from exporter.platforms.vapi.messages import asked_tools, message
@@ -77,7 +79,7 @@ _UNCOUNTED: Final = frozenset(
     }
 )
 _ALIASES: Final = {'transcript[transcriptType="final"]': "transcript", "language-changed": "language-change-detected"}
-_CALL_TYPES: Final[dict[str, tuple[Any, Any]]] = {
+_CALL_TYPES: Final[dict[str, tuple[CallType, Direction]]] = {
     "inboundPhoneCall": ("phone", "inbound"),
     "outboundPhoneCall": ("phone", "outbound"),
     "webCall": ("web", UNKNOWN),
@@ -189,7 +191,7 @@ def _assistant(raw: wire.Message, call: wire.Call) -> Assistant:
     model, voice, transcriber = (service or wire.Service() for service in (own.model, own.voice, own.transcriber))
     return Assistant(
         id=known or (TRANSIENT if raw.call or raw.assistant else ""),
-        name=text(own.name)[:64],
+        name=name(own.name),
         llm_provider=provider(model.provider),
         llm_model=label(model.model),
         stt_provider=provider(transcriber.provider),
