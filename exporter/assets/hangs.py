@@ -6,7 +6,7 @@ from exporter.assets import levels
 from exporter.assets.counting import grown, pushed
 from exporter.assets.evidence import Share, exceeds, windows
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import lines, num, over, percent, record, unsubscribed
+from exporter.assets.promql import indent, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Group, Recording
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
@@ -20,7 +20,15 @@ def hangs(t: Thresholds) -> Group:
     return Group(
         name="voice-hangs",
         comment="Hangs: the assistant gave no reply for 5 seconds or more.",
-        rules=(*_recordings(t), _hang(t), _repeated(t), _rate(t), *_rest(t).recordings(), _rest_rate(t)),
+        rules=(
+            *_recordings(t),
+            _hang(t),
+            _repeated(t),
+            _slow_repeated(t),
+            _rate(t),
+            *_rest(t).recordings(),
+            _rest_rate(t),
+        ),
     )
 
 
@@ -33,6 +41,14 @@ def _repeats(t: Thresholds) -> Counted:
     level = levels.assistant(t)
     return Counted(
         level=level, metric="voice_hangs", operation="increase", expr=lambda window: grown(m.HANGS, level, window)
+    )
+
+
+def _slow_replies(t: Thresholds) -> Counted:
+    return replace(
+        _repeats(t),
+        metric="voice_slow_replies",
+        expr=lambda window: grown(m.SLOW_REPLIES, levels.assistant(t), window),
     )
 
 
@@ -70,6 +86,7 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
             ),
         ),
         *_repeats(t).recordings((repeats.window,)),
+        *_slow_replies(t).recordings((repeats.window,)),
         *calls.recordings((repeats.window,)),
         *share.recordings(),
         Recording(
@@ -97,15 +114,10 @@ def _hang(t: Thresholds) -> Alert:
 
 def _repeated(t: Thresholds) -> Alert:
     window, count = t.hangs_repeated.window, t.hangs_repeated.count
-    repeats, calls = _repeats(t).name(window), _share(t).all.name(window)
     share = t.hang_rate.critical
     return Alert(
         name="VoiceAssistantHangsRepeated",
-        expr=lines(
-            f"{repeats} >= {count}",
-            f"unless on ({levels.assistant(t).by})",
-            f"  {repeats} < {num(share)} * {calls} + {num(t.evidence.deviations)} * sqrt({num(share)} * {calls})",
-        ),
+        expr=_again(_repeats(t), t),
         keep=t.keep_rates_firing_for,
         severity="high",
         summary="A voice assistant hangs again and again.",
@@ -115,6 +127,34 @@ def _repeated(t: Thresholds) -> Alert:
         ),
         dashboard="voice-hangs-errors",
         comment=f"Of so many calls that {percent(share)} of them make that many hangs by chance, it says nothing.",
+    )
+
+
+def _again(counted: Counted, t: Thresholds) -> str:
+    """So many within the window that it is no chance."""
+    window, count = t.hangs_repeated.window, t.hangs_repeated.count
+    repeats, calls, share = counted.name(window), _share(t).all.name(window), t.hang_rate.critical
+    return lines(
+        f"{repeats} >= {count}",
+        f"unless on ({levels.assistant(t).by})",
+        f"  {repeats} < {num(share)} * {calls} + {num(t.evidence.deviations)} * sqrt({num(share)} * {calls})",
+    )
+
+
+def _slow_repeated(t: Thresholds) -> Alert:
+    window, count, level = t.hangs_repeated.window, t.hangs_repeated.count, levels.assistant(t)
+    return Alert(
+        name="VoiceSlowRepliesRepeated",
+        expr=lines("(", indent(_again(_slow_replies(t), t)), ")", f"and on ({level.by})", unsubscribed("hang", level)),
+        keep=t.keep_rates_firing_for,
+        severity="high",
+        summary="A voice assistant without hang events replies too late again and again.",
+        description=(
+            f'{WHO}: {{{{ printf "%.0f" $value }}}} replies that took 5 seconds or longer were reported within'
+            f" {format_duration(window)}, the threshold is {count}. It sends no hang events."
+        ),
+        dashboard="voice-hangs-errors",
+        comment="In place of hangs, where the platform has no event for them or the assistant does not send it.",
     )
 
 

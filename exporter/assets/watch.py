@@ -11,6 +11,7 @@ from exporter.assets.rule import WHO, Alert, Group
 from exporter.assets.traffic import no_events, traffic_missing, traffic_recordings
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
+from exporter.platforms import HANGS_UNKNOWN
 from exporter.yamlfile.durations import format_duration
 
 REFUSED = ("invalid", "too_large", "timeout", "limited")
@@ -277,14 +278,16 @@ def _reload(t: Thresholds) -> Alert:
 
 def _not_subscribed(t: Thresholds) -> Alert:
     labels = levels.assistant(t).plus("event").by
+    events = f'event=~"hang|error", platform!~"{"|".join(HANGS_UNKNOWN)}"'
     return Alert(
         name="VoiceExporterHangEventsNotSubscribed",
-        expr=lines(f"max by ({labels}) (", f'  {m.EVENT_SUBSCRIBED.name}{{event=~"hang|error"}}', ") == 0"),
+        expr=lines(f"max by ({labels}) (", f"  {m.EVENT_SUBSCRIBED.name}{{{events}}}", ") == 0"),
         wait=t.exporter.not_subscribed.for_,
         severity="info",
         summary="A voice assistant does not send its hang or error events: its silence means nothing.",
         description=f"{WHO} does not send {{{{ $labels.event }}}} events here; they are opt-in on the platform.",
         dashboard="voice-exporter",
+        comment="Where a platform has no such event, there is nothing to subscribe to.",
     )
 
 

@@ -261,7 +261,8 @@ ASSISTANT_INFO = _gauge(
 EVENT_SUBSCRIBED = _gauge(
     "voice_assistant_event_subscribed",
     (*PA, "event"),
-    "1 where the assistant's own configuration sends the event here, 0 where not; absent until seen.",
+    "1 where the assistant's own configuration sends the event here, 0 where not; absent until seen. hang is 0 where"
+    " the platform has no such event.",
 )
 
 # --- The exporter itself ---

@@ -24,3 +24,6 @@ PLATFORMS: Final[Mapping[str, Platform]] = MappingProxyType(
     }
 )
 """Every platform by name. A recorded body that none recognises is taken for the first one's."""
+
+HANGS_UNKNOWN: Final = tuple(name for name, platform in PLATFORMS.items() if "hang" not in platform.counted)
+"""Platforms that have no event for a hang: that none comes says nothing."""

@@ -12,7 +12,7 @@ from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.label_values import clean_name
 from exporter.metrics.metric import Labels, Metric
 from exporter.metrics.series_table import SeriesTable
-from exporter.platforms import PLATFORMS
+from exporter.platforms import HANGS_UNKNOWN, PLATFORMS
 from exporter.recording.calls_in_memory import CallsInMemory
 
 ComputedFamily: TypeAlias = tuple[Metric, list[tuple[Labels, int]]]
@@ -47,6 +47,8 @@ def _shared(memory: CallsInMemory) -> list[tuple[Labels, int]]:
 
 
 def _subscribed(assistant: AssistantState) -> list[tuple[Labels, int]]:
+    if assistant.platform in HANGS_UNKNOWN:
+        return [((assistant.platform, assistant.id, "hang"), 0)]
     if assistant.subscribed is None:
         return []
     events = sorted(PLATFORMS[assistant.platform].counted)

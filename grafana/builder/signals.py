@@ -90,7 +90,7 @@ def _hang_rate() -> Signal:
         window=span,
         unit="percentunit",
         steps=above(critical=Number("hang_rate.critical")),
-        empty="no calls",
+        empty="no hang events",
         value=lambda by: ratio(total(m.HUNG_CALLS, by, span), calls(by)),
         traffic=calls,
         minimum="hang_rate.min_calls",

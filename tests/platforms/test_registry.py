@@ -4,13 +4,20 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from exporter.platforms import PLATFORMS
+from exporter.calls.assistants import SHARED_LABELS
+from exporter.config import Config
+from exporter.errors import InvalidEvent
+from exporter.metrics.catalogue import ASSISTANT_INFO, EVENT_SUBSCRIBED
+from exporter.platforms import HANGS_UNKNOWN, PLATFORMS
+from exporter.recording.recorder import Recorder
 from exporter.replay.origin import platform_of
+from exporter.store.memory import MemoryStore
 from grafana.builder.colours import PLATFORMS as COLOURS
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
@@ -98,6 +105,27 @@ def test_names_are_where_they_are_looked_for(name: str) -> None:
     assert platform.counted <= platform.events
     assert platform.needs_answer <= platform.events
     assert [other for other, colour in COLOURS.items() if colour == platform.colour] == [name]
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+async def test_platforms_without_hang_events_say_so(name: str) -> None:
+    """That no hang event comes does not mean that nothing hangs: the metric is 0, and only there."""
+    recorder = Recorder(Config(), MemoryStore())
+    recorder.load()
+    await recorder.start()
+    for path in (FIXTURES / name).glob("*.json"):
+        with suppress(InvalidEvent):
+            await recorder.record(PLATFORMS[name].parse(path.read_bytes()))
+    await recorder.stop()
+    rows = [labels for labels, subscribed in dict(recorder.derived())[EVENT_SUBSCRIBED] if not subscribed]
+    hangs = {assistant for _, assistant, event in rows if event == "hang"}
+    known = {labels[1] for labels, _ in dict(recorder.derived())[ASSISTANT_INFO]} - SHARED_LABELS
+    if "hang" in PLATFORMS[name].counted:
+        assert name not in HANGS_UNKNOWN
+        assert hangs == set()
+    else:
+        assert name in HANGS_UNKNOWN
+        assert hangs == known != set()
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
