@@ -1,5 +1,6 @@
 """The command line: exit codes, and errors in one line."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -114,7 +115,10 @@ def test_a_module_and_a_command() -> None:
 @pytest.mark.parametrize("path", ["/metrics", "/probe/voice", "/m.2_x~-"])
 def test_the_metrics_can_have_another_path(path: str) -> None:
     """Any plain path of its own."""
-    assert serve._telemetry_path(path) == path
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+
+    assert parser.parse_args([f"--web.telemetry-path={path}"]).telemetry_path == path
 
 
 @pytest.mark.parametrize(

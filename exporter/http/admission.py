@@ -12,9 +12,6 @@ from exporter.errors import Refused
 Stop: TypeAlias = Callable[[], None]
 """Ends the reading of a body as if it were late."""
 
-MAX_SOURCES: Final = 10_000
-"""Sources whose rate is remembered; the one silent for longest goes first."""
-
 MAX_HELD_BYTES: Final = 256 * 1024 * 1024
 """Body bytes of all requests in flight, so that many large bodies at once can't use up the memory."""
 
@@ -39,10 +36,16 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """A token bucket for each source: ``per_second`` requests, and as many at once."""
+    """A token bucket for each source: ``per_second`` requests, and as many at once.
 
-    def __init__(self, per_second: float) -> None:
+    Args:
+        per_second: of each source.
+        max_sources: sources whose rate is remembered; the one silent for longest goes first.
+    """
+
+    def __init__(self, per_second: float, max_sources: int = 10_000) -> None:
         self._rate = per_second
+        self._max_sources = max_sources
         self._burst = max(1.0, per_second)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -52,7 +55,7 @@ class RateLimiter:
         tokens = min(self._burst, tokens + (now - last) * self._rate)
         allowed = tokens >= 1
         self._buckets[source] = (tokens - allowed, now)
-        if len(self._buckets) > MAX_SOURCES:
+        if len(self._buckets) > self._max_sources:
             self._buckets.popitem(last=False)
         return allowed
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from exporter.calls.state import MAX_SEEN
 from exporter.config import Calls, Config
+from exporter.metrics.catalogue import CALLS_TRACKED
 from exporter.platforms import PLATFORMS
 from exporter.recording.calls_in_memory import Draft
 from exporter.recording.recorder import Recorder
@@ -90,6 +91,6 @@ async def test_the_timer_keeps_up_with_any_rate() -> None:
         # Those that expired are remembered until the next round, in case their report comes late.
         await recorder.tidy()
 
-        assert len(recorder._memory) == 50
+        assert (CALLS_TRACKED, [((), 50)]) in recorder.derived()
     finally:
         await recorder.stop()

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from exporter.config import Calls, Config, Labels
-from exporter.recording.clock import Clock
 from tests.conftest import Serve
 from tests.service.test_landing_page import Tables
 from tests.support.service import Service, running
@@ -22,11 +21,15 @@ CONFIG = Config(
 class Town:
     """A service whose time the test decides."""
 
-    def __init__(self, service: Service, url: str) -> None:
-        self.now = time.time()
+    def __init__(self, service: Service, url: str, moments: list[float]) -> None:
         self.service = service
         self.url = url
-        service.recorder._clock = Clock(lambda: self.now, lambda: self.now)
+        self._moments = moments
+
+    @property
+    def now(self) -> float:
+        """What its clock shows."""
+        return self._moments[-1]
 
     async def error(self, assistant: str, code: str = "timeout", status: str = "finished") -> None:
         """An error of that assistant in a call of its own, and the call's last status."""
@@ -40,7 +43,7 @@ class Town:
 
     async def wait(self, seconds: float) -> None:
         """Let time pass, and the timer go off."""
-        self.now += seconds
+        self._moments.append(self.now + seconds)
         await self.service.recorder.tidy()
 
     async def assistants(self) -> set[str]:
@@ -68,8 +71,9 @@ class Town:
 @asynccontextmanager
 async def town(serve: Serve) -> AsyncIterator[Town]:
     """A town with two places for assistants and one for error codes."""
-    async with running(CONFIG) as service:
-        yield Town(service, await serve(service.app))
+    moments = [time.time()]
+    async with running(CONFIG, clock=lambda: moments[-1]) as service:
+        yield Town(service, await serve(service.app), moments)
 
 
 async def test_a_full_set_recovers(serve: Serve) -> None:

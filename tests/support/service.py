@@ -1,6 +1,6 @@
 """The exporter's applications in the test's own process, around a real recorder."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -83,10 +83,11 @@ async def running(
     relay: RelayOptions = DEFAULT_OPTIONS,
     *,
     lifecycle: bool = False,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[Service]:
     """A service that takes events until the context ends."""
     config = config or Config()
-    recorder = Recorder(config, store or MemoryStore())
+    recorder = Recorder(config, store or MemoryStore(), clock=clock)
     recorder.load()
     await recorder.start()
     service = Service(config, recorder, closed, relay, lifecycle=lifecycle)
