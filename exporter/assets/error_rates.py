@@ -119,7 +119,7 @@ def error_recordings(t: Thresholds) -> tuple[Recording, ...]:
         Recording(
             record=record(own.bad.level, "voice_errors", over("ratio", window)),
             expr=lines(own.ratio(window), f"unless on ({level.by})", unsubscribed("error", level)),
-            comment="Absent where no error event would come: that is not the same as no error.",
+            comment="Absent for assistants that do not send error events: their errors are unknown, not 0.",
         ),
         *provider.recordings("By provider, of all assistants."),
         Recording(
@@ -183,7 +183,7 @@ def _together(service: _Service, severity: str, threshold: float, t: Thresholds)
         ),
         wait=t.slo.window,
         labels={"scope": "platform"},
-        comment="What no assistant's requests can tell alone: those of all that have no such alert of their own.",
+        comment="All assistants together that have too little traffic for an alert of their own.",
     )
 
 
@@ -211,5 +211,5 @@ def _provider(t: Thresholds) -> Alert:
             f" the threshold is {percent(rule.provider.warning)}."
         ),
         dashboard="voice-hangs-errors",
-        comment="Silent while the provider of too many requests is unknown.",
+        comment="Silent while the provider is unknown for too many requests.",
     )

@@ -47,7 +47,7 @@ def _successes(t: Thresholds) -> tuple[Recording, ...]:
         Recording(
             record=requests,
             expr=f"{fine.all.name(window)} - {fine.bad.name(window)} > 0",
-            comment="What shows that a service works again: requests that did not fail, else calls that ended well.",
+            comment="Shows that a service works again: requests that succeeded, or else calls that ended well.",
         ),
         Recording(record=calls, expr=f"{grown(m.CALLS_ENDED, levels.assistant(t), window, _OK)} > 0"),
     )
@@ -85,7 +85,7 @@ def _unresolved(
             record=unresolved,
             expr=latched(unresolved, f"{count} > 0", ends, f"> time() - {num(rule.forget_after)}", "time()"),
             comment=(
-                "When it last happened, until a request of the same assistant, component and provider succeeds; 0 then."
+                "Time of the last error until a request of the same assistant, component and provider succeeds; then 0."
                 f" Without any request it is forgotten after {format_duration(rule.forget_after)}."
             ),
         ),
@@ -98,7 +98,7 @@ def _critical(t: Thresholds) -> Alert:
         expr=f"{_names(m.ERRORS, 'error_code', t.critical_error, t)[1]} > 0",
         keep=t.keep_firing_for,
         severity="critical",
-        summary="A provider refuses to work: authentication, quota or availability.",
+        summary="A provider rejects requests: authentication, quota or availability.",
         description=(
             f"{WHO}: {{{{ $labels.error_code }}}} from {{{{ $labels.provider }}}} ({{{{ $labels.component }}}})."
             " Its calls fail until somebody acts."

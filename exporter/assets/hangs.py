@@ -79,10 +79,10 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
             record=_hangs(t),
             expr=grown(m.HANGS, hangs_level, t.hang.window, unless=pushed(t)),
             comment=(
-                "How far each counter rose, one case after the other: born in the window; above its last value before"
-                " it, however many scrapes are missing; above the last value of an instance that is gone; born just"
-                " before its first scrape; above its lowest value, after a long absence or out of a backup. Not where"
-                " the exporter pushes an alert for each of them: this is the net under those."
+                "The exact rise of each counter, by case: created in the window; above its last value before it,"
+                " however many scrapes are missing; above the last value of an instance that is gone; created just"
+                " before its first scrape; above its lowest value, after a long absence or a restored backup. Absent"
+                " while the exporter pushes an alert for each hang."
             ),
         ),
         *_repeats(t).recordings((repeats.window,)),
@@ -92,7 +92,7 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
         Recording(
             record=record(level, "voice_hung_calls", over("ratio", t.hang_rate.window)),
             expr=lines(share.ratio(t.hang_rate.window), f"unless on ({level.by})", unsubscribed("hang", level)),
-            comment="Absent where no hang event would come: that is not the same as no hang.",
+            comment="Absent for assistants that do not send hang events: their hangs are unknown, not 0.",
         ),
     )
 
@@ -120,13 +120,13 @@ def _repeated(t: Thresholds) -> Alert:
         expr=_again(_repeats(t), t),
         keep=t.keep_rates_firing_for,
         severity="high",
-        summary="A voice assistant hangs again and again.",
+        summary="A voice assistant hangs repeatedly.",
         description=(
             f'{WHO} hung {{{{ printf "%.0f" $value }}}} times within {format_duration(window)}, the threshold is'
             f" {count}. That suggests a systematic issue."
         ),
         dashboard="voice-hangs-errors",
-        comment=f"Of so many calls that {percent(share)} of them make that many hangs by chance, it says nothing.",
+        comment=f"Silent where a hang rate of {percent(share)} explains as many hangs by chance.",
     )
 
 
@@ -148,13 +148,13 @@ def _slow_repeated(t: Thresholds) -> Alert:
         expr=lines("(", indent(_again(_slow_replies(t), t)), ")", f"and on ({level.by})", unsubscribed("hang", level)),
         keep=t.keep_rates_firing_for,
         severity="high",
-        summary="A voice assistant without hang events replies too late again and again.",
+        summary="A voice assistant without hang events replies too late repeatedly.",
         description=(
             f'{WHO}: {{{{ printf "%.0f" $value }}}} replies that took 5 seconds or longer were reported within'
             f" {format_duration(window)}, the threshold is {count}. It sends no hang events."
         ),
         dashboard="voice-hangs-errors",
-        comment="In place of hangs, where the platform has no event for them or the assistant does not send it.",
+        comment="Stands in for hang alerts where no hang events come.",
     )
 
 
@@ -193,5 +193,5 @@ def _rest_rate(t: Thresholds) -> Alert:
         ),
         wait=t.slo.window,
         labels={"scope": "platform"},
-        comment="What no assistant's calls can tell alone: those of all that have no such alert of their own.",
+        comment="All assistants together that have too few calls for an alert of their own.",
     )

@@ -28,11 +28,11 @@ def histograms(t: Thresholds) -> Alert:
         ),
         keep=_KEEP,
         severity="warning",
-        summary="Prometheus keeps the exporter's histograms in another form than these rules ask for.",
+        summary="Prometheus keeps the exporter's histograms in another form than these rules query.",
         description=(
             "{{ $labels.instance }} of job {{ $labels.job }} counts events, and none of its histograms has the form"
             " that the rules and dashboards ask for: alerts on latency, confidence and cost cannot fire."
         ),
         dashboard="voice-exporter",
-        comment="A process that just started has no histogram before its first event.",
+        comment="An exporter that just started has no histogram before its first event.",
     )

@@ -19,7 +19,7 @@ def latency(t: Thresholds) -> Group:
     """Rules about latency."""
     return Group(
         name="voice-latency",
-        comment="Latency: what callers wait for a reply, and how long LLM providers take for theirs.",
+        comment="Latency: how long callers wait for a reply, and how long LLM providers take.",
         rules=(
             *_recordings(t),
             _response_time(t),
@@ -120,7 +120,7 @@ def _rest_response_time(t: Thresholds) -> Alert:
         ),
         wait=t.slo.window,
         labels={"scope": "platform"},
-        comment="What no assistant's turns can tell alone: those of all that have no such alert of their own.",
+        comment="All assistants together that have too few turns for an alert of their own.",
     )
 
 

@@ -40,8 +40,8 @@ def _job_down(t: Thresholds) -> Alert:
         ),
         "No voice exporter of job {{ $labels.job }} answers Prometheus, or service discovery has lost it.",
         comment=(
-            "Known by what it exposes, not by its job's name. All exporters of a job: while this fires, they have no"
-            " alerts of their own, and what they last said may be silenced."
+            "Recognised by its metrics, not by the name of its job. It covers all exporters of a job; while it fires,"
+            " they have no alerts of their own."
         ),
     )
 
@@ -75,8 +75,9 @@ def _instance_down(t: Thresholds) -> Alert:
         ),
         "{{ $labels.instance }} of job {{ $labels.job }} does not answer Prometheus, or only now and then.",
         comment=(
-            "An exporter that is down or restarts over and over, or a target that never answered and looks like one: by"
-            " its job's name, by its port, or, in a Prometheus whose jobs mostly are voice exporters, by no other port."
+            "An exporter that is down or in a crash loop, or a target that never answered and looks like an exporter:"
+            " by the name of its job, by its port, or, if most jobs of this Prometheus are voice exporters, by having"
+            " no port."
         ),
     )
 
@@ -117,12 +118,12 @@ def _scrape_interval(t: Thresholds) -> Alert:
         ),
         wait=t.exporter.scrape_interval.for_,
         severity="warning",
-        summary="Prometheus scrapes the exporter too seldom for these rules: hangs and errors may go unseen.",
+        summary="Prometheus scrapes the exporter too seldom for these rules: hangs and errors may be missed.",
         description=(
             "{{ $labels.instance }} is scraped every {{ $value | humanizeDuration }}; windows of"
             f" {format_duration(shortest)} need {SCRAPES} scrapes, so {format_duration(limit)} at most. Set"
             " scrape_interval in thresholds.yml to what your Prometheus does, and write the rules again."
         ),
         dashboard="voice-exporter",
-        comment="Lost scrapes count as scrapes here.",
+        comment="Failed scrapes count as scrapes here.",
     )

@@ -19,21 +19,21 @@ def quality(t: Thresholds) -> Group:
     """Rules about quality and cost."""
     return Group(
         name="voice-quality",
-        comment="Quality and cost. What is normal here depends on the workload more than anywhere else.",
+        comment="Quality and cost. Normal values depend on the workload.",
         rules=(*_tts_cache(t), *_stt_confidence(t), *_call_cost(t), *_audio(t)),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mean:
-    """An amount by how many there were of something, over the shortest window that holds enough of it.
+    """A mean over the shortest window with enough samples.
 
     Attributes:
-        amount: what there was.
-        of: what it is divided by.
-        operation: what the mean over the documented window is called.
+        amount: the sum.
+        of: the number of samples.
+        operation: the last part of the recorded name of the mean over the documented window.
         windows: in seconds, the documented one first.
-        least: less of it in a window says nothing.
+        least: samples that a window needs.
     """
 
     amount: Counted
@@ -121,7 +121,7 @@ def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
                 f" {format_duration(rule.window)} {_OVER}; the threshold is {percent(rule.warning)}."
             ),
             dashboard="voice-latency",
-            comment="An assistant that rarely says the same twice stays below: lower tts_cache.warning for such ones.",
+            comment="An assistant that rarely repeats a sentence has a low rate: lower tts_cache.warning for it.",
         ),
     )
 
@@ -138,14 +138,14 @@ def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
-            summary="Callers are hard to understand.",
+            summary="Transcription confidence is low.",
             description=(
                 f"{WHO}: {{{{ $labels.provider }}}} transcribes with a mean confidence of"
                 f" {{{{ $value | humanizePercentage }}}} over {format_duration(rule.window)} {_OVER}; the threshold is"
                 f" {percent(rule.warning)}."
             ),
             dashboard="voice-overview",
-            comment="Vendors count confidence in ways of their own; languages and phone lines differ.",
+            comment="Vendors measure confidence differently; languages and phone lines differ.",
         ),
     )
 
@@ -204,6 +204,6 @@ def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
                 f" {format_duration(rule.window)} {_OVER}; the threshold is {num(rule.warning)}."
             ),
             dashboard="voice-overview",
-            comment="The documents give no number; phone lines drop more than the web does.",
+            comment="The platform documents no number; phone lines drop more than the web does.",
         ),
     )

@@ -35,7 +35,7 @@ def relay(t: Thresholds) -> Group:
     failing, slow = t.relay.failing, t.relay.slow
     return Group(
         name="voice-relay",
-        comment="The application behind the exporter, where a relay is configured: whether it answers, and how soon.",
+        comment="The application behind the exporter, if a relay is configured: whether it answers, and how fast.",
         rules=(
             Recording(record=failures, expr=_errors(failing.window, levels.platform(t), NO_ANSWER)),
             Recording(record=requests, expr=observations(m.RELAY_SECONDS, levels.platform(t), failing.window)),
@@ -106,7 +106,7 @@ def _waiting(t: Thresholds) -> Alert:
         expr=f"sum by ({levels.platform(t).by}) ({m.RELAY_WAITING.name}) >= {rule.count}",
         wait=rule.for_,
         severity="warning",
-        summary="Acknowledged events wait: the application does not take them.",
+        summary="Acknowledged events are waiting: the application does not accept them.",
         description=(
             '{{ printf "%.0f" $value }} events of {{ $labels.platform }} were acknowledged and have waited for the'
             f" application for {format_duration(rule.for_)}."

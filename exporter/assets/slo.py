@@ -53,7 +53,7 @@ def slo(t: Thresholds) -> Group:
         name="voice-slo",
         comment=(
             "Service level objectives, multi-window and multi-burn-rate (Google's SRE Workbook). They complement the"
-            " documented thresholds; without this file, or with slo.enabled: false, the others work the same."
+            " documented thresholds. The other rules work without this file, too."
         ),
         rules=(
             *(rule for objective in objectives for rule in _recordings(objective, t)),
@@ -102,7 +102,10 @@ def _calls_without_hang(t: Thresholds) -> _Objective:
             watched,
         ),
         name="ratio",
-        comment=f"Calls without a hang: {percent(rule.objective)}. Calls whose hangs would not be told do not count.",
+        comment=(
+            f"Calls without a hang: {percent(rule.objective)}."
+            " Calls of assistants that do not send hang events do not count."
+        ),
         summary="Hangs use up the error budget of calls too fast.",
         what="of the calls hung",
         dashboard="voice-hangs-errors",
@@ -145,7 +148,7 @@ def _recordings(objective: _Objective, t: Thresholds) -> tuple[Recording, ...]:
             Recording(
                 record=objective.recorded("burn_rate", window),
                 expr=f"{objective.ratio(window)} / {num(objective.budget)}",
-                comment="" if index else "1 uses up exactly the budget of the period.",
+                comment="" if index else "A burn rate of 1 uses up exactly the budget of the period.",
             )
             for index, window in enumerate(share.windows)
         ),
@@ -154,7 +157,7 @@ def _recordings(objective: _Objective, t: Thresholds) -> tuple[Recording, ...]:
         Recording(
             record=objective.recorded("budget_remaining_ratio", period),
             expr=f"1 - {used}",
-            comment="Of the error budget; below 0 where more than all of it is used.",
+            comment="Share of the error budget that is left; below 0 when it is overspent.",
         ),
     )
 

@@ -46,7 +46,7 @@ def spike_recordings(t: Thresholds) -> tuple[Recording, ...]:
                 "or",
                 f"0 * count by ({level.by}) ({m.CALLS_STARTED.name})",
             ),
-            comment="A window without errors is 0, and part of the mean, wherever there are calls.",
+            comment="A window with calls and without errors counts as 0 in the mean.",
         ),
         Recording(
             record=mean,
@@ -56,7 +56,7 @@ def spike_recordings(t: Thresholds) -> tuple[Recording, ...]:
         Recording(
             record=deviation,
             expr=lines(f"stddev_over_time({past}) >= sqrt({mean})", "or", f"sqrt({mean})"),
-            comment="Never below that of events that come by chance: a quiet day does not make two errors many.",
+            comment="At least that of random events, so that two errors on a quiet day are no spike.",
         ),
     )
 
@@ -91,7 +91,7 @@ def spike(t: Thresholds) -> Alert:
         ),
         dashboard="voice-hangs-errors",
         comment=(
-            "Looks once a window, as documented: noise that is looked at all the time is above any mean now and then."
+            "Evaluated once per window, as documented: evaluated all the time, noise is above any mean now and then."
             f" There is no baseline before {format_duration(rule.min_history)} of history."
         ),
     )

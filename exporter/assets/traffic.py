@@ -28,7 +28,7 @@ def traffic_recordings(t: Thresholds) -> tuple[Recording, ...]:
                 f"0 * {_active(t)}",
                 f"+ on ({levels.instance(t).by}) group_left () (time() - max by ({levels.instance(t).by}) ({_START}))",
             ),
-            comment="Where no event came since the exporter started, the time since its start.",
+            comment="Without an event since the exporter started, the time since its start.",
         ),
         Recording(record=_silence(by_platform), expr=f"min by ({by_platform.by}) ({_silence(by_source)})"),
         *calls.recordings(rule.windows),
@@ -43,13 +43,13 @@ def traffic_recordings(t: Thresholds) -> tuple[Recording, ...]:
                 by_source,
                 t.exporter.no_events.after,
             ),
-            comment="Calls are active and nothing is heard of them: until an event comes, not until they expire.",
+            comment="Calls are active and send no events. Lasts until an event comes, not until the calls expire.",
         ),
         *(
             Recording(
                 record=_missing(level),
                 expr=_until_an_event(_missing(level), _beyond_usual(level, calls, t), level, min(rule.windows)),
-                comment="No event where the same time of last week, else of yesterday, had calls: until one comes.",
+                comment="No event at a time that had calls last week, or else yesterday. Lasts until an event comes.",
             )
             for level in (by_source, by_platform)
         ),
@@ -106,13 +106,13 @@ def no_events(t: Thresholds) -> Alert:
         expr=f"{_silence(levels.source(t))} and {_unheard(t)} > 0",
         wait=rule.for_,
         severity="warning",
-        summary="Calls are active, and no event comes.",
+        summary="Calls are active, but no events arrive.",
         description=(
             "No event of {{ $labels.platform }} for {{ $value | humanizeDuration }} at {{ $labels.instance }}, although"
             " calls were active. Either the platform cannot reach the exporter, or it never told that they ended."
         ),
         dashboard="voice-exporter",
-        comment=f"Fewer than {rule.min_calls} active calls say nothing: their end may merely have been lost.",
+        comment=f"With fewer than {rule.min_calls} active calls it is silent: only their ends may have been lost.",
     )
 
 
@@ -127,7 +127,7 @@ def traffic_missing(t: Thresholds) -> Alert:
             f"{_silence(by_source)} and {_missing(by_source)} > 0",
         ),
         severity="high",
-        summary="No event comes at a time that usually has calls.",
+        summary="No events arrive at a time that usually has calls.",
         description=(
             "No event of {{ $labels.platform }} for {{ $value | humanizeDuration }}"
             "{{ if $labels.instance }} at {{ $labels.instance }}{{ end }}, where the same time of last week, or of"
@@ -135,7 +135,7 @@ def traffic_missing(t: Thresholds) -> Alert:
         ),
         dashboard="voice-exporter",
         comment=(
-            "By exporter, so that one that is alive does not hide another; and for all of a job, whatever their"
-            f" instances were called. {format_duration(min(t.exporter.traffic_missing.windows))} at least."
+            "By exporter, so that a working one does not hide another, and by job, in case instances were renamed."
+            f" Silence lasts {format_duration(min(t.exporter.traffic_missing.windows))} at least."
         ),
     )

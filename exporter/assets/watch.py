@@ -15,14 +15,14 @@ from exporter.platforms import HANGS_UNKNOWN
 from exporter.yamlfile.durations import format_duration
 
 REFUSED = ("invalid", "too_large", "timeout", "limited")
-"""Outcomes of requests that were refused for what they are, not for the exporter's own trouble."""
+"""Outcomes of requests that were refused because of the request, not because of the exporter."""
 
 
 def exporter(t: Thresholds) -> Group:
     """Rules about the exporter itself."""
     return Group(
         name="voice-exporter",
-        comment="The exporter itself: whether it is there, gets every event, and can keep it.",
+        comment="The exporter itself: whether it runs, receives every event and can store it.",
         rules=(
             *traffic_recordings(t),
             *_late_share(t).recordings(),
@@ -66,7 +66,7 @@ def _rejecting(t: Thresholds) -> Alert:
             " If the platform sent them, their events are lost."
         ),
         dashboard="voice-exporter",
-        comment="A webhook that faces the internet gets some requests from untrusted clients.",
+        comment="A webhook on the internet gets some requests from untrusted clients.",
     )
 
 
@@ -88,7 +88,7 @@ def _unauthorized(t: Thresholds) -> Alert:
             f" signature, throughout {window}. If the platform sent them, their events are lost."
         ),
         dashboard="voice-exporter",
-        comment="A webhook that faces the internet gets requests from strangers, who soon go away.",
+        comment="A webhook on the internet is scanned now and then; scanners try a few times and leave.",
     )
 
 
@@ -98,7 +98,7 @@ def _unanswerable(t: Thresholds) -> Alert:
         name="VoiceExporterUnanswerable",
         expr=f"{_webhooks(rule.window, levels.platform(t).plus('event'), 'unanswerable')} > 0",
         severity="high",
-        summary="The platform asks the exporter for answers that only an application can give: calls break.",
+        summary="The platform sends requests that only an application can answer: calls break.",
         description=(
             '{{ printf "%.0f" $value }} {{ $labels.event }} messages of {{ $labels.platform }} within'
             f" {format_duration(rule.window)} needed an answer, and no relay is configured."
@@ -113,7 +113,7 @@ def _missed(t: Thresholds) -> Alert:
         name="VoiceExporterMissedEvents",
         expr=f"{grown(m.MISSED_EVENTS, levels.platform(t).plus('event'), rule.window)} >= {rule.count}",
         severity="warning",
-        summary="End-of-call reports show events that never arrived.",
+        summary="End-of-call reports list events that never arrived.",
         description=(
             '{{ printf "%.0f" $value }} {{ $labels.event }} events of {{ $labels.platform }} that reports show did not'
             f" arrive within {format_duration(rule.window)}: what they carry is missing from every number."
@@ -134,7 +134,7 @@ def _rejected_values(t: Thresholds) -> Alert:
             f"{num(rule.warning)} * {_webhooks(rule.window, level, 'counted')}",
         ),
         severity="warning",
-        summary="Events carry values that cannot be: they are left out.",
+        summary="Values of events are out of range and were left out.",
         description=(
             '{{ printf "%.0f" $value }} values of {{ $labels.field }} in events of {{ $labels.platform }} were left out'
             f" within {format_duration(rule.window)}: {{{{ $labels.reason }}}}."
@@ -152,7 +152,7 @@ def _expired(t: Thresholds) -> Alert:
         expr=lines(f"{expired} > {num(rule.warning)} * {started}", f"and {expired} >= {t.evidence.min_events}"),
         severity="warning",
         keep=t.keep_rates_firing_for,
-        summary="Calls end without a word: their end never arrived.",
+        summary="Calls expire: the events of their end never arrived.",
         description=(
             '{{ printf "%.0f" $value }} calls at {{ $labels.instance }} fell silent and expired within '
             f"{format_duration(rule.window)}, more than {percent(rule.warning)} of all: length, cost and outcome of"
@@ -186,13 +186,13 @@ def _late(t: Thresholds) -> Alert:
         expr=exceeds(_late_share(t), rule.warning, t, (1, None)),
         keep=t.keep_rates_firing_for,
         severity="warning",
-        summary="Events arrive long after what they tell: alerts come late.",
+        summary="Events arrive late, and so do alerts.",
         description=(
             "{{ $value | humanizePercentage }} of the events of {{ $labels.platform }} arrived more than"
             f" {format_duration(rule.after)} after what they tell, within {format_duration(rule.window)}."
         ),
         dashboard="voice-exporter",
-        comment="Or a clock is wrong.",
+        comment="A wrong clock has the same effect.",
     )
 
 
@@ -202,7 +202,7 @@ def _label_limit(t: Thresholds) -> Alert:
         name="VoiceExporterLabelLimitReached",
         expr=f"{grown(m.LABEL_OVERFLOWS, levels.job(t).plus('label'), rule.window)} > 0",
         severity="warning",
-        summary="A label is full: new values are counted as other.",
+        summary="A label has reached its limit: new values are counted as other.",
         description=(
             '{{ printf "%.0f" $value }} times within '
             f"{format_duration(rule.window)} a new value of {{{{ $labels.label }}}} was counted as other."
@@ -222,13 +222,13 @@ def _storage(t: Thresholds) -> Alert:
         ),
         keep=t.keep_firing_for,
         severity="critical",
-        summary="The exporter cannot keep events: they are refused and lost.",
+        summary="The exporter cannot store events: they are refused and lost.",
         description=(
             '{{ $labels.instance }} could not keep events {{ printf "%.0f" $value }} times within '
             f"{format_duration(rule.window)}."
         ),
         dashboard="voice-exporter",
-        comment="Commits that failed, or events turned away before they got that far.",
+        comment="Failed commits, and events refused because too many were waiting.",
     )
 
 
@@ -238,13 +238,13 @@ def _quarantined(t: Thresholds) -> Alert:
         name="VoiceExporterDatabaseQuarantined",
         expr=f"max by ({level.by}) ({m.STORAGE_SET_ASIDE.name}) > 0",
         severity="high",
-        summary="The exporter's database was damaged and put aside: all counts began again.",
+        summary="The exporter's database was damaged and quarantined: all counters began at 0.",
         description=(
             "{{ $labels.instance }} found its database damaged, quarantined it under a dated name and began a new one."
             " Calls in flight and everything counted before are not in it."
         ),
         dashboard="voice-exporter",
-        comment="Counted since the exporter's start, so a restart ends it.",
+        comment="Counted since the exporter's start, so a restart ends the alert.",
     )
 
 
@@ -255,7 +255,7 @@ def _pushes(t: Thresholds) -> Alert:
         name="VoiceExporterAlertPushesFailing",
         expr=f"{failed} > 0",
         severity="warning",
-        summary="The exporter cannot push alerts of single calls: only rules tell of hangs and errors.",
+        summary="The exporter cannot push alerts of single calls: only the rules alert on hangs and errors.",
         description=(
             '{{ $labels.instance }} could not push {{ printf "%.0f" $value }} alerts to an Alertmanager within'
             f" {format_duration(window)}."
@@ -270,7 +270,7 @@ def _reload(t: Thresholds) -> Alert:
         expr=f"{m.RELOAD_SUCCESSFUL.name} == 0",
         wait=t.exporter.reload.for_,
         severity="warning",
-        summary="The exporter could not load its configuration and runs with the one before.",
+        summary="The exporter could not reload its configuration and keeps the previous one.",
         description="{{ $labels.instance }} runs with its previous configuration; a restart would fail.",
         dashboard="voice-exporter",
     )
@@ -284,7 +284,7 @@ def _not_subscribed(t: Thresholds) -> Alert:
         expr=lines(f"max by ({labels}) (", f"  {m.EVENT_SUBSCRIBED.name}{{{events}}}", ") == 0"),
         wait=t.exporter.not_subscribed.for_,
         severity="info",
-        summary="A voice assistant does not send its hang or error events: its silence means nothing.",
+        summary="A voice assistant does not send hang or error events: none of its hangs or errors raise an alert.",
         description=f"{WHO} does not send {{{{ $labels.event }}}} events here; they are opt-in on the platform.",
         dashboard="voice-exporter",
         comment="Where a platform has no such event, there is nothing to subscribe to.",
