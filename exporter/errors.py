@@ -85,6 +85,10 @@ class StoreLost(StorageError):  # noqa: N818 - says what happened, beside the er
     """What was kept is gone, while the caller still has it: the next batch must be a whole one."""
 
 
+class StoreConflict(StorageError):  # noqa: N818 - says what happened
+    """Another process was in the way of a batch: begin it again."""
+
+
 class QueueFull(StorageError):  # noqa: N818 - a limit that was reached
     """There is no room for another event."""
 

@@ -315,6 +315,9 @@ CALLS_EXPIRED = _counter(
 SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
 STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), SELF_BOUNDS, "Duration of commits to storage.")
 STORAGE_ERRORS = _counter("voice_exporter_storage_errors_total", (), "Commits that storage refused.")
+STORAGE_CONFLICTS = _counter(
+    "voice_exporter_storage_conflicts_total", (), "Batches begun again because another replica was in their way."
+)
 STORAGE_SET_ASIDE = _counter(
     "voice_exporter_storage_set_aside_total",
     (),

@@ -67,6 +67,11 @@ class LabelLimits:
             label, count = self._overflows.popitem()
             yield LABEL_OVERFLOWS, (label,), count
 
+    @property
+    def grows(self) -> bool:
+        """Whether values were admitted since the last commit or rollback."""
+        return bool(self._staged)
+
     def commit(self) -> None:
         """Keep the values admitted since the last commit or rollback."""
         self._staged.clear()

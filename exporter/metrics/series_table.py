@@ -106,14 +106,35 @@ class SeriesTable:
                 moved.append((series, cells))
         return moved
 
+    def series(self, metric: Metric, labels: Labels, now: float) -> Series:
+        """The series of a metric for labels without limits; as `resolve`, created where there is none."""
+        series = self._index.get((metric, labels)) or self._place(metric, labels, now, now)
+        series.used = now
+        return series
+
+    @property
+    def grows(self) -> bool:
+        """Whether series were created or label values admitted since the last `apply` or `rollback`."""
+        return bool(self._staged) or self._labels.grows
+
     def staged(self) -> list[StoredSeries]:
         """The series created since the last `apply` or `rollback`, for the batch."""
         return [series.stored() for series in self._staged]
 
-    def apply(self, resolved: Iterable[tuple[Series, CellDeltas]], exemplar: Exemplar | None = None) -> None:
+    def apply(
+        self,
+        resolved: Iterable[tuple[Series, CellDeltas]],
+        exemplar: Exemplar | None = None,
+        latest: Iterable[tuple[Series, int]] = (),
+    ) -> None:
         """Show what is committed now: the staged series, and what `resolve` said of one event.
 
         The exemplar is left out where its call id has a form that no label may have.
+
+        Args:
+            resolved: what is added.
+            exemplar: of what is added.
+            latest: series whose first cell takes a value.
         """
         self._publish()
         mark = exemplar.mark() if exemplar and is_free_value(exemplar.call_id) else None
@@ -121,6 +142,8 @@ class SeriesTable:
             series.move(cells)
             if mark:
                 series.remember(cells, mark)
+        for series, value in latest:
+            series.cells[0] = value
 
     def rollback(self) -> None:
         """Forget the staged series: the commit failed."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from exporter.errors import StorageError
@@ -59,28 +59,32 @@ class Waiting(NamedTuple):
         except Exception as error:  # noqa: BLE001 - one answer must not cost the others of its batch
             log(_log, logging.ERROR, "answer failed", event=self.event.kind, error=cause(error))
 
-    def fail(self, error: Exception) -> None:
-        """Answer with what went wrong while the event was folded."""
-        log(_log, logging.ERROR, "event failed", event=self.event.kind, error=cause(error))
-        self.respond(StorageError("internal error"))
-
 
 class Change(NamedTuple):
-    """What an event, or the passing of time, does to series once the batch is kept."""
+    """What an event, or the passing of time, does to series once the batch is kept.
+
+    Attributes:
+        resolved: what it adds to them.
+        latest: what it makes of the value of some.
+        exemplar: of what is added.
+        waiting: the event.
+        outcome: what became of it.
+    """
 
     resolved: list[tuple[Series, CellDeltas]]
     exemplar: Exemplar | None = None
     waiting: Waiting | None = None
-    outcome: EventOutcome = "ignored"
+    outcome: EventOutcome | StorageError = "ignored"
+    latest: Sequence[tuple[Series, int]] = ()
 
-    def respond(self, failure: StorageError | None = None) -> None:
+    def respond(self) -> None:
         """Answer whoever waits: that the event is kept, or why not."""
         if self.waiting:
-            self.waiting.respond(failure or self.outcome)
+            self.waiting.respond(self.outcome)
 
 
 def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[Change]:
-    """What the events of a batch change; one that fails is answered and left out."""
+    """What the events of a batch change; one that fails changes nothing."""
     found: list[Change] = []
     last: dict[Labels, float] = {}
     for each in batch:
@@ -88,19 +92,17 @@ def changes(draft: Draft, table: SeriesTable, batch: Iterable[Waiting]) -> list[
             found.append(_change(draft, table, each))
             last[each.event.platform, each.event.kind] = each.received
         except Exception as error:  # noqa: BLE001 - one event must not cost the others of its batch
-            each.fail(error)
+            log(_log, logging.ERROR, "event failed", event=each.event.kind, error=cause(error))
+            found.append(Change([], waiting=each, outcome=StorageError("internal error")))
     if last:
-        found.append(Change(_last_events(table, last)))
+        found.append(Change([], latest=_last_events(table, last)))
     return found
 
 
-def _last_events(table: SeriesTable, last: Mapping[Labels, float]) -> list[tuple[Series, CellDeltas]]:
-    """Move the times of the last events, by platform and event, to those of this batch."""
-    moves = [
-        (LAST_EVENT, labels, int(received * NANO) - table.value(LAST_EVENT, labels))
-        for labels, received in last.items()
-    ]
-    return table.resolve(moves, max(last.values()))
+def _last_events(table: SeriesTable, last: Mapping[Labels, float]) -> list[tuple[Series, int]]:
+    """The times of the last events, by platform and event, and their series."""
+    now = max(last.values())
+    return [(table.series(LAST_EVENT, labels, now), int(received * NANO)) for labels, received in last.items()]
 
 
 def _fold(draft: Draft, waiting: Waiting) -> tuple[EventOutcome, list[Increment]]:

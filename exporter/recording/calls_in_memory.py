@@ -1,7 +1,7 @@
 """The calls and assistants that are known, and the draft in which a batch of events changes them."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -17,11 +17,14 @@ from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
 from exporter.recording.clock import Clock, Noted
 from exporter.recording.incidents import Incidents
+from exporter.store.base import CallRow
 
 _KEYS: Final = 100
 """Messages, hangs and tool calls that a call may have before it takes the place of a further call."""
 _REFRESH: Final = 3600.0
 """Seconds after which times of last use are written again though nothing else changed."""
+_TOUCH: Final = 60.0
+"""As long, in seconds, for the last event of a call in a shared store: there it is written with each call."""
 _USAGE_KEY: Final = identity("usage of label values")
 """Where a store keeps, among the assistants, when label values were last used."""
 _CLOCK_KEY: Final = identity("clock")
@@ -110,6 +113,22 @@ class CallsInMemory:
             for key, state in calls.items():
                 yield key, state_codec.encode(state)
 
+    def lend(self, calls: Iterable[tuple[int, bytes]]) -> None:
+        """Take calls that were borrowed from a shared store, in their order.
+
+        Raises:
+            StorageError: this release can't read one.
+        """
+        for key, record in calls:
+            self.put(key, state_codec.decode_call(record))
+
+    def give_back(self) -> None:
+        """Forget all calls: what was borrowed may change elsewhere from now on."""
+        self.open.clear()
+        self.done.clear()
+        self.in_use.clear()
+        self.size = 0
+
     def __len__(self) -> int:
         return len(self.open) + len(self.done)
 
@@ -122,11 +141,11 @@ class CallsInMemory:
         self.forget(key)
         state.seen.settle()
         state.hangs.settle()
-        if state.ended or state.expired or not state.opened:
-            self.done[key] = state
-        else:
+        if _is_open(state):
             self.open[key] = state
             self.in_use[state.assistant] += 1
+        else:
+            self.done[key] = state
         self.size += _size(state)
 
     def forget(self, key: int) -> None:
@@ -143,6 +162,14 @@ class CallsInMemory:
 
 def _size(state: CallState) -> int:
     return 1 + len(state.seen) // _KEYS
+
+
+def _is_open(state: CallState) -> bool:
+    return state.opened and not (state.ended or state.expired)
+
+
+def _row(state: CallState) -> CallRow:
+    return CallRow(state_codec.encode(state), _is_open(state), state.last_event, state.assistant)
 
 
 class Draft:
@@ -193,15 +220,19 @@ class Draft:
             return ALL
         return self._memory.labels.admit("assistant_id", event.assistant.id, now)
 
-    def tidy(self, now: float, limit: int, unix: float | None = None) -> Iterator[list[Increment]]:
+    def tidy(
+        self, now: float, limit: int, unix: float | None = None, excess: int | None = None
+    ) -> Iterator[list[Increment]]:
         """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds.
 
         Args:
             now: steady time.
             limit: how many calls of each kind.
             unix: Unix time, where that is another one.
+            excess: how many places to free, however recent the calls are; None for those beyond the limit.
         """
-        calls, excess = self._memory.config.calls, self._memory.size - self._memory.config.calls.max_tracked
+        calls = self._memory.config.calls
+        excess = self._memory.size - calls.max_tracked if excess is None else excess
         for key, state in list(islice(self._memory.done.items(), limit)):
             if state.last_event + calls.retention > now and excess <= 0:
                 break
@@ -216,9 +247,9 @@ class Draft:
             excess -= _size(state)
             yield folded.increments
 
-    def forget_unused_assistants(self, now: float) -> None:
-        """Forget assistants that were unused for the labels' time to live and have no open call."""
-        in_use, before = self._memory.in_use, now - self._memory.config.labels.ttl
+    def forget_unused_assistants(self, now: float, in_use: Container[str]) -> None:
+        """Forget assistants that were unused for the labels' time to live and are not in use by an open call."""
+        before = now - self._memory.config.labels.ttl
         for key, assistant in self._memory.assistants.items():
             if assistant.last_event < before and assistant.id not in in_use:
                 self._assistants[key] = None
@@ -240,9 +271,19 @@ class Draft:
         return len(self._calls)
 
     @property
+    def growth(self) -> int:
+        """By how many calls the memory grows."""
+        return sum((state is not None) - (self._memory.get(key) is not None) for key, state in self._calls.items())
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether it changes more than calls."""
+        return bool(self._assistants or self._usage or self._noted or self.incidents.changed)
+
+    @property
     def changed(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self._calls or self._assistants or self._usage or self._noted or self.incidents.changed)
+        return bool(self._calls) or self.exclusive
 
     def everything(self) -> None:
         """Take all but the calls into the draft, for a store that lost it (`CallsInMemory.records` has those)."""
@@ -255,6 +296,20 @@ class Draft:
         """What the store has to add to what it has of calls; None for those to be forgotten."""
         records = ((key, None if state is None else self._record(key, state)) for key, state in self._calls.items())
         return {key: record for key, record in records if record or self._calls[key] is None}
+
+    def rows(self) -> dict[int, CallRow | None]:
+        """The calls that changed, whole, for a shared store; None for those to be forgotten."""
+        return {
+            key: None if state is None else _row(state)
+            for key, state in self._calls.items()
+            if self._is_news(key, state)
+        }
+
+    def _is_news(self, key: int, state: CallState | None) -> bool:
+        known = self._memory.get(key)
+        if state is None or known is None:
+            return True
+        return state.last_event - known.last_event > _TOUCH or state_codec.encode_change(known, state) is not None
 
     def _record(self, key: int, state: CallState) -> bytes | None:
         known = self._memory.get(key)

@@ -97,8 +97,8 @@ class IncidentsDraft:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to keep."""
-        return bool(self._changed or self._forgotten)
+        """Whether there is anything to keep or to tell: what ended is found by who knows it, perhaps not yet here."""
+        return bool(self._changed or self._forgotten or self._ends)
 
     def add(self, incidents: Iterable[Incident], ends: Iterable[HangEnd], now: float) -> None:
         """Add what an event reports that was received at Unix time ``now``."""

@@ -59,6 +59,10 @@ class SelfMetrics:
         """A batch was not kept."""
         self._add(m.STORAGE_ERRORS, (), 1)
 
+    def conflicted(self) -> None:
+        """A batch was begun again, because another process was in its way."""
+        self._add(m.STORAGE_CONFLICTS, (), 1)
+
     def quarantined(self, databases: int) -> None:
         """So many further databases were set aside, none perhaps."""
         self._add(m.STORAGE_SET_ASIDE, (), databases)

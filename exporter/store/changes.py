@@ -22,6 +22,7 @@ class Changes:
         self.assistants: dict[int, bytes | None] = {}
         self._created: dict[int, StoredSeries] = {}
         self._amounts: dict[int, dict[int, int]] = {}
+        self._latest: dict[int, int] = {}
         self._dropped: set[int] = set()
         for batch in batches:
             self.add(batch)
@@ -33,9 +34,11 @@ class Changes:
             self._created[one.id] = _copy(one)
         for number, cells in batch.increments:
             self._count(number, cells)
+        self._latest.update(batch.latest)
         for number in batch.dropped:
             self._created.pop(number, None)
             self._amounts.pop(number, None)
+            self._latest.pop(number, None)
             self._dropped.add(number)
         for key, record in batch.calls.items():
             records = self.calls.pop(key, [])
@@ -44,7 +47,7 @@ class Changes:
 
     def touched(self) -> set[int]:
         """Numbers of the series that change."""
-        return self._dropped | self._created.keys() | self._amounts.keys()
+        return self._dropped | self._created.keys() | self._amounts.keys() | self._latest.keys()
 
     def apply(self, number: int, series: dict[int, StoredSeries]) -> None:
         """Bring one series up to date."""
@@ -57,11 +60,15 @@ class Changes:
             for cell, amount in self._amounts.get(number, {}).items():
                 cells.extend([0] * (cell + 1 - len(cells)))
                 cells[cell] += amount
+            if number in self._latest:
+                cells[0] = self._latest[number]
 
     def _count(self, number: int, cells: CellDeltas) -> None:
         amounts = self._amounts.setdefault(number, {})
         for cell, amount in cells:
             amounts[cell] = amounts.get(cell, 0) + amount
+            if cell == 0 and number in self._latest:
+                self._latest[number] += amount
 
 
 def _copy(one: StoredSeries) -> StoredSeries:

@@ -1,9 +1,9 @@
 """Keeps nothing: what the process knows is gone with it (``--storage.path=''``)."""
 
-from exporter.store.base import JOINED, Batch, Merge, Snapshot
+from exporter.store.base import JOINED, Batch, Merge, Snapshot, UnsharedStore
 
 
-class MemoryStore:
+class MemoryStore(UnsharedStore):
     """A store for those who want no file; counters start at 0 with a new created timestamp at every start."""
 
     quarantined = None

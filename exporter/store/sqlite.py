@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from exporter.logs import cause, log
-from exporter.store.base import JOINED, Batch, Merge, Snapshot
+from exporter.store.base import JOINED, Batch, Merge, Snapshot, UnsharedStore
 from exporter.store.database import Database
 
 _log = logging.getLogger(__name__)
 
 
-class SqliteStore:
+class SqliteStore(UnsharedStore):
     """Keeps batches in ``voice-exporter.db`` in a directory of its own.
 
     A batch that was handed over is kept even if nobody waits for it any more: the task may be cancelled, the loop

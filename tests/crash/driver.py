@@ -50,12 +50,16 @@ def die_at(point: str, number: int) -> None:
 def note_commits(directory: Path) -> None:
     """Note the totals of all metrics once a commit is kept, before anybody hears of it."""
     commit, metrics, totals = SqliteStore.commit, dict[int, str](), Counter[str]()
+    latest = dict[int, int]()
 
     async def noting_commit(store: SqliteStore, batch: Batch) -> None:
         await commit(store, batch)
         metrics.update((one.id, one.metric) for one in batch.series)
         for series, cells in batch.increments:
             totals[metrics[series]] += sum(amount for cell, amount in cells if cell == 0)
+        for series, value in batch.latest:
+            totals[metrics[series]] += value - latest.get(series, 0)
+            latest[series] = value
         with (directory / NOTES).open("ab", buffering=0) as notes:
             notes.write(json.dumps(totals).encode() + b"\n")
 

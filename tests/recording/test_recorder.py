@@ -13,7 +13,7 @@ from exporter.events import Event
 from exporter.metrics import exposition
 from exporter.platforms.interactly import INTERACTLY
 from exporter.recording.recorder import Recorder
-from exporter.store.base import JOINED, Batch, Merge, Snapshot, Store
+from exporter.store.base import JOINED, Batch, Merge, Snapshot, Store, UnsharedStore
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from tests.calls.tally import FIXTURES
@@ -26,7 +26,7 @@ def event(name: str) -> Event:
     return INTERACTLY.parse((FIXTURES / "interactly" / f"{name}.json").read_bytes())
 
 
-class ScriptedStore:
+class ScriptedStore(UnsharedStore):
     """Keeps nothing; a commit ends as the script says, or waits for the gate."""
 
     quarantined = None

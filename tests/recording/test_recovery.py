@@ -144,7 +144,7 @@ async def test_no_round_of_expiry_holds_the_loop() -> None:
     await recorder.start()
     for number in range(count):
         recorder._memory.put(number, CallState("vapi", "a", opened=True, started=True, last_event=now[0]))
-    turns = await turns_during(recorder._rebuild())
+    turns = await turns_during(recorder._commits._rebuild())
     assert turns >= count // 500
     now[0] += 86_400
     turns = await turns_during(recorder.tidy())

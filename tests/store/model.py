@@ -14,9 +14,10 @@ def batch(
     assistants: dict[int, bytes | None] | None = None,
     *,
     snapshot: bool = False,
+    latest: list[tuple[int, int]] | None = None,
 ) -> Batch:
     """A batch of what the test is about."""
-    return Batch(series or [], increments or [], dropped or [], calls or {}, assistants or {}, snapshot)
+    return Batch(series or [], increments or [], dropped or [], calls or {}, assistants or {}, snapshot, latest or [])
 
 
 def created(number: int, cells: int = 1) -> StoredSeries:
@@ -61,6 +62,8 @@ class Model:
         for number, cells in new.increments:
             for cell, amount in cells:
                 self.series[number].cells[cell] += amount
+        for number, value in new.latest:
+            self.series[number].cells[0] = value
         for number in new.dropped:
             del self.series[number]
         for key, record in new.calls.items():

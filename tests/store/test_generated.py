@@ -46,7 +46,13 @@ class Restarts(RuleBasedStateMachine):
         some = st.lists(st.sampled_from(known), max_size=5) if known else st.just([])
         increments = [(number, data.draw(cells)) for number in data.draw(some)]
         return batch(
-            series, increments, sorted(set(data.draw(some))), data.draw(STATES), data.draw(STATES), snapshot=snapshot
+            series,
+            increments,
+            sorted(set(data.draw(some))),
+            data.draw(STATES),
+            data.draw(STATES),
+            snapshot=snapshot,
+            latest=[(number, data.draw(AMOUNTS)) for number in data.draw(some)],
         )
 
     @rule(data=st.data(), snapshot=st.sampled_from([False] * 9 + [True]))

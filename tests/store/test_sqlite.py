@@ -84,6 +84,15 @@ async def test_amounts_of_any_size(store: SqliteStore, directory: Path, amount: 
     assert kept(directory).series[0].cells == [0, 7 * amount]
 
 
+async def test_the_latest_value(store: SqliteStore, directory: Path) -> None:
+    """A first cell takes the value that a batch says, behind its increments and before those of later ones."""
+    await store.commit(batch([created(1, 2)], [(1, ((0, 1), (1, 1)))], latest=[(1, 10**20)]))
+    for number in range(6):
+        await store.commit(batch(increments=[(1, ((0, 1), (1, 1)))], latest=[(1, 50)] if number == 4 else None))
+    await store.close()
+    assert kept(directory).series[0].cells == [51, 7]
+
+
 async def test_the_list_of_a_series_stays_the_callers(store: SqliteStore, directory: Path) -> None:
     """A caller that goes on counting in the cells it handed over counts nothing twice."""
     one = created(1)
