@@ -193,7 +193,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         "quiet for two minutes, then two of errors in most calls, then quiet; alerts after 6 h of any traffic",
         (Fault("llm", share=0.8, repeat=0.3, error=_RATE_LIMIT, errors=(1, 2), ended_reasons=_LLM_FAILED),),
         window=(120.0, 240.0),
-        alerts={"VoiceErrorSpike": 5},
+        alerts={"VoiceErrorSpike": 15},
     ),
     "low-confidence": Scenario(
         "callers are hard to understand: confidence about 0.42",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final, TypeAlias
 
 import promql_parser
@@ -99,6 +100,7 @@ async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[P
         now = received
         event = ingest.understand(delivery.platform, encode(delivery.body))
         await awaited(partial(ingest.record, event, now))
+        ingest.metrics.answered(delivery.platform, perf_counter())
     scrapes.take(recorder)
     await recorder.stop()
     return scrapes
