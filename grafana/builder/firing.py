@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 from exporter.assets.promql import indent
 from grafana.builder import colours as c
 from grafana.builder.panels import counted, judged, now, tile
-from grafana.builder.places import text
+from grafana.builder.places import DEFAULTS, text
 from grafana.builder.query import named
 from grafana.builder.tables import Column, Table, linked, ranking
 
@@ -29,8 +29,10 @@ _DETAILS: Final = {
     "outcome": "Outcome",
     "event": "Event",
     "label": "Label",
-    "window": "Window",
+    "field": "Field",
+    "scope": "Scope",
     "instance": "Instance",
+    **{label: label.capitalize() for label in DEFAULTS.labels.keep},
 }
 _BY: Final = ("severity", "alertname", "assistant_id", *_DETAILS)
 """What tells alerts apart, for their number as for their list."""
