@@ -17,7 +17,7 @@ from tests.conftest import Running
 from tests.grafana.boards import Target, filled, targets
 from tests.support.servers import Prometheus, eventually
 
-THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 1s, hang_rate: {for: 0s}}"
+THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 1s}"
 SCENARIOS = ("normal", "hang-storm", "llm-rate-limit", "audio-quality", "auth-failure", "network-timeout")
 UNSUBSCRIBED = b"3f6c0d52-7a41-4e0b-9d3e-5b1f0a2c4e03"
 CONFIG = "labels: {max_values: {tool: 2}}\nalertmanager: {urls: ['http://127.0.0.1:1']}\n"

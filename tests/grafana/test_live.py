@@ -28,7 +28,7 @@ def test_nothing_is_measured_before_the_first_event(before: set[str]) -> None:
 
 def test_every_query_returns_data(busy: Prometheus) -> None:
     """Every query of every panel parses and returns data, except those that say when they do not."""
-    eventually("alerts fire", lambda: busy.query('ALERTS{alertname="VoiceHangRateHigh", alertstate="firing"}'))
+    eventually("alerts fire", lambda: busy.query('ALERTS{alertname="VoiceAssistantHang", alertstate="firing"}'))
     empty = {target.name for target in targets() if not has_data(busy, target)}
     assert empty == set(MAY_BE_EMPTY)
 
