@@ -85,7 +85,7 @@ def test_an_environment_of_another_python_is_made_again_where_one_was_named(tmp_
 def test_make_stops_with_the_line(old: str) -> None:
     """Nothing is tried with a Python that will not do."""
     done = subprocess.run(
-        ["make", "--dry-run", "run", f"PYTHON={old}", "VENV=build/none"],
+        ["make", "--no-print-directory", "--dry-run", "run", f"PYTHON={old}", "VENV=build/none"],
         cwd=ROOT,
         capture_output=True,
         text=True,
