@@ -1,8 +1,7 @@
 """The numbers of panels against recorded traffic, through a real exporter and a real Prometheus."""
 
-import http.client
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Final
 
@@ -11,6 +10,7 @@ import pytest
 from tests.grafana.boards import LIVE, targets
 from tests.grafana.recorded import Said, again, record
 from tests.support.servers import Prometheus, eventually
+from tests.support.traffic import post_all
 
 _EXPRESSIONS: Final = {target.name: target.json["expr"] for target in targets()}
 _CHOSEN: Final = {"platform": "interactly"}
@@ -63,10 +63,10 @@ def said(sent: list[bytes]) -> Said:
 def boards(sent: list[bytes], exporter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boards]:
     """Panels after two rounds of the same calls: a Prometheus that starts between them measures those of the second."""
     folder = tmp_path_factory.mktemp("numbers")
-    _send(exporter, sent)
+    post_all(exporter, [("interactly", body) for body in sent])
     with Prometheus(folder, {"voice-exporter": exporter}) as prometheus:
         _await_scrapes(prometheus)
-        _send(exporter, again(sent))
+        post_all(exporter, [("interactly", body) for body in again(sent)])
         _await_scrapes(prometheus)
         yield Boards(prometheus)
 
@@ -75,16 +75,6 @@ def _await_scrapes(prometheus: Prometheus) -> None:
     """Wait until what there is now has been scraped, and a second time."""
     since = time.time()
     eventually("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
-
-
-def _send(address: str, bodies: Sequence[bytes]) -> None:
-    connection = http.client.HTTPConnection(address)
-    for body in bodies:
-        connection.request("POST", "/webhook/interactly", body)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 200
-    connection.close()
 
 
 def test_counts_are_those_of_both_rounds(boards: Boards, said: Said) -> None:
