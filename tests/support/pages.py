@@ -20,6 +20,7 @@ ELSEWHERE = {
     "docker": "needs its engine",
     "echo": "writes into the system",
     "export": "for docker",
+    "git": "fetches from another machine",
     "helm": "needs a cluster; tests/test_helm.py renders the chart",
     "install": "installs into the system",
     "kubectl": "needs a cluster",
