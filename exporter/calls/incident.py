@@ -12,7 +12,7 @@ Kind: TypeAlias = Literal["hang", "error", "escalation"]
 class Incident(Struct, frozen=True, array_like=True, gc=False):
     """One incident. The fold makes it; when it was received is added where it is recorded.
 
-    It is kept as an array: new fields go to the end and have a default.
+    It is kept as an array: new fields go to the end and have a default, and are a new layout of `state_codec`.
 
     Attributes:
         id: identifies it; 0 where the event has no identity.

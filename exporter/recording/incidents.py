@@ -8,11 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
 from exporter.calls.incident import HangEnd, Incident
-from exporter.errors import StorageError
+from exporter.calls.state_codec import decode_as, encode
 from exporter.events import identity
 from exporter.logs import cause, log
 
@@ -24,9 +23,6 @@ Watcher: TypeAlias = Callable[[Sequence[Incident], Sequence[HangEnd]], None]
 _KEYS: Final = tuple(identity("incident in slot", slot) for slot in range(KEPT))
 """Where a store keeps each slot, among the assistants."""
 _SLOTS: Final = {key: slot for slot, key in enumerate(_KEYS)}
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Incident).decode
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +52,7 @@ class Incidents:
         others = []
         for key, blob in records:
             if key in _SLOTS:
-                self._put(_read(blob))
+                self._put(decode_as(Incident, blob))
             else:
                 others.append((key, blob))
         return others
@@ -128,7 +124,7 @@ class IncidentsDraft:
         """What changed, for the store."""
         forgotten: dict[int, bytes | None] = {_KEYS[each.number % KEPT]: None for each in self._forgotten}
         latest = sorted(self._changed.values(), key=lambda incident: incident.number)
-        return forgotten | {_KEYS[each.number % KEPT]: _encode(each) for each in latest}
+        return forgotten | {_KEYS[each.number % KEPT]: encode(each) for each in latest}
 
     def adopt(self) -> None:
         """The batch is kept: the memory takes the draft over, and whoever watches is told."""
@@ -142,12 +138,3 @@ class IncidentsDraft:
                 watcher(changed, self._ends)
             except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
                 log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
-
-
-def _read(blob: bytes) -> Incident:
-    try:
-        return _decode(blob)
-    except msgspec.MsgspecError:
-        raise StorageError(
-            "the database holds an incident that this release can't read: start the release that wrote it"
-        ) from None

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.calls import state_codec
+from exporter.calls.incident import Incident
 from exporter.calls.state import (
     ANSWERED,
     COUNTED,
@@ -71,6 +72,27 @@ ASSISTANT = AssistantState(
     introduced=True,
     last_event=1.5e9,
 )
+INCIDENT = Incident(
+    id=1,
+    kind="hang",
+    severity="high",
+    component="llm",
+    provider="openai",
+    model="gpt-4o",
+    what="llm_error",
+    code="timeout",
+    cause="not_retryable",
+    messages=4,
+    outcome="recovered",
+    recovery_ms=5900,
+    platform="vapi",
+    assistant="a1",
+    call_id="c1",
+    time_ms=1000,
+    received=1.5e9,
+    settled=1.5e9 + 6,
+    number=7,
+)
 GOLDEN_CALLS = {
     1: "dc001da476617069a26131a66f70656e6169a66770742d346fa8646565706772616da631316c616273a3776562a7696e626f756e64c3c3"
     "a5656e646564c3c392a6717565756564a76f6e676f696e678301ce01000000fbce03000003cf7fffffffffffffffce0400000005060708"
@@ -84,13 +106,17 @@ GOLDEN_CALLS = {
     "323282cf4bdfa8df38a3f64592cd03e8a66f70656e6169cf62592293f0b2e3cd92c0a7756e6b6e6f776ea232339192cd07d0a97265636f"
     "7665726564a232349192cd0bb801a23235810993cd0fa0a4626f6f6bc2a23236940b0cc00ea23238cb41d65a0bc0000000",
 }
+GOLDEN_INCIDENTS = {
+    2: "02dc001301a468616e67a468696768a36c6c6da66f70656e6169a66770742d346fa96c6c6d5f6572726f72a774696d656f7574ad6e6f745f"
+    "726574727961626c6504a97265636f7665726564cd170ca476617069a26131a26331cd03e8cb41d65a0bc0000000cb41d65a0bc180000007",
+}
 GOLDEN_ASSISTANTS = {
     1: "9ba476617069a26131a3416461a66f70656e6169a66770742d346fa8646565706772616da631316c61627392a468616e67"
     "ad7374617475732d757064617465cd04d2c3cb41d65a0bc0000000",
     2: "028ba130a476617069a131a26131a132a3416461a133a66f70656e6169a134a66770742d346fa135a8646565706772616da136a631316c"
     "616273a13792a468616e67ad7374617475732d757064617465a138cd04d2a139c3a23130cb41d65a0bc0000000",
 }
-LAYOUTS = {2: "5bcf393ad6f14f02"}
+LAYOUTS = {2: "2a9e84b5bb0d18e8"}
 """What each layout's fields are, as a digest. A change of them is a new layout, with a golden record of its own."""
 
 
@@ -106,11 +132,18 @@ def test_assistants_of_every_layout(layout: int) -> None:
     assert state_codec.decode_assistant(bytes.fromhex(GOLDEN_ASSISTANTS[layout])) == ASSISTANT
 
 
+@pytest.mark.parametrize("layout", GOLDEN_INCIDENTS)
+def test_incidents_of_every_layout(layout: int) -> None:
+    """What a release with that layout wrote is read, complete."""
+    assert state_codec.decode_as(Incident, bytes.fromhex(GOLDEN_INCIDENTS[layout])) == INCIDENT
+
+
 def test_the_golden_records_are_complete() -> None:
     """They hold every field, and the current layout is what is written."""
     assert {*GOLDEN_CALLS} == {*GOLDEN_ASSISTANTS} == {*range(1, state_codec.LAYOUT + 1)}
     assert state_codec.encode(FULL).hex() == GOLDEN_CALLS[state_codec.LAYOUT]
     assert state_codec.encode(ASSISTANT).hex() == GOLDEN_ASSISTANTS[state_codec.LAYOUT]
+    assert state_codec.encode(INCIDENT).hex() == GOLDEN_INCIDENTS[state_codec.LAYOUT]
     default = CallState("interactly")
     left = [name for name in CallState.__struct_fields__ if getattr(FULL, name) == getattr(default, name)]
     assert not left
@@ -118,7 +151,7 @@ def test_the_golden_records_are_complete() -> None:
 
 def test_a_field_that_changes_is_a_new_layout() -> None:
     """Whoever changes what is kept has to say how older records are read (`exporter.calls.state_codec`)."""
-    kept = (CallState, AssistantState, OpenHang, Sequel, SpeechMark, ToolMark, UserTurn)
+    kept = (CallState, AssistantState, OpenHang, Sequel, SpeechMark, ToolMark, UserTurn, Incident)
     fields = [(kind.__name__, f.encode_name, str(f.type)) for kind in kept for f in msgspec.structs.fields(kind)]
     # Where a type is defined says nothing of what is kept.
     digest = hashlib.sha256(re.sub(r"exporter\.[a-z.]+", "", repr(fields)).encode()).hexdigest()[:16]
@@ -134,7 +167,13 @@ def test_usage_of_every_layout() -> None:
 
 
 @pytest.mark.parametrize(
-    "decode", [state_codec.decode_call, state_codec.decode_assistant, lambda r: state_codec.merge([r])]
+    "decode",
+    [
+        state_codec.decode_call,
+        state_codec.decode_assistant,
+        lambda record: state_codec.decode_as(Incident, record),
+        lambda record: state_codec.merge([record]),
+    ],
 )
 def test_a_newer_release(decode: Any) -> None:  # noqa: ANN401 - one of several functions
     """A record of a newer layout is refused in one line that says what to do."""
