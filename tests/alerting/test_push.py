@@ -1,5 +1,6 @@
 """Into the installed command, out of the real Alertmanager: each hang and critical error, with its call, in seconds."""
 
+import http.client
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from exporter.assets import render
 from tests.calls.tally import payload
 from tests.conftest import Running, StartExporter
 from tests.support.alerting import Alertmanager, Notification, Receivers
+from tests.support.certificates import Authority
 from tests.support.programs import Programs
 from tests.support.servers import Prometheus, eventually, free_port
 
@@ -208,6 +210,48 @@ def test_a_storm_is_bounded(start_exporter: StartExporter, tmp_path: Path, alert
     }
     assert len(alertmanager.alerts()) == 11
     assert value(exporter, "voice_exporter_alerts_active") == 11
+
+
+def test_five_thousand_hangs_in_a_minute(
+    start_exporter: StartExporter, tmp_path: Path, alertmanager: Alertmanager
+) -> None:
+    """Each is answered and counted; 200 calls have alerts of their own, and 40 assistants one that counts the rest."""
+    exporter = start_exporter(configured(tmp_path, alertmanager.url))
+    body = payload("hang")
+    connection = http.client.HTTPConnection(exporter.addresses[0])
+    for number in range(5000):
+        body["message"]["call"]["id"] = f"WC-{number}"
+        body["message"]["call"]["assistantId"] = f"{number % 40:024}"
+        connection.request("POST", "/webhook/interactly", json.dumps(body))
+        assert connection.getresponse().read() == b'{"status":"ok"}\n'
+    connection.close()
+    assert sent(exporter, "dropped") == 4800
+
+    def shown() -> tuple[int, int]:
+        calls = ["call_id" in labels for labels, _ in alertmanager.alerts()]
+        return sum(calls), len(calls) - sum(calls)
+
+    eventually("the alerts are pushed", lambda: shown() == (200, 40))
+    assert value(exporter, "voice_exporter_alerts_active") == 240
+    assert not sent(exporter, "failed")
+
+
+def test_tls(start_exporter: StartExporter, tmp_path: Path, receivers: Receivers, programs: Programs) -> None:
+    """An Alertmanager is told over TLS if its certificate is of the authority of the configuration, else nothing."""
+    authority, other = Authority(tmp_path, "authority"), Authority(tmp_path, "other")
+    with Alertmanager(tmp_path / "alertmanager", receivers, programs, authority=authority) as alertmanager:
+        doubting = start_exporter(configured(tmp_path, alertmanager.url, ca_file=str(other.identity.cert)))
+        post(doubting, "hang", "WC-doubted")
+        eventually("the push fails", lambda: sent(doubting, "failed"))
+        assert "reason=ClientConnectorCertificateError" in doubting.log
+        assert alertmanager.alerts() == []
+        trusting = start_exporter(
+            configured(tmp_path, alertmanager.url, ca_file=str(authority.identity.cert)),
+            f"--storage.path={tmp_path / 'trusting'}",
+        )
+        post(trusting, "hang", "WC-1")
+        eventually("it is told", lambda: alertmanager.state(call_id="WC-1"))
+        assert not sent(trusting, "failed")
 
 
 def test_authorization_reload_and_silence(start_exporter: StartExporter, tmp_path: Path, receivers: Receivers) -> None:

@@ -1,7 +1,9 @@
 """The real Alertmanager, with the shipped routes and inhibitions, and who gets its notifications."""
 
+import http.client
 import json
 import signal
+import ssl
 import subprocess
 import threading
 import urllib.request
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tests.support.certificates import Authority
 from tests.support.programs import INSTALLED, Programs
 from tests.support.servers import eventually, free_port
 
@@ -98,6 +101,7 @@ class Alertmanager:
         words: what PagerDuty and Slack would get goes to the receivers, in place of Alertmanager's own messages.
         waits: how long first notifications wait, by receiver; by default, as shipped.
         config: a configuration whose receivers stay as they are, in place of the shipped one.
+        authority: signs its certificate; without one it speaks plain HTTP.
     """
 
     def __init__(
@@ -109,24 +113,31 @@ class Alertmanager:
         words: bool = False,
         waits: Mapping[str, str] = WAITS,
         config: dict[str, Any] | None = None,
+        authority: Authority | None = None,
     ) -> None:
         self._given = config
+        self._identity = authority and authority.issue("alertmanager", "IP:127.0.0.1")
+        self._trust = ssl.create_default_context(cafile=authority.identity.cert) if authority else None
         self._program = programs.path("prometheus-alertmanager")
         self._words = words
         self._waits = waits
         self._folder = folder
         self._receivers = receivers
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http{'s' if authority else ''}://127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "alertmanager.yml"
         path.write_text(yaml.safe_dump(self._config()))
+        web = self._folder / "web.yml"
+        tls = self._identity and {"cert_file": str(self._identity.cert), "key_file": str(self._identity.key)}
+        web.write_text(yaml.safe_dump({"tls_server_config": tls} if tls else {}))
         self._log = (self._folder / "alertmanager.log").open("wb")
         self._process = subprocess.Popen(
             [
                 self._program,
                 f"--config.file={path}",
+                f"--web.config.file={web}",
                 f"--storage.path={self._folder / 'data'}",
                 f"--web.listen-address={urlsplit(self.url).netloc}",
                 "--cluster.listen-address=",
@@ -165,11 +176,11 @@ class Alertmanager:
         request = urllib.request.Request(  # noqa: S310 - our own URL
             f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own URL
+        self._open(request).close()
 
     def alerts(self) -> list[tuple[dict[str, str], str]]:
         """Labels and state of each alert: active, suppressed, or unprocessed."""
-        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:  # noqa: S310 - our own URL
+        with self._open(f"{self.url}/api/v2/alerts") as answer:
             found = json.load(answer)
         return [(alert["labels"], alert["status"]["state"]) for alert in found]
 
@@ -179,9 +190,13 @@ class Alertmanager:
         assert len(states) <= 1, labels
         return states[0] if states else None
 
+    def _open(self, request: str | urllib.request.Request) -> http.client.HTTPResponse:
+        opened: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=10, context=self._trust)  # noqa: S310 - our own URL
+        return opened
+
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:  # noqa: S310 - our own URL
+            with self._open(f"{self.url}/-/ready") as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
