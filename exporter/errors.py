@@ -74,6 +74,8 @@ class RelayError(ExporterError):
 
 
 AlertPush: TypeAlias = Literal["sent", "failed", "dropped"]
+SentimentOutcome: TypeAlias = Literal["judged", "failed", "timeout", "skipped"]
+"""What became of the sentiment of a message that was to be judged."""
 """What becomes of an alert: an Alertmanager took it, or did not; or it is one too many of its assistant."""
 
 

@@ -28,6 +28,7 @@ AtFault: TypeAlias = Literal["vapi", "provider", "customer", "none", "unknown"]
 Group: TypeAlias = Literal[
     "stt", "llm", "tts", "eou", "player", "audio", "skipped", "response", "confidence", "transfer"
 ]
+Feeling: TypeAlias = Literal["negative", "neutral", "positive"]
 Stage: TypeAlias = Literal["response", "llm", "tts", "tts_cached", "stt_latency", "stt_confidence", "eou"]
 
 UNKNOWN: Final = "unknown"
@@ -97,6 +98,13 @@ class Audio(Struct, frozen=True, gc=False):
     lost: int | None = None
 
 
+class Sentiment(Struct, frozen=True, gc=False):
+    """How a user message sounds, and how sure the analyser is of that, in Nanounits of a ratio."""
+
+    feeling: Feeling
+    confidence: Nanounits
+
+
 class ToolUse(Struct, frozen=True, gc=False):
     """A tool call or its result, paired by key."""
 
@@ -127,6 +135,7 @@ class Message(Struct, frozen=True, gc=False):
     audio: Audio | None = None
     skipped: int | None = None
     tools: tuple[ToolUse, ...] = ()
+    sentiment: Sentiment | None = None
     rejected: tuple[tuple[Group, Rejected], ...] = ()
 
 
@@ -275,6 +284,12 @@ class ReportedMessages(Struct, frozen=True, gc=False):
     counts: tuple[tuple[Role, int], ...]
 
 
+class ReportedSentiments(Struct, frozen=True, gc=False):
+    """Sentiments of the user messages of a whole conversation, of a platform that gives them no identity."""
+
+    sentiments: tuple[Sentiment, ...]
+
+
 class ReportedTransfers(Struct, frozen=True, gc=False):
     """Statuses of all transfers of the call, in order."""
 
@@ -349,6 +364,7 @@ Fact: TypeAlias = (
     | Characters
     | Transcribed
     | ReportedMessages
+    | ReportedSentiments
     | ReportedTransfers
     | Evaluation
     | ReportedFailures

@@ -21,7 +21,18 @@ _OUTCOMES: Final = {
     "ended": "The call ended",
     UNKNOWN: "What came of it is not known",
 }
-_RUNBOOKS: Final = {"hang": "VoiceAssistantHang", "error": "VoiceCriticalError", "escalation": "VoiceErrorEscalated"}
+_NAMES: Final = {
+    "hang": "VoiceCallHang",
+    "error": "VoiceCallError",
+    "escalation": "VoiceCallError",
+    "sentiment": "VoiceNegativeSentiment",
+}
+_RUNBOOKS: Final = {
+    "hang": "VoiceAssistantHang",
+    "error": "VoiceCriticalError",
+    "escalation": "VoiceErrorEscalated",
+    "sentiment": "VoiceNegativeSentiment",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +58,21 @@ class Links:
         if self.grafana:
             variables = {"from": "now-6h", "to": "now", "var-platform": incident.platform}
             query = urlencode({**variables, "var-assistant": incident.assistant})
-            links["dashboard_url"] = f"{self.grafana.rstrip('/')}/d/voice-hangs-errors?{query}"
+            board = "voice-overview" if incident.kind == "sentiment" else "voice-hangs-errors"
+            links["dashboard_url"] = f"{self.grafana.rstrip('/')}/d/{board}?{query}"
         return links
 
 
 def concerns(incident: Incident) -> bool:
-    """Whether somebody is told of an incident: a hang, a critical error, or an escalation that is not one of these."""
+    """Whether somebody is told of an incident: not of lesser errors, nor of an escalation beside a critical one."""
     if incident.kind == "error":
         return incident.severity == "critical"
-    return incident.kind == "hang" or incident.severity != "critical"
+    return incident.kind != "escalation" or incident.severity != "critical"
 
 
 def name_of(incident: Incident) -> str:
     """The alert's name."""
-    return "VoiceCallHang" if incident.kind == "hang" else "VoiceCallError"
+    return _NAMES[incident.kind]
 
 
 def ends_at(incident: Incident, resolve_after: float) -> float | None:
@@ -97,6 +109,9 @@ def annotations(incident: Incident, name: str, now: float) -> dict[str, str]:
         what = f"gave no reply for 5 seconds or more in {call}"
         summary = f"A voice assistant hung in {call}."
         details = f" LLM {incident.provider}, model {incident.model}."
+    elif incident.kind == "sentiment":
+        what = f"has a caller who sounds negative in {call}"
+        summary, details = f"A caller sounds negative in {call}.", ""
     else:
         code = f", {incident.code}" if incident.code != UNKNOWN else ""
         what = f"had an error in {call}: {incident.what}{code}"

@@ -22,6 +22,8 @@ RETAIN_SECONDS: Final = 900.0
 """For so long an alert that ended is remembered, to tell an Alertmanager that was away."""
 _REMEMBERED: Final = 2000
 
+_PLURALS: Final = {"hang": "hangs", "sentiment": "negative messages"}
+
 Key: TypeAlias = tuple[tuple[str, str], ...]
 """The labels of an alert, which identify it."""
 _Group: TypeAlias = tuple[str, str, str, str]
@@ -111,7 +113,7 @@ class Board:
         incident = alert.incident
         said = annotations(incident, self.name(incident.platform, incident.assistant), now)
         if alert.further is not None:
-            what = "hangs" if incident.kind == "hang" else "errors"
+            what = _PLURALS.get(incident.kind, "errors")
             said["summary"] = f"{alert.further + 1} further {what} of a voice assistant have no alert of their own."
             said["description"] = f"{alert.further + 1} further {what}, the latest: {said['description']}"
         return said | self.links.of(incident)

@@ -174,6 +174,14 @@ class CallCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeSentiment:
+    """One message that sounds negative with more than a confidence is enough."""
+
+    confidence: Share
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
     """Chunks dropped per minute of audio."""
 
@@ -331,6 +339,7 @@ class Thresholds:
     stt_confidence: MessageMean
     call_cost: CallCost
     audio: Audio
+    negative_sentiment: NegativeSentiment
     exporter: Exporter
     relay: Relay
     slo: Slo

@@ -7,7 +7,7 @@ from exporter.assets import levels
 from exporter.assets.counting import grown
 from exporter.assets.evidence import Share, exceeds, windows
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import lines, num, observations, over, percent, ratio, record, total
+from exporter.assets.promql import Level, lines, num, observations, over, percent, ratio, record, total
 from exporter.assets.rule import WHO, Alert, Group, Recording
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
@@ -20,7 +20,7 @@ def quality(t: Thresholds) -> Group:
     return Group(
         name="voice-quality",
         comment="Quality and cost. Normal values depend on the workload.",
-        rules=(*_tts_cache(t), *_stt_confidence(t), *_call_cost(t), *_audio(t)),
+        rules=(*_tts_cache(t), *_stt_confidence(t), *_call_cost(t), *_audio(t), _negative_sentiment(t)),
     )
 
 
@@ -206,4 +206,36 @@ def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
             dashboard="voice-overview",
             comment="The platform documents no number; phone lines drop more than the web does.",
         ),
+    )
+
+
+def _negative_sentiment(t: Thresholds) -> Alert:
+    rule, level = t.negative_sentiment, levels.assistant(t)
+    return Alert(
+        name="VoiceNegativeSentiment",
+        expr=lines(
+            _risen("_count", level, rule.window),
+            "-",
+            _risen(f'_bucket{{le="{rule.confidence}"}}', level, rule.window),
+            "> 0.5",
+        ),
+        keep=t.keep_firing_for,
+        severity="high",
+        summary="Callers of a voice assistant sound negative.",
+        description=(
+            f'{WHO}: {{{{ printf "%.0f" $value }}}} messages of callers within {format_duration(rule.window)} sound'
+            f" negative, with a confidence above {percent(rule.confidence)}."
+        ),
+        dashboard="voice-overview",
+        comment="A series created in the window counts as a whole: its first value has no 0 before it.",
+    )
+
+
+def _risen(sample: str, level: Level, window: float) -> str:
+    """How many negative messages there were in the window, or how many of a bucket."""
+    name, created = f"{m.NEGATIVE_CONFIDENCE.name}{sample}", f"{m.NEGATIVE_CONFIDENCE.name}_created"
+    match = "and ignoring (le)" if "le=" in sample else "and"
+    return (
+        f"sum by ({level.by}) ({name}\n  {match} ({created} > time() - {num(window)})\nor\n"
+        f"increase({name}[{format_duration(window)}]))"
     )

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.assets.model import Thresholds
+from exporter.assets.promql import num
 from exporter.assets.threshold_kinds import WINDOW
 from exporter.errors import ConfigError
-from exporter.metrics.catalogue import RESPONSE
+from exporter.metrics.catalogue import NEGATIVE_CONFIDENCE, RESPONSE
 from exporter.yamlfile.durations import format_duration
 from exporter.yamlfile.fields import build, keys
 from exporter.yamlfile.schema import Found, Key, check
@@ -59,6 +60,9 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if values["slo.fast_responses.within"] not in RESPONSE.bounds:
         bounds = ", ".join(map(format_duration, RESPONSE.bounds))
         yield "slo.fast_responses.within", f"is no bound of {RESPONSE.name}: choose one of {bounds}"
+    if values["negative_sentiment.confidence"] not in NEGATIVE_CONFIDENCE.bounds:
+        bounds = ", ".join(map(num, NEGATIVE_CONFIDENCE.bounds))
+        yield "negative_sentiment.confidence", f"is no bound of {NEGATIVE_CONFIDENCE.name}: choose one of {bounds}"
     highest = max((rate.factor for rate in values[_RATES]), default=0.0)
     if not highest:
         yield _RATES, "is empty: give one at least, or leave the objectives out with slo.enabled: false"

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from exporter.calls.hangs import recover
-from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, REJECTED_SHIFT, Seen
+from exporter.calls.sentiment import judge
+from exporter.calls.state import ANSWERED, COUNTED, FIRST, GROUP_BIT, JUDGED, REJECTED_SHIFT, Seen
 from exporter.calls.step import Step
 from exporter.calls.tools import tool
 from exporter.events import UNKNOWN, Audio, Conversation, Group, Llm, Message, Nanounits, Stt, Tts, UserTurn
@@ -50,6 +51,9 @@ def _message(step: Step, message: Message, users: Mapping[int, UserTurn | Messag
     mask = _measurements(step, message, mask)
     if mask & FIRST and not mask & GROUP_BIT["response"]:
         mask |= _response(step, message, users)
+    if message.sentiment and not mask & JUDGED:
+        mask |= JUDGED
+        judge(step, message.sentiment, message.key)
     seen[message.key] = _rejections(step, message, mask)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from exporter.calls import report, speech, transfers
+from exporter.calls import report, sentiment, speech, transfers
 from exporter.calls.assistants import introduce, remember
 from exporter.calls.conversation import conversation
 from exporter.calls.hangs import abandon, error, hang
@@ -31,6 +31,7 @@ from exporter.events import (
     ReportedFailures,
     ReportedInterruptions,
     ReportedMessages,
+    ReportedSentiments,
     ReportedStage,
     ReportedTransfers,
     Speech,
@@ -180,6 +181,7 @@ _HANDLERS: Final[dict[type, Callable[[Step, Any], None]]] = {
     Characters: report.characters,
     Transcribed: report.transcribed,
     ReportedMessages: report.messages,
+    ReportedSentiments: sentiment.sentiments,
     ReportedTransfers: transfers.transfers,
     Evaluation: report.evaluation,
     ReportedFailures: report.failures,

@@ -1,4 +1,4 @@
-"""Incidents: the hangs, errors and escalations that somebody may want to look at one by one, each with its call."""
+"""Incidents: hangs, errors, escalations and negative messages to look at one by one, each with its call."""
 
 from typing import Literal, TypeAlias
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from exporter.events import Severity, identity
 
-Kind: TypeAlias = Literal["hang", "error", "escalation"]
+Kind: TypeAlias = Literal["hang", "error", "escalation", "sentiment"]
 
 
 class Incident(Struct, frozen=True, array_like=True, gc=False):
@@ -18,10 +18,10 @@ class Incident(Struct, frozen=True, array_like=True, gc=False):
         id: identifies it; 0 where the event has no identity.
         kind: what it is.
         severity: as documented.
-        component: what failed.
+        component: what failed; empty where nothing did.
         provider: of the component.
         model: of the LLM, ``unknown`` where another component failed.
-        what: the error's type; empty for a hang.
+        what: the error's type, or the sentiment; empty for a hang.
         code: the error's code; empty for a hang.
         cause: why an error escalated.
         messages: how long the conversation was at a hang, where that is known.

@@ -36,6 +36,8 @@ FIRST = 1 << 25
 """The message is the first part of its reply."""
 ANSWERED = 1 << 26
 """The first part of the reply to this user message is known."""
+JUDGED = 1 << 27
+"""The sentiment of this user message was counted."""
 
 
 class OpenHang(Struct, frozen=True, array_like=True, gc=False):

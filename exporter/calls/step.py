@@ -23,6 +23,8 @@ class Settings(Struct, frozen=True):
 
     max_retries: int = 3
     timezone: tzinfo = UTC
+    alert_above: Nanounits = 800_000_000
+    """Confidence above which a negative message is an incident."""
 
 
 class Step:

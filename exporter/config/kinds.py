@@ -26,8 +26,12 @@ HISTOGRAMS: Final = {
 }
 """Metrics whose buckets may be set, by the name that the configuration has for them."""
 
-THRESHOLDS: Final[Mapping[str, tuple[float, ...]]] = {"response_seconds": (3.0,), "llm_response_seconds": (3.0, 5.0)}
-"""Bounds that the thresholds documented with the hang and error events need, in seconds."""
+THRESHOLDS: Final[Mapping[str, tuple[float, ...]]] = {
+    "response_seconds": (3.0,),
+    "llm_response_seconds": (3.0, 5.0),
+    "message_negative_confidence_ratio": (0.8,),
+}
+"""Bounds that the documented thresholds need."""
 
 MAX_BOUNDS: Final = 100
 

@@ -10,6 +10,7 @@ from exporter.config.kinds import HISTOGRAMS
 from exporter.config.platform import platform
 from exporter.config.reference import all_keys, value_at
 from exporter.config.secret import from_environment
+from exporter.config.sentiment import find_analyser
 from exporter.config.settings import MAX_VALUES, SECRET_HEADERS, Config
 from exporter.errors import ConfigError
 from exporter.yamlfile.fields import build, keys
@@ -28,6 +29,7 @@ def load(path: Path | None) -> Config:
     shared, base = from_environment(), path.parent if path else Path()
     platforms = {name: platform(found, name, base, shared) for name in SECRET_HEADERS}
     pushed = alertmanager(found, base)
+    find_analyser(found)
     _raise_faults(found)
     loaded = build(Config, found.values)
     return replace(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from exporter.config import kinds
 from exporter.config.alertmanager import Alertmanager
 from exporter.config.auth import Auth, Flag, Paths, Secrets
+from exporter.config.sentiment import Sentiment
 from exporter.http.forwarded import Network
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import Doc, keys, section
@@ -225,7 +226,8 @@ class Config:
         kinds.BUCKETS,
         Doc(
             "Bounds of histograms by metric name without `voice_`. Bounds that the alerts' thresholds use must be"
-            " there: 3 in `response_seconds`, 3 and 5 in `llm_response_seconds`.",
+            " there: 3 in `response_seconds`, 3 and 5 in `llm_response_seconds`, 0.8 in"
+            " `message_negative_confidence_ratio`.",
             "{llm_response_seconds: [0.5, 1, 3, 5]}",
             "those of the metrics reference",
             restart_only=True,
@@ -234,3 +236,4 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     incidents: Incidents = field(default_factory=Incidents)
     alertmanager: Alertmanager = field(default_factory=Alertmanager)
+    sentiment: Sentiment = field(default_factory=Sentiment)

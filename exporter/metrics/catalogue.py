@@ -112,6 +112,17 @@ INTERRUPTIONS = _counter(
     (*PA, "interrupted"),
     "Speech cut off: of the assistant by a barge-in, of the user by the assistant.",
 )
+SENTIMENT = _counter(
+    "voice_message_sentiment_total",
+    (*PA, "sentiment"),
+    "User messages by sentiment, once each: negative, neutral, positive. Only while sentiment.enabled is true.",
+)
+NEGATIVE_CONFIDENCE = _histogram(
+    "voice_message_negative_confidence_ratio",
+    PA,
+    CONFIDENCE_BOUNDS,
+    "How sure the analyser is of each negative user message, 0 to 1. Only while sentiment.enabled is true.",
+)
 RESPONSE = _histogram(
     "voice_response_seconds",
     PA,
@@ -344,6 +355,12 @@ ALERT_PUSHES = _counter(
     " where an assistant has too many at once and they are counted into one.",
 )
 ALERTS_ACTIVE = _gauge("voice_exporter_alerts_active", (), "Alerts of single calls that are true now.")
+SENTIMENT_ANALYSES = _counter(
+    "voice_exporter_sentiment_analyses_total",
+    ("outcome",),
+    "User messages whose sentiment was to be judged, by outcome: judged; failed where the analyser raised an error or"
+    " gave something else; timeout; skipped where too many waited. Each message counts all the same.",
+)
 RELAY_SECONDS = _histogram(
     "voice_exporter_relay_seconds",
     ("platform", "code"),

@@ -1,7 +1,8 @@
 """What a platform is to the rest of the exporter: one object, over which every registry iterates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.platforms.history_cache import HistoryCache
@@ -26,6 +27,18 @@ class SignedHeader:
     tolerance: float
 
 
+class Said(NamedTuple):
+    """What a user said: text, which goes to an analyser of sentiment and nowhere else.
+
+    Attributes:
+        key: of the message, as `exporter.events.Message` has it; None where the platform gives messages no identity.
+        text: of the message.
+    """
+
+    key: int | None
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """One platform whose webhooks are counted.
@@ -41,6 +54,8 @@ class Platform:
         recognises: whether a recorded body has what only this platform's have, so that a recording that does not say
             where it is from can be replayed.
         signature: how it signs its webhooks by itself, if it does; that is how they are authenticated by default.
+        said: what users say in a body, decoded apart and only where an analyser of sentiment asks for it; may raise
+            `InvalidEvent`. None where bodies hold no text.
     """
 
     name: str
@@ -52,6 +67,7 @@ class Platform:
     decode: Callable[[bytes, HistoryCache | None], Event]
     recognises: Callable[[bytes], bool]
     signature: SignedHeader | None = None
+    said: Callable[[bytes], Iterable[Said]] | None = None
 
     def parse(self, body: bytes, cache: HistoryCache | None = None) -> Event:
         """What a body says; an event without facts is a well-formed one that nothing is counted of.

@@ -14,7 +14,7 @@ from exporter.calls.step import Settings
 from exporter.config import Config
 from exporter.events import ALL, Event, identity
 from exporter.metrics.label_limits import LabelLimits
-from exporter.metrics.metric import Increment
+from exporter.metrics.metric import NANO, Increment
 from exporter.recording.clock import Clock, Noted
 from exporter.recording.incidents import Incidents
 from exporter.store.base import CallRow
@@ -59,7 +59,11 @@ class CallsInMemory:
     def configure(self, config: Config) -> None:
         """Take a new configuration."""
         self.config = config
-        self.settings = Settings(max_retries=config.calls.max_retries, timezone=config.timezone)
+        self.settings = Settings(
+            max_retries=config.calls.max_retries,
+            timezone=config.timezone,
+            alert_above=round(config.sentiment.alert_above * NANO),
+        )
 
     def load(self, calls: list[tuple[int, bytes]], assistants: Iterable[tuple[int, bytes]]) -> None:
         """Restore what a store kept; of the calls nothing is left in the list, so that each is in memory once.

@@ -37,11 +37,10 @@ def _fields(incident: Incident) -> dict[str, object]:
         "platform": incident.platform,
         "call_id": incident.call_id or "unknown",
         "assistant": incident.assistant,
-        "component": incident.component,
-        "provider": incident.provider,
-        "model": incident.model,
-        "severity": incident.severity,
     }
+    if incident.component:
+        fields |= {"component": incident.component, "provider": incident.provider, "model": incident.model}
+    fields["severity"] = incident.severity
     if incident.kind == "error":
         fields |= {"error_type": incident.what, "error_code": incident.code}
     return fields

@@ -15,6 +15,7 @@ from exporter.platforms.history_cache import HistoryCache
 from exporter.recording.batch import EventOutcome
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.recording.recorder import Recorder
+from exporter.recording.sentiment_analysis import SentimentAnalysis
 
 Respond: TypeAlias = Callable[[Refused | None], None]
 """Takes why an event is not counted, or None once it is durable."""
@@ -53,6 +54,7 @@ class Ingest:
 
     Attributes:
         metrics: what the process counts of itself.
+        sentiment: judges user messages, where that is asked for.
     """
 
     def __init__(self, recorder: Recorder, activity: RecentActivity) -> None:
@@ -61,6 +63,7 @@ class Ingest:
         self._arrived: list[_Arrived] = []
         self._histories = HistoryCache()
         self.metrics = recorder.metrics
+        self.sentiment = SentimentAnalysis(self.metrics)
         for name in PLATFORMS:
             self.metrics.begin_webhooks(name)
 
@@ -85,11 +88,15 @@ class Ingest:
             asyncio.get_running_loop().call_soon(self._understand)
         self._arrived.append(_Arrived(platform, body, time.time(), answer))
 
-    def record(self, event: Event, received: float, answer: Respond) -> None:
+    def record(self, event: Event, received: float, answer: Respond, *, body: bytes | None = None) -> None:
         """Record an event that came at Unix time ``received``; ``answer`` is called once it is durable.
 
-        Where it can't be kept now, nothing of it was counted and the answer is why.
+        Where it can't be kept now, nothing of it was counted and the answer is why. With the ``body`` that it is of,
+        the sentiment of its messages is judged first, where that is asked for.
         """
+        self.sentiment.judge(event, body, partial(self._submit, received, answer))
+
+    def _submit(self, received: float, answer: Respond, event: Event) -> None:
         self._recorder.submit(event, partial(self._settle, event, received, answer))
 
     def miss(self, platform: str, refusal: Refused) -> None:
@@ -116,7 +123,7 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 - nothing that a client sends may go unanswered
             arrived.answer(as_refusal(arrived.platform, error))
         else:
-            self.record(event, arrived.received, arrived.answer)
+            self.record(event, arrived.received, arrived.answer, body=arrived.body)
 
     def _countable(self, platform: str, body: bytes) -> Event:
         event = self.understand(platform, body)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import get_args
 
-from exporter.errors import AlertPush, Refusal, RelayFailure
+from exporter.errors import AlertPush, Refusal, RelayFailure, SentimentOutcome
 from exporter.events import UNKNOWN
 from exporter.metrics import catalogue as m
 from exporter.metrics.metric import NANO, Labels, Metric
@@ -101,6 +101,15 @@ class SelfMetrics:
     def alerts_active(self, alerts: int) -> None:
         """So many alerts are true."""
         self._table.set(m.ALERTS_ACTIVE, (), alerts, self._clock())
+
+    def begin_sentiment(self) -> None:
+        """Messages are judged from now on; none was yet."""
+        for outcome in get_args(SentimentOutcome):
+            self._add(m.SENTIMENT_ANALYSES, (outcome,), 0)
+
+    def sentiment(self, outcome: SentimentOutcome, messages: int) -> None:
+        """So many user messages were judged, or not."""
+        self._add(m.SENTIMENT_ANALYSES, (outcome,), messages)
 
     def reloaded(self, *, successfully: bool) -> None:
         """The configuration was read again."""

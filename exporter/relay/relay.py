@@ -94,15 +94,15 @@ class Relay:
         event = self._understand(arrival)
         outgoing, copies = route.requests(request, arrival, event)
         if event and route.may_acknowledge(event):
-            if await self._keep(event, arrival.received, {"": outgoing, **copies}):
+            if await self._keep(event, arrival, {"": outgoing, **copies}):
                 return None
             counting = None
         else:
-            counting = self._count(event, arrival.received) if event and not event.tools else None
+            counting = self._count(event, arrival) if event and not event.tools else None
         self._mirror.send(copies, route.settings.timeout)
         exchange = self._client.exchange(route.settings.url, outgoing, route.seconds(event, arrival.began))
         if event and event.tools:
-            return await self._call_tools(request, exchange, event, arrival.received)
+            return await self._call_tools(request, exchange, event, arrival)
         awaited = None if event and event.needs_answer else counting
         return await pass_back(request, exchange, lambda: self._until_durable(awaited))
 
@@ -112,7 +112,7 @@ class Relay:
             raise RelayError(502, "connect", "the relay leads back to the exporter")
 
     async def _call_tools(
-        self, request: web.Request, exchange: Exchange, event: Event, received: float
+        self, request: web.Request, exchange: Exchange, event: Event, arrival: Arrival
     ) -> web.StreamResponse:
         """Pass tool calls on; how long the application takes for them belongs to the event, which counts afterwards."""
         began = time.perf_counter()
@@ -122,7 +122,7 @@ class Relay:
                 event = _answered(event, time.perf_counter() - began)
             return relayed
         finally:
-            self._count(event, received)
+            self._count(event, arrival)
 
     async def _until_durable(self, counting: asyncio.Task[bool] | None) -> None:
         """Wait until an event is durable; where storage hangs, no longer than the limit."""
@@ -144,24 +144,25 @@ class Relay:
         self._ingest.miss(arrival.platform, refusal)
         return None
 
-    def _count(self, event: Event, received: float) -> asyncio.Task[bool]:
+    def _count(self, event: Event, arrival: Arrival) -> asyncio.Task[bool]:
         """Begin to count an event; gives whether it is durable."""
-        counting = asyncio.create_task(self._counted(event, received))
+        counting = asyncio.create_task(self._counted(event, arrival))
         self._counting.add(counting)
         counting.add_done_callback(self._counting.discard)
         return counting
 
-    async def _counted(self, event: Event, received: float) -> bool:
+    async def _counted(self, event: Event, arrival: Arrival) -> bool:
+        body = arrival.content if isinstance(arrival.content, bytes) else None
         try:
-            await awaited(partial(self._ingest.record, event, received))
+            await awaited(partial(self._ingest.record, event, arrival.received, body=body))
         except Refused as refusal:
             self._ingest.miss(event.platform, refusal)
             return False
         return True
 
-    async def _keep(self, event: Event, received: float, requests: Mapping[str, RelayRequest]) -> bool:
+    async def _keep(self, event: Event, arrival: Arrival, requests: Mapping[str, RelayRequest]) -> bool:
         """Count an event and queue it; where either fails it is better off with the application's own answer."""
-        counting = self._count(event, received)
+        counting = self._count(event, arrival)
         await self._until_durable(counting)
         if not counting.done() or not counting.result():
             return False

@@ -147,7 +147,7 @@ def _row(incident: Incident, name: str, now: float) -> str:
 
 
 def _what(incident: Incident) -> str:
-    return "hang" if incident.kind == "hang" else f"{incident.kind}: {incident.what}"
+    return ": ".join(filter(None, (incident.kind, incident.what)))
 
 
 def _details(incident: Incident) -> str:

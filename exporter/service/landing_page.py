@@ -62,6 +62,7 @@ class Page:
         links: what to link to, by path, with its name.
         labels: each limited label with its distinct values and how many it may have.
         activity: the last minutes.
+        analyser: what judges the text of user messages; empty where nothing does.
     """
 
     not_ready: str | None
@@ -70,6 +71,7 @@ class Page:
     links: Mapping[str, str]
     labels: Iterable[tuple[str, int, int]]
     activity: RecentActivity
+    analyser: str = ""
 
 
 def render(page: Page, now: float | None = None) -> str:
@@ -79,7 +81,7 @@ def render(page: Page, now: float | None = None) -> str:
     links = "".join(f'<a href="{escape(path)}">{escape(name)}</a> ' for path, name in page.links.items())
     body = (
         f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {state}. Storage: {escape(page.storage)}.</p>"
-        f"<nav>{links}</nav>"
+        f"{_sentiment(page.analyser)}<nav>{links}</nav>"
         + _table("Webhooks", ("platform", "last event", "URL to paste", "a request has to show"), _webhooks(page, now))
         + _table("Last event of each kind", ("platform", "event", "time (UTC)", ""), _last(page, now))
         + _table("Events by minutes", ("platform", "event", "outcome", *map(str, SPANS)), _events(page.activity, now))
@@ -87,6 +89,12 @@ def render(page: Page, now: float | None = None) -> str:
         + _table("Label values", ("label", "in use", "limit"), page.labels)
     )
     return html.document("voice-exporter", _STYLE, body)
+
+
+def _sentiment(analyser: str) -> str:
+    if not analyser:
+        return ""
+    return f"<p>Sentiment is on: {escape(analyser)} judges the text of user messages, which is then dropped.</p>"
 
 
 def _webhooks(page: Page, now: float) -> list[tuple[object, ...]]:

@@ -29,6 +29,7 @@ class Pages:
         max_values: limits of the free labels.
         telemetry_path: path of the metrics.
         lifecycle: whether reloading by HTTP is enabled.
+        analyser: what judges the text of user messages; empty where nothing does.
     """
 
     recorder: Recorder
@@ -40,6 +41,7 @@ class Pages:
     max_values: Mapping[str, int]
     telemetry_path: str = "/metrics"
     lifecycle: bool = False
+    analyser: Callable[[], str] = str
 
     async def healthy(self, _request: web.Request) -> web.Response:
         """Answer 200: the process lives."""
@@ -75,6 +77,7 @@ class Pages:
             },
             labels=self._label_values(),
             activity=self.activity,
+            analyser=self.analyser(),
         )
         return web.Response(text=landing_page.render(page), headers=landing_page.HEADERS)
 

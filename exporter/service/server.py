@@ -146,6 +146,7 @@ class _Exporter:
         self._webhooks = Webhooks(settings, ingest, closed, RelayOptions(options.storage), known)
         self._alerting = Alerting(self.recorder, self._external_url)
         self._alerting.prepare(settings.alertmanager)()
+        ingest.sentiment.prepare(settings.sentiment)()
         self._connections = ConnectionLimit(_affordable(settings))
         self._guard = AccessControl(web_config, is_webhook, known)
         self._reloader = Reloader(
@@ -158,6 +159,7 @@ class _Exporter:
                 lambda files: self._webhooks.prepare(files.config, files.closed),
                 lambda files: partial(self.recorder.configure, files.config),
                 lambda files: self._alerting.prepare(files.config.alertmanager),
+                lambda files: ingest.sentiment.prepare(files.config.sentiment),
                 lambda files: partial(self._take_limits, files.config),
             ),
             metrics=self.recorder.metrics,
@@ -169,6 +171,7 @@ class _Exporter:
             webhooks=self._describe_webhooks,
             storage=self._storage,
             reloads=self._reloader.reload,
+            analyser=lambda: ingest.sentiment.analyser,
             max_values=settings.labels.max_values,
             telemetry_path=options.telemetry_path,
             lifecycle=options.lifecycle,

@@ -29,6 +29,8 @@ def value() -> Section:
             _duration(),
             _talk(),
             _interruptions(),
+            _sentiment(),
+            _negative(),
         ],
         collapsed=True,
     )
@@ -167,3 +169,26 @@ def _interruptions() -> timeseries.Panel:
     )
     colours = {"assistant cut off": c.BLUE, "caller cut off": c.RED, "never spoken": c.GREY}
     return coloured(panel, colours).unit("percentunit").span(8)
+
+
+def _sentiment() -> timeseries.Panel:
+    panel = series(
+        "Sentiment of callers, messages per minute",
+        "Messages of callers, by how they sound. Only while the exporter's sentiment.enabled is true.",
+        query(f"60 * {rate(m.SENTIMENT, ('sentiment',))}", "{{sentiment}}"),
+    )
+    colours = {"negative": c.RED, "neutral": c.GREY, "positive": c.GREEN}
+    return coloured(stacked(panel), colours).no_value("not judged").span(12)
+
+
+def _negative() -> timeseries.Panel:
+    share = ratio(
+        total(m.SENTIMENT, ASSISTANT, TREND, sentiment="negative"),
+        total(m.SENTIMENT, ASSISTANT, TREND),
+    )
+    panel = series(
+        f"Negative messages of all, {TREND.range}, by assistant",
+        "Share of the callers' messages that sound negative.",
+        query(named(worst(share)), "{{assistant_name}}"),
+    )
+    return compared(panel.unit("percentunit").max(1).no_value("not judged")).span(12)

@@ -15,6 +15,7 @@ import yaml
 from exporter.assets import render
 from tests.calls.tally import payload
 from tests.conftest import Running, StartExporter
+from tests.sentiment.sentences import FURIOUS
 from tests.support.alerting import Alertmanager, Notification, Receivers
 from tests.support.certificates import Authority
 from tests.support.programs import Programs
@@ -126,6 +127,39 @@ def test_a_hang_and_what_came_of_it(
     assert resolved.annotations["description"].endswith(" The assistant recovered after 5.9 s.")
     assert value(exporter, "voice_exporter_alerts_active") == 0
     assert len(told(receivers, "WC-1")) == 1
+    assert exporter.stop() == 0
+
+
+def test_a_negative_message(
+    start_exporter: StartExporter, tmp_path: Path, alertmanager: Alertmanager, receivers: Receivers
+) -> None:
+    """The documented example: the supervisor hears of a caller who is negative with a confidence above 0.8, once."""
+    flag = configured(tmp_path, alertmanager.url, resolve_after="4s")
+    with (tmp_path / "pushing.yml").open("a") as file:
+        file.write("sentiment: {enabled: true}\n")
+    exporter = start_exporter(flag)
+    messages = payload("conversation-update")["message"]["messages"]
+    post(exporter, "conversation-update", "WC-calm", messages=messages)
+    furious = {"messageId": "user-9", "role": "user", "timestamp": messages[-1]["timestamp"] + 1000, "text": FURIOUS}
+    for _ in range(2):
+        post(exporter, "conversation-update", "WC-furious", messages=[*messages, furious])
+    (firing,) = eventually("somebody is told", lambda: told(receivers, "WC-furious"))
+    assert (firing.receiver, firing.name) == ("operators", "VoiceNegativeSentiment")
+    assert firing.labels == {
+        "alertname": "VoiceNegativeSentiment",
+        "severity": "high",
+        "job": "voice",
+        "platform": "interactly",
+        "assistant_id": "64ab00000000000000000001",
+        "call_id": "WC-furious",
+    }
+    assert firing.annotations["summary"] == "A caller sounds negative in call WC-furious."
+    assert "has a caller who sounds negative in call WC-furious" in firing.annotations["description"]
+    assert firing.annotations["runbook_url"].endswith("/runbooks/VoiceNegativeSentiment")
+    eventually("it is resolved", lambda: told(receivers, "WC-furious", "resolved"), 60)
+    assert len(told(receivers, "WC-furious")) == 1
+    assert told(receivers, "WC-calm") == []
+    assert value(exporter, 'voice_exporter_sentiment_analyses_total{outcome="judged"}') > 0
     assert exporter.stop() == 0
 
 

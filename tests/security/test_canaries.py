@@ -14,6 +14,7 @@ import pytest
 
 from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
+from exporter.sentiment import DEFAULT
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter, until
 from tests.security.canaries import LABEL, TEXT, Canaries, stuffed
@@ -151,6 +152,36 @@ async def test_of_a_body_only_label_sources_show(start_exporter: StartExporter, 
     # A line for each hang and error, which names no assistant but by its id.
     assert calls <= canaries.in_(exporter.log) <= (shown | calls) - {*NAMES}
     assert canaries.in_(again.log) == set()
+
+
+@pytest.mark.parametrize("analyser", [DEFAULT, "tests.sentiment.analysers:indiscreet"], ids=["default", "indiscreet"])
+async def test_of_a_judged_text_only_its_sentiment_shows(
+    start_exporter: StartExporter, tmp_path: Path, analyser: str
+) -> None:
+    """Where texts are decoded and judged, they get nowhere, even if the analyser raises an error that holds them."""
+    config = tmp_path / "config.yml"
+    config.write_text(f"sentiment: {{enabled: true, analyser: '{analyser}', alert_above: 0}}\n")
+    canaries = Canaries(f"This is terrible. {TEXT}")
+    exporter = start_exporter(f"--config.file={config}", "--log.level=debug")
+    answers = await post(exporter.url, bodies(canaries))
+    shown = {*NAMES}
+
+    metrics = get(exporter.url)
+    judged = {outcome for outcome in ("judged", "failed") if f'analyses_total{{outcome="{outcome}"}} 0' not in metrics}
+    assert judged == ({"judged"} if analyser == DEFAULT else {"failed"})
+    assert ('sentiment="negative"' in metrics) == (analyser == DEFAULT)
+    assert canaries.in_(metrics) == shown
+    assert canaries.in_(get(exporter.url, "/metrics", OPENMETRICS)) == shown
+    assert canaries.in_(get(exporter.url, "/")) == set()
+    for accept in (b"Accept: text/html", b"Accept: application/json"):
+        page = get(exporter.url, "/incidents", accept)
+        assert ("sentiment: negative" in page or '"kind": "sentiment"' in page) == (analyser == DEFAULT)
+        assert canaries.in_(page) <= shown
+    assert canaries.in_(answers) == set()
+    assert canaries.in_(stored(tmp_path / "data")) - {RESULT} == shown
+    assert exporter.stop() == 0
+    assert canaries.in_(stored(tmp_path / "data")) - {RESULT} == shown
+    assert canaries.in_(exporter.log) == set()
 
 
 def test_of_a_refused_request_nothing_shows(start_exporter: StartExporter, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from exporter import __version__
@@ -118,6 +119,14 @@ def test_everything_is_escaped() -> None:
 
     assert "<script" not in document
     assert [evil, evil, evil, "1", "1", "1"] in Tables(document).rows
+
+
+def test_it_says_whether_texts_are_judged() -> None:
+    """Only where sentiment is on, and by what."""
+    off = landing_page.Page(None, "memory", [], {}, [], RecentActivity())
+    assert "entiment" not in landing_page.render(off)
+    on = landing_page.render(replace(off, analyser="acme.sentiment:analyse"))
+    assert "Sentiment is on: acme.sentiment:analyse judges the text of user messages, which is then dropped." in on
 
 
 def test_it_loads_nothing_and_its_policy_allows_its_own_style_only() -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from exporter.platforms.elevenlabs.body import COUNTED, EVENTS, NAME, parse
 from exporter.platforms.elevenlabs.origin import recognises
+from exporter.platforms.elevenlabs.said import said
 from exporter.platforms.platform import Platform, SignedHeader
 
 ELEVENLABS: Final = Platform(
@@ -18,4 +19,5 @@ ELEVENLABS: Final = Platform(
     colour="#CC79A7",
     decode=parse,
     recognises=recognises,
+    said=said,
 )

@@ -25,7 +25,8 @@ _STAGES: Final[tuple[tuple[Stage, str, str], ...]] = (
 
 def is_said(entry: wire.Entry) -> bool:
     """Whether somebody said something; noise and silence of the user are an entry of three dots."""
-    return bytes(entry.message) not in {b"", b"null", b'""', _SILENCE}
+    raw = memoryview(entry.message)
+    return len(raw) > len(_SILENCE) or bytes(raw) not in {b"", b"null", b'""', _SILENCE}
 
 
 def latencies(entries: list[wire.Entry], values: Values) -> Iterator[ReportedStage]:

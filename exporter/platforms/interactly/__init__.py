@@ -4,6 +4,7 @@ from typing import Final
 
 from exporter.platforms.interactly.body import COUNTED, EVENTS, NAME, parse
 from exporter.platforms.interactly.origin import recognises
+from exporter.platforms.interactly.said import said
 from exporter.platforms.platform import Platform
 
 INTERACTLY: Final = Platform(
@@ -16,4 +17,5 @@ INTERACTLY: Final = Platform(
     colour="#0072B2",
     decode=parse,
     recognises=recognises,
+    said=said,
 )

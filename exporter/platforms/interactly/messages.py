@@ -38,11 +38,7 @@ def message(raw: wire.WireMessage) -> Message | None:
     time_ms = values.time_ms(raw.timestamp)
     # A time that can't be is none, and no measurement.
     values.rejected.clear()
-    if message_id:
-        key = _key(message_id)
-    elif time_ms is not None:
-        key = identity(role, time_ms)
-    else:
+    if (key := key_of(message_id, role, time_ms)) is None:
         return None
     metrics = raw.metrics or _NO_METRICS
     timeline, eou, player = metrics.timeline, metrics.eou, metrics.player
@@ -64,6 +60,13 @@ def message(raw: wire.WireMessage) -> Message | None:
         skipped=None if raw.skipped_assistant_messages is None else len(raw.skipped_assistant_messages),
         rejected=_by_group(values.rejected) if values.rejected else (),
     )
+
+
+def key_of(message_id: str, role: str, time_ms: int | None) -> int | None:
+    """Identity of a message: its id, else its role and time."""
+    if message_id:
+        return _key(message_id)
+    return None if time_ms is None else identity(role, time_ms)
 
 
 def _by_group(rejected: list[Rejected]) -> tuple[tuple[Group, Rejected], ...]:

@@ -5,6 +5,7 @@ from typing import Final
 from exporter.platforms.platform import Platform, SignedHeader
 from exporter.platforms.retell.body import COUNTED, EVENTS, NAME, NEED_ANSWER, parse
 from exporter.platforms.retell.origin import recognises
+from exporter.platforms.retell.said import said
 
 RETELL: Final = Platform(
     name=NAME,
@@ -16,4 +17,5 @@ RETELL: Final = Platform(
     colour="#009E73",
     decode=parse,
     recognises=recognises,
+    said=said,
 )

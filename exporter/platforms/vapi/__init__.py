@@ -5,6 +5,7 @@ from typing import Final
 from exporter.platforms.platform import Platform
 from exporter.platforms.vapi.body import COUNTED, EVENTS, NAME, NEED_ANSWER, parse
 from exporter.platforms.vapi.origin import recognises
+from exporter.platforms.vapi.said import said
 
 VAPI: Final = Platform(
     name=NAME,
@@ -15,4 +16,5 @@ VAPI: Final = Platform(
     colour="#E69F00",
     decode=parse,
     recognises=recognises,
+    said=said,
 )
