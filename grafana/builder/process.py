@@ -67,9 +67,13 @@ def alerting() -> Section:
         "Alerts that are true now: calls that hang, and calls with a critical error a short while ago.",
         query(select(m.ALERTS_ACTIVE), "{{instance}}"),
     )
-    return Section(
-        "Pushed alerts", [item.span(12).no_value("nothing is pushed") for item in (pushes, active)], collapsed=True
+    judged = series(
+        "Sentiment analyses per minute, by outcome",
+        "Messages of callers whose sentiment was to be judged; the others count without one.",
+        query(f"60 * {rate(m.SENTIMENT_ANALYSES, ('instance', 'outcome'))}", "{{instance}} {{outcome}}"),
     )
+    panels = [item.span(8).no_value("nothing is pushed") for item in (pushes, active)]
+    return Section("Pushed alerts and sentiment", [*panels, judged.span(8).no_value("not judged")], collapsed=True)
 
 
 def process() -> Section:

@@ -175,20 +175,19 @@ def _sentiment() -> timeseries.Panel:
     panel = series(
         "Sentiment of callers, messages per minute",
         "Messages of callers, by how they sound. Only while the exporter's sentiment.enabled is true.",
-        query(f"60 * {rate(m.SENTIMENT, ('sentiment',))}", "{{sentiment}}"),
+        query(f"60 * {rate(m.SENTIMENT, ('sentiment',))} > 0", "{{sentiment}}"),
     )
     colours = {"negative": c.RED, "neutral": c.GREY, "positive": c.GREEN}
     return coloured(stacked(panel), colours).no_value("not judged").span(12)
 
 
 def _negative() -> timeseries.Panel:
-    share = ratio(
-        total(m.SENTIMENT, ASSISTANT, TREND, sentiment="negative"),
-        total(m.SENTIMENT, ASSISTANT, TREND),
-    )
     panel = series(
-        f"Negative messages of all, {TREND.range}, by assistant",
-        "Share of the callers' messages that sound negative.",
-        query(named(worst(share)), "{{assistant_name}}"),
+        f"Confidence of negative messages, {TREND.range}",
+        "How sure the analyser is of callers' messages that sound negative. Those above the line are told of."
+        f" {plateau(m.NEGATIVE_CONFIDENCE)}",
+        query(quantile("0.5", m.NEGATIVE_CONFIDENCE, ()), "p50"),
+        query(quantile("0.95", m.NEGATIVE_CONFIDENCE, ()), "p95"),
     )
-    return compared(panel.unit("percentunit").max(1).no_value("not judged")).span(12)
+    marked(panel, [(Number("negative_sentiment.confidence"), c.WARNING)])
+    return coloured(panel, c.QUANTILES).unit("percentunit").no_value("not judged").span(12)

@@ -130,5 +130,10 @@ def _may_be_raw(selector: p.VectorSelector, above: tuple[p.Expr, ...], found: Sa
     if not isinstance(test, p.BinaryExpr) or str(test.op) not in COMPARISONS:
         return False
     created = test.lhs
-    wanted = (f"{found.metric.family}_created", str(selector.matchers))
-    return isinstance(created, p.VectorSelector) and (created.name, str(created.matchers)) == wanted
+    wanted = (f"{found.metric.family}_created", _of_family(selector))
+    return isinstance(created, p.VectorSelector) and (created.name, _of_family(created)) == wanted
+
+
+def _of_family(selector: p.VectorSelector) -> list[str]:
+    """The matchers, but for the bound of a bucket: a created timestamp has none."""
+    return [f"{each.name}{each.op}{each.value}" for each in selector.matchers.matchers if each.name != "le"]

@@ -7,7 +7,7 @@ from exporter.assets.thresholds import DEFAULTS, KEYS, load
 from exporter.config.kinds import THRESHOLDS
 from exporter.errors import ConfigError
 
-SOURCES = ("hang", "error", "end-of-call-report", "ours")
+SOURCES = ("hang", "error", "conversation-update", "end-of-call-report", "ours")
 """Pages of the platform's documentation, and what is left open there."""
 
 
