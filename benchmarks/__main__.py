@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import history, memory, peers, scrape, servers, starting, tail, throughput
+from benchmarks import history, memory, peers, scrape, sentiment, servers, starting, tail, throughput
 from benchmarks.figures import Figure, as_json, table
 
 
@@ -21,7 +21,8 @@ def figures(folder: Path, *, small: bool) -> Iterator[Figure]:
     yield from uvloop.run(throughput.measure(folder / "throughput", rounds, scale, warm_up))
     yield from history.measure(3 if small else 200)
     yield from scrape.measure(20, 1800, 1) if small else scrape.measure()
-    hang = next(throughput.cases(scale))
+    hang, _, update, *_ = throughput.cases(scale)
+    yield from uvloop.run(sentiment.measure(update, folder / "sentiment", 1 if small else 7))
     yield from uvloop.run(tail.measure(hang, folder / "tail", 1 if small else 7))
     yield from uvloop.run(memory.of_process(folder / "memory", 32 if small else 3200))
     yield from memory.of_series(50 if small else 5000)

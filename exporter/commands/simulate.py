@@ -9,6 +9,7 @@ from exporter.commands import MISUSE
 from exporter.config.secret import SECRET_VARIABLE
 from exporter.errors import CommandError
 from exporter.simulate import SCENARIOS, simulate
+from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS
 from exporter.yamlfile.durations import parse_duration
 
 
@@ -24,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long new calls begin, such as 10m; open calls finish; default until interrupted",
     )
     flag("--scenario", default="normal", choices=tuple(SCENARIOS), help="what goes wrong, default %(default)s")
+    flag(
+        "--platform",
+        action="append",
+        dest="platforms",
+        choices=EVERY_PLATFORM,
+        help="whose calls, may be repeated; default interactly and vapi",
+    )
     flag(
         "--time-scale",
         metavar="N",
@@ -70,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         os.environ.get(SECRET_VARIABLE) or None,
         out=sys.stdout,
         time_scale=arguments.time_scale,
+        platforms=tuple(arguments.platforms or PLATFORMS),
     )
     try:
         return asyncio.run(traffic)

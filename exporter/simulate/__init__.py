@@ -1,4 +1,4 @@
-"""Realistic traffic of both platforms, deterministic by seed: for demonstrations, tests and benchmarks."""
+"""Realistic traffic of the platforms, deterministic by seed: for demonstrations, tests and benchmarks."""
 
 from exporter.simulate.calls import Traffic
 from exporter.simulate.client import simulate

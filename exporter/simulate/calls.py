@@ -68,26 +68,31 @@ def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffi
 
 
 def _call_id(rng: Random, assistant: Assistant, start_ms: int) -> str:
-    """Interactly: WC-<uuid> on the web, CA<hex> by phone; Vapi: a uuid.
+    """As the platform writes one.
 
     The start is part of it: were a second run's ids those of the first, its calls would pass for late duplicates.
     """
     bits = rng.getrandbits(128) ^ (start_ms * _SPREAD)
-    if assistant.platform == "interactly" and assistant.channel == "phone":
-        return f"CA{bits:032x}"
-    unique = str(UUID(int=bits, version=4))
-    return f"WC-{unique}" if assistant.platform == "interactly" else unique
+    match assistant.platform:
+        case "interactly":
+            return f"CA{bits:032x}" if assistant.channel == "phone" else f"WC-{UUID(int=bits, version=4)}"
+        case "retell":
+            return f"call_{bits:032x}"
+        case "elevenlabs":
+            return f"conv_{bits:032x}"
+        case _:
+            return str(UUID(int=bits, version=4))
 
 
 def _unreached(rng: Random, assistant: Assistant, fault: Fault | None, traffic: Traffic) -> Reason | None:
     """Why nobody talked, where nobody did; never in a call that is meant to meet a fault or to have turns."""
     if assistant.direction == "inbound" or fault or traffic.turns or rng.random() > _UNREACHED_SHARE:
         return None
-    return rng.choice(sorted(UNREACHED) if assistant.platform == "vapi" else ("busy", "no-answer"))
+    return rng.choice(sorted(UNREACHED) if assistant.platform != "interactly" else ("busy", "no-answer"))
 
 
 def _ended_reason(rng: Random, assistant: Assistant, fault: Fault | None) -> str:
-    if assistant.platform == "interactly" or fault is None:
+    if assistant.platform != "vapi" or fault is None:
         return ""
     return rng.choice(fault.ended_reasons).format(provider=assistant.llm_provider)
 

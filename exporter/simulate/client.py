@@ -1,6 +1,7 @@
 """The sender: posts deliveries when they are due, as the platforms would, and counts the answers."""
 
 import asyncio
+import hmac
 import os
 import re
 import sys
@@ -16,14 +17,14 @@ from yarl import URL
 from exporter import platforms as known
 from exporter.errors import DeliveryError
 from exporter.simulate.calls import Traffic
-from exporter.simulate.model import PLATFORMS, Delivery, Platform
+from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS, Delivery, Platform
 from exporter.simulate.scenarios import SCENARIOS
 from exporter.simulate.tally import Tally
 from exporter.simulate.traffic import arriving, encode, interleaved
 
 CONNECTIONS: Final = 64
 TIMEOUT_SECONDS: Final = 20.0
-"""Both platforms wait this long for an answer by default."""
+"""Platforms wait this long for an answer by default."""
 
 
 def endpoints(url: str) -> dict[Platform, URL]:
@@ -35,7 +36,20 @@ def endpoints(url: str) -> dict[Platform, URL]:
     base = URL(re.sub(r"(/webhook(/\w+)?)?/*$", "", url.strip()))
     if base.scheme not in {"http", "https"} or not base.host:
         raise ValueError(f"{url!r} is no http:// or https:// URL of an exporter")
-    return {platform: base / "webhook" / platform for platform in PLATFORMS}
+    return {platform: base / "webhook" / platform for platform in EVERY_PLATFORM}
+
+
+def credentials(platform: Platform, secret: str | None, body: bytes) -> dict[str, str]:
+    """The header by which the platform's requests are authenticated by default: its signature, else the secret."""
+    if not secret:
+        return {}
+    own = known.PLATFORMS[platform]
+    if not (signed := own.signature):
+        return {own.secret_headers[0]: secret}
+    timestamp = str(time.time_ns() // 1_000_000_000).encode()
+    message = signed.signed.encode().replace(b"{timestamp}", timestamp).replace(b"{body}", body)
+    digest = hmac.new(secret.encode(), message, "sha256").hexdigest()
+    return {signed.name: f"{signed.timestamp}={timestamp.decode()},{signed.digest}={digest}"}
 
 
 class Sender:
@@ -43,13 +57,7 @@ class Sender:
 
     def __init__(self, url: str, secret: str | None, tally: Tally) -> None:
         self._endpoints = endpoints(url)
-        self._headers = {
-            platform: {
-                "Content-Type": "application/json",
-                **({known.PLATFORMS[platform].secret_headers[0]: secret} if secret else {}),
-            }
-            for platform in PLATFORMS
-        }
+        self._secret = secret
         self._tally = tally
         self._latest: dict[str, asyncio.Task[None]] = {}
 
@@ -68,10 +76,9 @@ class Sender:
                 for delivery in deliveries:
                     await asyncio.sleep(delivery.at_ms / 1000 - time.time())
                     await slots.acquire()
-                    call = delivery.body["message"]["call"]["id"]
-                    post = posts.create_task(self._post(session, delivery, self._latest.get(call)))
-                    self._latest[call] = post
-                    post.add_done_callback(partial(self._done, slots, call))
+                    post = posts.create_task(self._post(session, delivery, self._latest.get(delivery.call)))
+                    self._latest[delivery.call] = post
+                    post.add_done_callback(partial(self._done, slots, delivery.call))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -86,8 +93,9 @@ class Sender:
         url = self._endpoints[delivery.platform]
         self._tally.send(delivery)
         try:
-            headers = self._headers[delivery.platform]
-            async with session.post(url, data=encode(delivery.body), headers=headers) as answer:
+            data = encode(delivery.body)
+            headers = {"Content-Type": "application/json", **credentials(delivery.platform, self._secret, data)}
+            async with session.post(url, data=data, headers=headers) as answer:
                 await answer.read()
         except (ClientError, TimeoutError) as error:
             self._tally.unreachable += 1
@@ -129,7 +137,7 @@ async def simulate(  # noqa: PLR0913, PLR0917 -- one for each option of the comm
         duration: seconds after which no call starts and those in progress come to their end; None for ever.
         scenario: a name of SCENARIOS.
         seed: the same seed gives the same talk.
-        secret: sent in the header that each platform documents.
+        secret: sent, or signed with, as each platform documents.
         out: takes the summary, and a progress line where it is a terminal.
         err: takes the one line that says why nothing can be delivered; standard error by default.
         time_scale: people talk so many times faster; services do not.

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from exporter.simulate import cast
 from exporter.simulate.dice import RAMBLE_SHARE, USER_MS_PER_CHAR, Dice
-from exporter.simulate.model import HANG_MS, Assistant, Part, Reason, Turn
+from exporter.simulate.model import HANG_MS, TOLD_AT_THE_END, Assistant, Part, Reason, Turn
 from exporter.simulate.replies import Replies
 from exporter.simulate.scenarios import Fault, Scenario
 
@@ -144,7 +144,7 @@ class Talker:
         failures = self._refusals(turn.heard, fault)
         turn = replace(turn, failures=failures)
         self._clock = failures[-1]
-        if self._assistant.platform == "vapi" or self._dice.chance(fault.fatal):
+        if self._assistant.platform in TOLD_AT_THE_END or self._dice.chance(fault.fatal):
             self._provider_failed = True
             self._reason = "failed"
             self._clock += 600 + self._dice.jitter(1900)
@@ -170,7 +170,7 @@ class Talker:
             failures.append(end + 150 + self._dice.jitter(350))
             self._clock = failures[-1]
             self._next_start = self._clock + self._dice.pause(1500)
-        if self._assistant.platform == "vapi":
+        if self._assistant.platform in TOLD_AT_THE_END:
             self._provider_failed = True
             self._reason = "failed"
         return tuple(failures)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-Platform: TypeAlias = Literal["interactly", "vapi"]
+Platform: TypeAlias = Literal["interactly", "vapi", "retell", "elevenlabs", "events"]
 Component: TypeAlias = Literal["llm", "stt", "tts"]
 Body: TypeAlias = dict[str, Any]
 Reason: TypeAlias = Literal[
@@ -17,6 +17,10 @@ Reason: TypeAlias = Literal[
 ]
 
 PLATFORMS: tuple[Platform, ...] = ("interactly", "vapi")
+"""Whose traffic is sent unless others are asked for."""
+EVERY_PLATFORM: tuple[Platform, ...] = (*PLATFORMS, "retell", "elevenlabs", "events")
+TOLD_AT_THE_END: frozenset[Platform] = frozenset({"vapi", "retell", "elevenlabs"})
+"""Platforms that have no event for an error: one that a call meets ends it, and the end tells of it."""
 UNREACHED: frozenset[Reason] = frozenset({"busy", "no-answer", "voicemail"})
 
 HANG_MS = 5000
@@ -24,11 +28,12 @@ HANG_MS = 5000
 
 
 class Delivery(Struct, frozen=True):
-    """One webhook: sent at ``at_ms`` (Unix time), never before the time that its body states."""
+    """One webhook of a call, by its id: sent at ``at_ms`` (Unix time), never before the time that its body states."""
 
     platform: Platform
     at_ms: int
     body: Body
+    call: str
 
 
 class Assistant(Struct, frozen=True):

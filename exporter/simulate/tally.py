@@ -1,9 +1,12 @@
 """What was sent and what was answered, as a line while it goes on and as a summary at the end."""
 
 from collections import Counter
-from typing import TextIO
+from typing import Final, TextIO
 
 from exporter.simulate.model import Delivery
+
+_ENDS: Final = frozenset({"end-of-call-report", "call_ended", "post_call_transcription", "call_initiation_failure"})
+"""Events of which a call has one, at its end."""
 
 
 class Tally:
@@ -16,7 +19,7 @@ class Tally:
 
     def send(self, delivery: Delivery) -> None:
         """One event goes out."""
-        self.sent[delivery.platform, delivery.body["message"]["type"]] += 1
+        self.sent[delivery.platform, _kind(delivery)] += 1
 
     @property
     def delivered(self) -> int:
@@ -25,7 +28,7 @@ class Tally:
 
     def line(self) -> str:
         """The counts in a line."""
-        ended = sum(events for (_, event), events in self.sent.items() if event == "end-of-call-report")
+        ended = sum(events for (_, event), events in self.sent.items() if event in _ENDS)
         parts = [f"{_number(self.sent.total(), 'event')} sent, {_number(ended, 'call')} ended", *self._outcomes()]
         return "; ".join(parts)
 
@@ -44,3 +47,10 @@ class Tally:
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _kind(delivery: Delivery) -> str:
+    body = delivery.body
+    if "message" in body and delivery.platform in {"interactly", "vapi"}:
+        body = body["message"]
+    return str(body.get("type") or body["event"])

@@ -1,6 +1,6 @@
 """Traffic: calls that arrive at random and overlap, as deliveries in the order in which they are sent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count, islice
 from math import cos, pi
@@ -9,9 +9,9 @@ from typing import Final
 
 from msgspec.json import Encoder
 
-from exporter.simulate import interactly, vapi
+from exporter.simulate import elevenlabs, interactly, own, retell, vapi
 from exporter.simulate.calls import Traffic, draw
-from exporter.simulate.model import Delivery, Platform
+from exporter.simulate.model import Body, Call, Delivery, Platform
 from exporter.simulate.scenarios import SCENARIOS, Scenario
 
 MONDAY: Final = 1_767_603_600_000
@@ -19,6 +19,13 @@ MONDAY: Final = 1_767_603_600_000
 
 _HOUR_MS: Final = 3_600_000
 encode = Encoder().encode
+_WRITERS: Final[Mapping[Platform, Callable[[Call, Random], list[tuple[int, Body]]]]] = {
+    "interactly": interactly.events,
+    "vapi": vapi.events,
+    "retell": retell.events,
+    "elevenlabs": elevenlabs.events,
+    "events": own.events,
+}
 
 
 def generate_call(
@@ -34,11 +41,10 @@ def generate_call(
         traffic: what else is asked of the call.
     """
     call = draw(rng, scenario, start_ms, elapsed_ms, traffic or Traffic())
-    write = interactly.events if call.assistant.platform == "interactly" else vapi.events
     sent, made = 0, []
-    for at, body in write(call, rng):
+    for at, body in _WRITERS[call.assistant.platform](call, rng):
         sent = max(sent, at + rng.randint(5, 60))
-        made.append(Delivery(call.assistant.platform, sent, body))
+        made.append(Delivery(call.assistant.platform, sent, body, call.id))
     return made
 
 

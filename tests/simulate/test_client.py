@@ -103,7 +103,10 @@ async def test_deliveries_wait_until_they_are_due(receiver: Receiver) -> None:
     """An event is sent at its time and not before."""
     now = int(time.time() * 1000)
     (first, second, *_) = past()
-    due = [Delivery(first.platform, now, first.body), Delivery(second.platform, now + 400, second.body)]
+    due = [
+        Delivery(first.platform, now, first.body, first.call),
+        Delivery(second.platform, now + 400, second.body, second.call),
+    ]
     await Sender(receiver.url, None, Tally()).send(due)
     assert [at >= delivery.at_ms for (_, at, _), delivery in zip(receiver.received, due, strict=True)] == [True, True]
 

@@ -35,6 +35,7 @@ def said(body: bytes) -> Iterator[Said]:
     content = decode(body, _Body)[0].message or _Content()
     for raw in content.messages or ():
         if raw.role == "user":
-            key = key_of(identifier(raw.message_id), "user", Values().time_ms(raw.timestamp))
+            message_id = identifier(raw.message_id)
+            key = key_of(message_id, "user", None if message_id else Values().time_ms(raw.timestamp))
             if key is not None:
                 yield Said(key, text(raw.text))
