@@ -19,7 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check-config": "validate a configuration file",
     "check-health": "say whether a running exporter answers, whatever its web configuration",
     "replay": "count recorded webhook bodies and print the metrics",
-    "simulate": "send realistic traffic of both platforms to a running exporter",
+    "simulate": "send realistic traffic of the platforms to a running exporter",
     "assets": "write alert rules, an Alertmanager example and dashboards",
 }
 
