@@ -1,7 +1,7 @@
 """Label limits: how many values and label sets there may be, and what becomes of one too many."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from exporter.events import OTHER
@@ -87,7 +87,7 @@ class LabelLimits:
         if used > self._admitted[label].get(value, used):
             self._admitted[label][value] = used
 
-    def retire(self, now: float, in_use: Callable[[str, str], bool]) -> frozenset[tuple[str, str]]:
+    def retire(self, now: float, in_use: Callable[[str, str], bool]) -> Mapping[str, Collection[str]]:
         """Forget the values unused for the ttl.
 
         Args:
@@ -95,16 +95,15 @@ class LabelLimits:
             in_use: whether something else, an open call, still holds a value of a label.
 
         Returns:
-            Label and value of each that went.
+            The values that went, by label; without labels of which none did.
         """
-        gone = frozenset(
-            (label, value)
-            for label, values in self._admitted.items()
-            for value, used in values.items()
-            if used < now - self.ttl and not in_use(label, value)
-        )
-        for label, value in gone:
-            del self._admitted[label][value]
+        gone = {}
+        for label, values in self._admitted.items():
+            unused = {value for value, used in values.items() if used < now - self.ttl and not in_use(label, value)}
+            if unused:
+                gone[label] = unused
+            for value in unused:
+                del values[value]
         return gone
 
     def usage(self) -> dict[str, dict[str, float]]:

@@ -165,17 +165,20 @@ class SeriesTable:
         self._note_use()
         gone = self._labels.retire(now, in_use)
         removed: list[int] = []
-        if not gone:
-            return removed
-        for family in self._families.values():
-            kept = []
-            for series in family.series:
-                if gone.isdisjoint(zip(family.metric.labels, series.labels, strict=True)):
-                    kept.append(series)
-                else:
+        for family in self._families.values() if gone else ():
+            # Column by column: all series are looked at while webhooks wait.
+            leaving = {
+                at
+                for column, label in enumerate(family.metric.labels)
+                if (values := gone.get(label))
+                for at, series in enumerate(family.series)
+                if series.labels[column] in values
+            }
+            if leaving:
+                for series in (family.series[at] for at in leaving):
                     self._leave(series)
                     removed.append(series.id)
-            family.series = kept
+                family.series = [series for at, series in enumerate(family.series) if at not in leaving]
         return [number for number in removed if number != VOLATILE]
 
     def add(self, metric: Metric, labels: Labels, amount: int, now: float) -> None:

@@ -154,8 +154,8 @@ def test_unused_values_retire_after_the_ttl() -> None:
     limits.touch("assistant_id", "idle", -1.0)
     limits.touch("assistant_id", "unknown to all", DAY)
     gone = limits.retire(30 * DAY + 1, lambda label, value: (label, value) == ("assistant_id", "call"))
-    assert gone == {("assistant_id", "idle")}
-    assert limits.retire(30 * DAY + 1, lambda _, value: value == "call") == frozenset()
+    assert gone == {"assistant_id": {"idle"}}
+    assert limits.retire(30 * DAY + 1, lambda _, value: value == "call") == {}
     assert _size(limits, "assistant_id") == 3
 
 
@@ -164,7 +164,7 @@ def test_admission_is_a_use() -> None:
     limits = _limits()
     limits.admit("assistant_id", "a1", 0.0)
     limits.admit("assistant_id", "a1", 20 * DAY)
-    assert limits.retire(31 * DAY, lambda *_: False) == frozenset()
+    assert limits.retire(31 * DAY, lambda *_: False) == {}
 
 
 def test_a_retired_value_leaves_room() -> None:
