@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from exporter import assets
-from exporter.simulate import bodies
+from exporter.simulate import Traffic, bodies
+from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS
 from tests.conftest import Running
 from tests.grafana.boards import Target, filled, targets
 from tests.support.servers import Prometheus, eventually
@@ -21,8 +23,12 @@ THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 5s}"
 """All rules every second would take more than a core."""
 SCENARIOS = ("normal", "hang-storm", "llm-rate-limit", "audio-quality", "auth-failure", "network-timeout")
 UNSUBSCRIBED = b"3f6c0d52-7a41-4e0b-9d3e-5b1f0a2c4e03"
-CONFIG = "labels: {max_values: {tool: 2}}\nalertmanager: {urls: ['http://127.0.0.1:1']}\n"
-"""So few tools that one has to be folded, and an Alertmanager that nobody is."""
+CONFIG = """\
+labels: {max_values: {tool: 2}}
+alertmanager: {urls: ['http://127.0.0.1:1']}
+sentiment: {enabled: true}
+"""
+"""So few tools that one has to be folded, an Alertmanager that nobody is, and everything that can be measured."""
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +94,9 @@ def _await_scrape(prometheus: Prometheus) -> None:
 
 def _send(address: str, scenario: str) -> None:
     """Calls that began within the last minutes; a few events get lost, one assistant does not send hangs."""
-    sent = bodies(5, 20, scenario, start_ms=int(time.time() * 1000) - 600_000)
+    start_ms = int(time.time() * 1000) - 600_000
+    others = Traffic(platforms=tuple(name for name in EVERY_PLATFORM if name not in PLATFORMS))
+    sent = chain(bodies(5, 20, scenario, start_ms=start_ms), bodies(6, 12, scenario, start_ms=start_ms, traffic=others))
     post_all(
         address, [(platform, _silenced(platform, body)) for number, (platform, body) in enumerate(sent) if number % 9]
     )

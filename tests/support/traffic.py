@@ -1,12 +1,13 @@
 """Recorded bodies posted to a running exporter, as platforms do: many calls at a time, each in its own order."""
 
 import http.client
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final
+
+from exporter.platforms import PLATFORMS
 
 _CONNECTIONS: Final = 8
 """So many commits share one sync of the disk."""
@@ -16,7 +17,7 @@ def post_all(address: str, bodies: Iterable[tuple[str, bytes]]) -> None:
     """Post bodies with their platforms; the order within a call is kept, and each is answered with 200."""
     shares: dict[int, list[tuple[str, bytes]]] = defaultdict(list)
     for platform, body in bodies:
-        call = json.loads(body)["message"]["call"]["id"]
+        call = PLATFORMS[platform].parse(body).call
         shares[hash(call) % _CONNECTIONS].append((platform, body))
     with ThreadPoolExecutor(_CONNECTIONS) as threads:
         list(threads.map(lambda share: _post(address, share), shares.values()))
