@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
+from tests.rules.needed import needed, selected
 from tests.rules.shipped import RULES, alerts
 from tests.support.programs import INSTALLED, Programs
 
@@ -27,15 +28,26 @@ def run_rule_test(file: Path, folder: Path, programs: Programs) -> subprocess.Co
     """
     text = file.read_text()
     suite, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)  # noqa: S506 - a safe loader, too
-    suite["rule_files"] = [str(file.parent / name) for name in suite["rule_files"]]
-    for case, said in zip(suite["tests"], words["tests"], strict=True):
+    files = [file.parent / name for name in suite["rule_files"]]
+    paths = []
+    for number, (case, said) in enumerate(zip(suite["tests"], words["tests"], strict=True)):
         # Of what promtool writes 0x12 for, thirteen zeros, YAML would make a hexadecimal number.
         case["input_series"] = said["input_series"]
+        rules = folder / f"{number}.rules.yml"
+        rules.write_text(yaml.safe_dump(needed(files, _wanted(case)), width=1_000_000, sort_keys=False))
         for moment in case.get("alert_rule_test", ()):
             moment["exp_alerts"] = [_whole(moment["alertname"], alert) for alert in moment["exp_alerts"]]
-    path = folder / file.name
-    path.write_text(yaml.safe_dump(suite, width=1_000_000, sort_keys=False))
-    return promtool("test", "rules", path, programs=programs)
+        alone = {**suite, "rule_files": [str(rules)], "tests": [case]}
+        paths.append(folder / f"{number}-{file.name}")
+        paths[-1].write_text(yaml.safe_dump(alone, width=1_000_000, sort_keys=False))
+    return promtool("test", "rules", *paths, programs=programs)
+
+
+def _wanted(case: dict[str, Any]) -> set[str]:
+    """Names of the alerts and series that a case looks at."""
+    names = {alert["alert"] for alert in alerts()}
+    asked = {name for query in case.get("promql_expr_test", ()) for name in selected(query["expr"], names)}
+    return asked | {moment["alertname"] for moment in case.get("alert_rule_test", ())}
 
 
 def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,13 @@ Deliveries go through the code behind the webhook, the exposition is rendered at
 the rules over the samples.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
-import promql_parser
 import yaml
 
 from exporter.assets import load
@@ -24,8 +23,9 @@ from exporter.recording.recorder import Recorder
 from exporter.simulate import Delivery
 from exporter.simulate.traffic import MONDAY, encode
 from exporter.store.memory import MemoryStore
-from tests.rules.lint import selectors
+from tests.rules.needed import needed, selected
 from tests.rules.promtool import promtool
+from tests.rules.shipped import RULES
 from tests.support.programs import RELEASES
 
 Question: TypeAlias = dict[str, Any]
@@ -71,11 +71,17 @@ class Scrapes:
         row += [_ABSENT] * (self._taken - len(row))
         row.append(value)
 
-    def tell(self, folder: Path, questions: Sequence[Question]) -> None:
-        """Ask promtool of each release; fails with what it says where an answer is another."""
+    def tell(self, folder: Path, questions: Sequence[Question], every: int = _STEP) -> None:
+        """Ask promtool of each release; fails with what it says where an answer is another.
+
+        Args:
+            folder: where the test of rules is written.
+            questions: what is asked.
+            every: seconds between evaluations of the rules.
+        """
         series = [{"series": name, "values": _values(row)} for name, row in self._rows.items()]
         case = {"interval": f"{_STEP}s", "input_series": series, "promql_expr_test": questions}
-        suite = {"rule_files": [*map(str, self._files)], "evaluation_interval": f"{_STEP}s", "tests": [case]}
+        suite = {"rule_files": [*map(str, self._files)], "evaluation_interval": f"{every}s", "tests": [case]}
         path = folder / "simulated.test.yml"
         path.write_text(yaml.safe_dump(suite, width=1_000_000))
         for programs in RELEASES:
@@ -112,11 +118,18 @@ def asked(expression: str, minutes: int, **answers: float) -> Question:
     return {"expr": expression, "eval_time": f"{LEAD + minutes * 60}s", "exp_samples": samples}
 
 
+def rules_of(names: Collection[str], folder: Path) -> list[Path]:
+    """A file in the folder with the shipped rules that these alerts rest on."""
+    path = folder / "needed.rules.yml"
+    rules = needed(sorted(RULES.glob("*.rules.yml")), names)
+    path.write_text(yaml.safe_dump(rules, width=1_000_000, sort_keys=False))
+    return [path]
+
+
 def _selected(files: Iterable[Path]) -> set[str]:
     """Names of the series that the rules of the files select."""
     rules = [rule for file in files for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
-    found = (selector.name for rule in rules for selector, _ in selectors(promql_parser.parse(rule["expr"])))
-    return {name for name in found if name}
+    return {name for rule in rules for name in selected(rule["expr"], ())}
 
 
 def _moved(name: str, value: str) -> str:

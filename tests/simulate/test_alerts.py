@@ -13,7 +13,7 @@ from exporter.simulate import SCENARIOS, Delivery, Scenario, Traffic, arriving, 
 from exporter.simulate.cast import ASSISTANTS
 from exporter.simulate.traffic import MONDAY
 from tests.rules.shipped import RULES, alerts, groups
-from tests.simulate.scraping import Question, asked, scrape
+from tests.simulate.scraping import Question, asked, rules_of, scrape
 
 FILES = sorted(RULES.glob("*.rules.yml"))
 LONGEST = max(minutes for scenario in SCENARIOS.values() for minutes in scenario.alerts.values())
@@ -60,8 +60,9 @@ def promised(scenario: Scenario, start: int = 0) -> list[Question]:
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in {"normal", "error-spike"}])
 async def test_a_scenario_raises_its_alerts(name: str, tmp_path: Path) -> None:
     """In the time that the help promises, and for no assistant or provider that is not affected."""
-    scrapes = await scrape(interleaved(calls(name, 0, LONGEST)), LONGEST, FILES)
-    scrapes.tell(tmp_path, promised(SCENARIOS[name]))
+    scenario = SCENARIOS[name]
+    scrapes = await scrape(interleaved(calls(name, 0, LONGEST)), LONGEST, rules_of(scenario.alerts, tmp_path))
+    scrapes.tell(tmp_path, promised(scenario))
 
 
 async def test_a_spike_raises_its_alert_after_hours_of_history(tmp_path: Path) -> None:
@@ -69,9 +70,10 @@ async def test_a_spike_raises_its_alert_after_hours_of_history(tmp_path: Path) -
     end = HISTORY + LONGEST
     # A third of the rate: how many calls there were before decides nothing.
     created = chain(calls("normal", 0, HISTORY, rate=2), calls("error-spike", HISTORY, end))
-    scrapes = await scrape(interleaved(created), end, [RULES / "errors.rules.yml"])
+    scrapes = await scrape(interleaved(created), end, rules_of({"VoiceErrorSpike"}, tmp_path))
     questions = promised(SCENARIOS["error-spike"], HISTORY)
-    scrapes.tell(tmp_path, [*questions, asked(fired('alertname="VoiceErrorSpike"', HISTORY), HISTORY)])
+    before = asked(fired('alertname="VoiceErrorSpike"', HISTORY), HISTORY)
+    scrapes.tell(tmp_path, [*questions, before], every=60)
 
 
 async def test_healthy_traffic_raises_none_of_them(tmp_path: Path) -> None:
