@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import signal
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import aiohttp
 import pytest
+from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config.sentiment import Sentiment
 from exporter.config.settings import Config
+from exporter.errors import InvalidEvent
 from exporter.metrics import exposition
 from exporter.metrics.catalogue import CALLS_STARTED
 from exporter.metrics.metric import Metric
@@ -28,6 +33,10 @@ from exporter.simulate.model import PLATFORMS as PLATFORMS_WITH_UPDATES
 from exporter.simulate.traffic import MONDAY
 from exporter.store.memory import MemoryStore
 from tests.calls.tally import FIXTURES, payload
+from tests.conftest import StartExporter, until
+from tests.security.raw import get
+from tests.security.test_fuzz import bodies as mutated
+from tests.security.test_fuzz import effort
 from tests.sentiment import analysers
 
 LONG = 1_000_000
@@ -254,6 +263,49 @@ async def test_a_conversation_told_at_its_end_is_one_incident() -> None:
         await counted.post("retell", payload("call_ended", "retell"), payload("call_analyzed", "retell"))
         assert counted.sentiments == {"negative": 2}
         assert [each.kind for each in counted.recorder.incidents.latest()] == ["sentiment"]
+
+
+@pytest.mark.parametrize("relay", ["", "{url: 'http://127.0.0.1:1/'}"], ids=["plain", "relay"])
+async def test_what_was_judged_survives_a_crash(start_exporter: StartExporter, tmp_path: Path, relay: str) -> None:
+    """After kill -9 each message still counts once, behind a relay as well, and a scrape shows the same."""
+    config = tmp_path / "config.yml"
+    config.write_text(
+        "sentiment: {enabled: true, analyser: 'tests.sentiment.analysers:by_length'}\n"
+        + (f"webhooks: {{interactly: {{relay: {relay}}}}}\n" if relay else "")
+    )
+    exporter = start_exporter(f"--config.file={config}")
+    status = 502 if relay else 200
+    assert await _post(exporter.url, payload("conversation-update")) == status
+    until(lambda: "voice_message_sentiment_total{" in get(exporter.url), "it is counted")
+    before = _judged(get(exporter.url))
+    exporter.signal(signal.SIGKILL)
+    exporter.wait()
+    again = start_exporter(f"--config.file={config}")
+    assert _judged(get(again.url)) == before
+    for _ in range(2):
+        assert await _post(again.url, payload("conversation-update")) == status
+    assert _judged(get(again.url)) == before
+    assert "Sentiment is on: tests.sentiment.analysers:by_length" in get(again.url, "/")
+
+
+@effort(60)
+@given(mutated())
+def test_a_mutated_body_has_texts_or_is_invalid(sent: tuple[str, bytes]) -> None:
+    """Whatever a client sends, reading its texts gives texts or `InvalidEvent`."""
+    platform, body = sent
+    said = PLATFORMS[platform].said
+    with suppress(InvalidEvent):
+        assert all(isinstance(each.text, str) for each in (said(body) if said else ()))
+
+
+async def _post(url: str, body: dict[str, Any]) -> int:
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/webhook/interactly", json=body) as answer:
+        return answer.status
+
+
+def _judged(metrics: str) -> list[str]:
+    names = ("voice_message_sentiment", "voice_message_negative")
+    return [line for line in metrics.splitlines() if line.startswith(names)]
 
 
 def _calls() -> tuple[Metric, tuple[str, str]]:

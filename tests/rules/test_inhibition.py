@@ -24,6 +24,9 @@ SLOW = {
 HANG = {"alertname": "VoiceAssistantHang", "severity": "high", **SCOPE, "provider": "openai", "model": "gpt-4o"}
 CALL = {"alertname": "VoiceCallHang", "severity": "high", **LLM, "provider": "openai", "call_id": "c1"}
 DENIED = {"alertname": "VoiceCallError", "severity": "critical", **LLM, "provider": "openai", "call_id": "c1"}
+NEGATIVE = {"alertname": "VoiceNegativeSentiment", "severity": "high", **SCOPE}
+BY_RULE = {**NEGATIVE, "scope": "rule"}
+"""The rule's alert has no call; the label tells the two apart in this test."""
 DOWN = {"alertname": "VoiceExporterDown", "severity": "critical", "job": "voice"}
 
 
@@ -69,6 +72,8 @@ def states(alertmanager: Alertmanager) -> Callable[..., list[str]]:
     [
         (OUTAGE, HANG),
         (OUTAGE, {"alertname": "VoiceAssistantHangsRepeated", "severity": "high", **SCOPE}),
+        (OUTAGE, {"alertname": "VoiceSlowRepliesRepeated", "severity": "high", **SCOPE}),
+        ({**NEGATIVE, "call_id": "c1"}, BY_RULE),
         (REFUSAL, HANG),
         (REFUSAL, {"alertname": "VoiceErrorEscalated", "severity": "high", **LLM, "provider": "openai", "cause": "x"}),
         (SLOW, HANG),
@@ -109,6 +114,8 @@ def test_critical_silences_the_warning_of_the_same_signal(states: Callable[..., 
         ({**DOWN, "instance": "a"}, HANG),
         (DOWN, {"alertname": "VoiceWatchdog", "severity": "info"}),
         (DENIED, REFUSAL),
+        ({**NEGATIVE, "call_id": "c1"}, {**NEGATIVE, "call_id": "c2"}),
+        ({**NEGATIVE, "call_id": "c1"}, {**BY_RULE, "assistant_id": "billing"}),
         (REFUSAL, {"alertname": "VoiceErrorEscalated", "severity": "high", **LLM, "provider": "azure", "cause": "x"}),
         (OUTAGE, {"alertname": "VoiceCallCostHigh", "severity": "warning", **SCOPE}),
     ],
