@@ -97,11 +97,17 @@ def test_a_failed_conversation_is_an_error() -> None:
     [
         ("busy", {"SipResponseCode": "487"}, "unreached", "busy", None),
         ("no-answer", {}, "unreached", "no_answer", None),
-        ("unknown", {"sip_status_code": 486}, "unreached", "busy", None),
-        ("unknown", {"sip_status_code": 480}, "unreached", "no_answer", None),
-        ("unknown", {"sip_status_code": 603}, "unreached", "rejected", None),
-        ("unknown", {"sip_status_code": 404}, "unreached", "rejected", None),
-        ("unknown", {"sip_status_code": 403}, "error", "transport_error", "authentication_failed"),
+        *(("unknown", {"sip_status_code": code}, "unreached", "busy", None) for code in (486, 600)),
+        *(("unknown", {"sip_status_code": code}, "unreached", "no_answer", None) for code in (408, 480, 487)),
+        *(("unknown", {"sip_status_code": code}, "unreached", "rejected", None) for code in (404, 484, 603, 604)),
+        *(
+            ("unknown", {"sip_status_code": code}, "error", "transport_error", "authentication_failed")
+            for code in (401, 403, 407)
+        ),
+        *(
+            ("unknown", {"sip_status_code": code}, "error", "transport_error", "service_unavailable")
+            for code in (500, 502, 504)
+        ),
         ("unknown", {"SipResponseCode": "503"}, "error", "transport_error", "service_unavailable"),
         ("unknown", {"CallStatus": "no-answer"}, "unreached", "no_answer", None),
         ("unknown", {}, "error", "transport_error", UNKNOWN),
@@ -126,6 +132,19 @@ def test_calls_that_nobody_took(failure: str, body: dict[str, object], outcome: 
         ({"termination_reason": "voicemail_detection tool was called."}, "unreached", "voicemail"),
         ({"termination_reason": "Conversation ended after 20 seconds of silence"}, "ok", "silence_timeout"),
         ({"termination_reason": "Max duration reached"}, "ok", "max_duration"),
+        ({"termination_reason": "Call ended by remote party"}, "ok", "customer_ended"),
+        *(({"termination_reason": f"Client disconnected: {code}"}, "ok", "customer_ended") for code in (1001, 1005)),
+        ({"termination_reason": "Client disconnected: 1012"}, "unknown", "customer_ended"),
+        ({"termination_reason": "Answering machine detected"}, "unreached", "voicemail"),
+        ({"termination_reason": "Max inactive time"}, "ok", "silence_timeout"),
+        ({"error": {"code": 1002, "reason": "This request exceeds your quota limit."}}, "error", "platform_error"),
+        (
+            {"error": {"code": 3000, "reason": "[quota_exceeded] x"}, "call_duration_secs": 0},
+            "error",
+            "start_refused",
+        ),
+        ({"error": {"code": 1, "reason": "No credits left"}}, "error", "platform_error"),
+        ({"error": {"code": 1, "reason": "Missing dynamic variable x"}}, "error", "assistant_config"),
         ({"termination_reason": "something new"}, "ok", "other"),
         ({"termination_reason": ""}, "ok", "unknown"),
         ({"error": {"code": 3000, "reason": "Override is unsafe"}}, "error", "assistant_config"),

@@ -11,7 +11,7 @@ from exporter.events import UNKNOWN
 from exporter.label_sets import REASONS
 from exporter.platforms.retell import RETELL
 from exporter.platforms.retell.reasons import ending
-from tests.calls.tally import Tally, payload
+from tests.calls.tally import FIXTURES, Tally, payload
 
 BODIES = ("call_started", "call_ended", "call_analyzed")
 UNCONNECTED = {"call_id": "call_9", "agent_id": "agent_9", "call_status": "not_connected", "call_type": "phone_call"}
@@ -127,6 +127,16 @@ def test_nothing_private_is_kept(name: str) -> None:
     shown = repr(RETELL.parse(json.dumps(retell(name)).encode()))
     for private in ("Ada", "555010", "Tuesday", "example-access-token", "recordings.", "CA0000", "private"):
         assert private not in shown
+
+
+def test_every_documented_reason() -> None:
+    """Each value of the SDK has its outcome, who ended the call, its class, its fault and its error."""
+    lines = (FIXTURES / "retell" / "disconnection-reasons.txt").read_text().splitlines()[1:]
+    for reason, status, *expected in map(str.split, lines):
+        ended, error = ending(reason, status)
+        told = (error.component, error.code) if error else ("-", "-")
+        assert [ended.outcome, ended.ended_by, ended.reason, ended.fault, *told] == expected, reason
+    assert len(lines) == 34
 
 
 @pytest.mark.parametrize(

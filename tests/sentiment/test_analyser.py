@@ -1,5 +1,7 @@
 """Analysers: found by name, and how much the default one hears."""
 
+import sys
+
 import pytest
 
 from exporter.sentiment import DEFAULT, load
@@ -38,6 +40,14 @@ def test_any_text_is_judged(text: str) -> None:
     feeling, confidence = analyse(text)
     assert feeling in {"negative", "neutral", "positive"}
     assert 0 <= confidence <= 1
+
+
+def test_without_the_extra_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default analyser needs a package that is not installed with the exporter."""
+    monkeypatch.setitem(sys.modules, "vader", None)
+    monkeypatch.delitem(sys.modules, "exporter.sentiment.vader")
+    with pytest.raises(ValueError, match=r"pip install 'voice-exporter\[sentiment\]'"):
+        load(DEFAULT)
 
 
 @pytest.mark.parametrize(
