@@ -73,7 +73,7 @@ class _Job:
     def _judge_one(self, analyser: Analyser, key: int | None, text: str) -> None:
         try:
             sentiment = _sentiment(*analyser(text))
-        except Exception as error:  # noqa: BLE001 - whatever an analyser does must not cost the event
+        except BaseException as error:  # noqa: BLE001 - whatever an analyser does must cost neither event nor thread
             self.outcomes["failed"] += 1
             log(_log, logging.DEBUG, "a message was not judged", error=cause(error))
             return

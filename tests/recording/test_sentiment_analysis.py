@@ -151,13 +151,17 @@ async def test_the_text_that_is_judged() -> None:
     assert max(map(len, user)) == MAX_TEXT
 
 
-@pytest.mark.parametrize("analyser", ["indiscreet", "vague"])
+@pytest.mark.parametrize("analyser", ["indiscreet", "quitting", "vague"])
 async def test_an_analyser_that_fails(analyser: str) -> None:
     """Its messages count without a sentiment, and that is counted."""
     async with counting(analyser) as counted:
         await counted.post("interactly", payload("conversation-update"))
         assert counted.sentiments == {}
         assert set(counted.analyses) == {"failed"}
+        before, another = counted.analyses["failed"], payload("conversation-update")
+        another["message"]["call"]["id"] = "WC-another"
+        await counted.post("interactly", another)
+        assert counted.analyses == {"failed": 2 * before}
         assert counted.samples("voice_messages_total")
 
 

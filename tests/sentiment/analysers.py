@@ -31,6 +31,11 @@ def indiscreet(text: str) -> tuple[str, float]:
     raise RuntimeError(f"cannot judge {text}")
 
 
+def quitting(_text: str) -> tuple[str, float]:
+    """End, as if it were a command."""
+    raise SystemExit(1)
+
+
 def vague(text: str) -> tuple[str, float]:
     """Give what is no sentiment, or no confidence."""
     return ("gloomy", 0.5) if len(text) % 2 else ("negative", 1.5)
