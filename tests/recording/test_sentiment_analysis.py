@@ -28,6 +28,7 @@ from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.recording.sentiment_analysis import MAX_TEXT, MAX_WAITING
+from exporter.service import incidents_page
 from exporter.simulate import SCENARIOS, Traffic, generate_call
 from exporter.simulate.model import PLATFORMS as PLATFORMS_WITH_UPDATES
 from exporter.simulate.traffic import MONDAY
@@ -258,6 +259,9 @@ async def test_a_clearly_negative_message_is_an_incident() -> None:
             ("sentiment", "negative", "high", payload("conversation-update")["message"]["call"]["id"])
         }
         assert calmer.recorder.incidents.latest() == []
+        shown = json.loads(incidents_page.to_json(found, lambda _platform, _assistant: ""))["incidents"][0]
+        assert (shown["kind"], shown["sentiment"], shown["error_type"]) == ("sentiment", "negative", None)
+        assert "sentiment: negative" in incidents_page.render(found, {}, lambda _platform, _assistant: "")
         assert calmer.sentiments == counted.sentiments
 
 

@@ -77,6 +77,7 @@ async def test_json(url: str) -> None:
         "provider": "gemini",
         "model": "gemini-3-flash-preview",
         "error_type": None,
+        "sentiment": None,
         "error_code": None,
         "cause": None,
         "messages": 2,
