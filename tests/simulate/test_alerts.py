@@ -11,6 +11,7 @@ from exporter.commands import simulate
 from exporter.platforms.values import provider
 from exporter.simulate import SCENARIOS, Delivery, Scenario, Traffic, arriving, interleaved
 from exporter.simulate.cast import ASSISTANTS
+from exporter.simulate.model import PLATFORMS, Platform
 from exporter.simulate.traffic import MONDAY
 from tests.rules.shipped import RULES, alerts, groups
 from tests.simulate.scraping import Question, asked, rules_of, scrape
@@ -31,10 +32,12 @@ def defaults() -> argparse.Namespace:
     return parser.parse_args([])
 
 
-def calls(scenario: str, start: int, end: int, rate: float | None = None) -> Iterator[tuple[int, list[Delivery]]]:
+def calls(
+    scenario: str, start: int, end: int, rate: float | None = None, platforms: tuple[Platform, ...] = PLATFORMS
+) -> Iterator[tuple[int, list[Delivery]]]:
     """The command's calls of a scenario, between minutes after `MONDAY`."""
     begin, given = MONDAY + start * 60_000, defaults()
-    traffic = Traffic(rate or given.calls_per_minute)
+    traffic = Traffic(rate or given.calls_per_minute, platforms)
     created = arriving(given.seed, begin, SCENARIOS[scenario], traffic)
     return takewhile(lambda call: call[0] < MONDAY + end * 60_000, created)
 
@@ -63,6 +66,22 @@ async def test_a_scenario_raises_its_alerts(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
     scrapes = await scrape(interleaved(calls(name, 0, LONGEST)), LONGEST, rules_of(scenario.alerts, tmp_path))
     scrapes.tell(tmp_path, promised(scenario))
+
+
+@pytest.mark.parametrize(
+    ("name", "raised"),
+    [
+        ("hang-storm", ("VoiceSlowRepliesRepeated", "VoiceResponseTimeHigh")),
+        ("llm-rate-limit", ("VoiceLLMErrorRateHigh",)),
+    ],
+)
+async def test_a_team_on_retell_alone_is_told(name: str, raised: tuple[str, ...], tmp_path: Path) -> None:
+    """Without hang events, providers and models: slow replies and failed calls raise alerts all the same."""
+    silent = "VoiceExporterHangEventsNotSubscribed"
+    created = calls(name, 0, LONGEST, platforms=("retell",))
+    scrapes = await scrape(interleaved(created), LONGEST, rules_of({*raised, silent}, tmp_path))
+    told = [asked(fired(f'alertname="{alert}",platform="retell"', LONGEST), LONGEST, **{alert: 1}) for alert in raised]
+    scrapes.tell(tmp_path, [*told, asked(fired(f'alertname="{silent}"', LONGEST), LONGEST)])
 
 
 async def test_a_spike_raises_its_alert_after_hours_of_history(tmp_path: Path) -> None:
