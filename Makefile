@@ -37,9 +37,10 @@ assets: setup
 	$(BIN)/python -m grafana.builder
 	$(BIN)/voice-exporter assets . --force
 
-# 500 kills and 500 power cuts under traffic, checked against what was promised; the tests do a few.
+# 500 kills, 500 power cuts and 100 disasters of replicas under traffic, checked against what was promised; the tests
+# do a few.
 crash: setup debian
-	$(BIN)/python -m tests.crash --cycles 500 --cuts 500 $(ARGS)
+	$(BIN)/python -m tests.crash --cycles 500 --cuts 500 --disasters 100 $(ARGS)
 
 # A hundred times the fuzzing of the tests, and a million assistants.
 fuzz: setup
@@ -91,7 +92,7 @@ $(SID):
 
 # The tests run the real Prometheus, promtool, Alertmanager and amtool, and compile what traces writes.
 debian:
-	@for tool in prometheus promtool prometheus-alertmanager amtool openssl cc nginx caddy curl; do \
+	@for tool in prometheus promtool prometheus-alertmanager amtool openssl cc nginx caddy curl psql; do \
 		command -v $$tool >/dev/null || { ./tests/install-debian-packages; break; }; \
 	done
 

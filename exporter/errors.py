@@ -91,6 +91,10 @@ class StoreConflict(StorageError):  # noqa: N818 - says what happened
     """Another process was in the way of a batch: begin it again."""
 
 
+class MissingDriverError(ExporterError):
+    """A package is missing that a store needs; the message says how it is installed."""
+
+
 class QueueFull(StorageError):  # noqa: N818 - a limit that was reached
     """There is no room for another event."""
 

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from exporter.http import addresses, listeners
 from exporter.http.connection_limit import ConnectionLimit
+from tests.support.postgres import FAST, Postgres
 from tests.support.programs import RELEASES, Programs
 
 # How long a draw or an example takes says something of the machine only.
@@ -37,6 +38,13 @@ def programs(request: pytest.FixtureRequest) -> Programs:
     """The real servers and tools, of each release in turn."""
     found: Programs = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server that the tests of one process share; each takes a database of its own."""
+    with Postgres(FAST) as server:
+        yield server
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
@@ -113,6 +121,8 @@ def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
     def start(*flags: str, ready: bool = True, modules: Sequence[str] = ("exporter",), **environment: str) -> Running:
         defaults = {"--web.listen-address": "127.0.0.1:0", "--storage.path": str(tmp_path / "data")}
         given = {flag.partition("=")[0] for flag in flags}
+        if "--storage.url" in given:
+            del defaults["--storage.path"]
         command = [sys.executable, "-m", *modules, "serve", *flags]
         command += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
         log = tmp_path / f"exporter-{len(started)}.log"

@@ -1,6 +1,7 @@
 """The command line: exit codes, and errors in one line."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -130,6 +131,50 @@ def test_the_metrics_take_no_path_that_is_taken(capsys: pytest.CaptureFixture[st
 
     assert code == 2
     assert "write one like /metrics" in err
+
+
+@pytest.mark.parametrize("given", ["flag", "environment"])
+def test_a_directory_and_a_database_exclude_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Whoever gives both is told so; the URL, which may hold a password, is not repeated."""
+    url = "postgresql://voice:hidden@db/voice"
+    if given == "environment":
+        monkeypatch.setenv("VOICE_EXPORTER_STORAGE_URL", url)
+    flags = [f"--storage.url={url}"] if given == "flag" else []
+    code, out, err = outcome(capsys, "serve", "--storage.path=data", *flags)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--storage.path" in err
+    assert "--storage.url" in err
+    assert "hidden" not in err
+
+
+@pytest.mark.parametrize("given", ["flag", "environment"])
+def test_a_database_of_another_kind_is_bad_usage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """The line says what is expected, and shows nothing of what was given."""
+    url = "mysql://voice:hidden@db/voice"
+    if given == "environment":
+        monkeypatch.setenv("VOICE_EXPORTER_STORAGE_URL", url)
+    code, out, err = outcome(capsys, "serve", *([f"--storage.url={url}"] if given == "flag" else []))
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "postgresql://" in err
+    assert "hidden" not in err
+
+
+def test_a_database_without_its_driver_is_bad_usage(tmp_path: Path) -> None:
+    """One line says how to install it; without a database it is not missed."""
+    (tmp_path / "asyncpg.py").write_text("raise ModuleNotFoundError(name='asyncpg')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "exporter", "serve", "--storage.url=postgresql://db/voice"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("the driver is missing: pip install 'voice-exporter[postgres]'")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("flag", ["--web.listen-address", "--webhook.listen-address"])

@@ -1,6 +1,7 @@
 """``voice-exporter serve``."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -9,14 +10,26 @@ from exporter import logs
 from exporter.commands import DOCS, FAILURE, MISUSE
 from exporter.config.kinds import URL
 from exporter.config.secret import SECRET_VARIABLE
-from exporter.errors import AddressError, CommandError, ConfigError, Invalid, OpenAccessError, StorageError
+from exporter.errors import (
+    AddressError,
+    CommandError,
+    ConfigError,
+    Invalid,
+    MissingDriverError,
+    OpenAccessError,
+    StorageError,
+)
 from exporter.service import server
 from exporter.yamlfile.tree import Node
 
+URL_VARIABLE: Final = "VOICE_EXPORTER_STORAGE_URL"
+_STORAGE: Final = "./data"
 _ENVIRONMENT: Final = f"""\
 environment:
   {SECRET_VARIABLE}
                         webhook secret of every platform, beside those of the configuration
+  {URL_VARIABLE}
+                        as --storage.url, with a password that no list of processes shows
   NOTIFY_SOCKET, LISTEN_FDS
                         set by systemd: readiness, and sockets that it passes on"""
 _TELEMETRY_PATH: Final = re.compile(r"(?!/-/|/webhook/|/runbooks/)(/[A-Za-z0-9._~-]+)+")
@@ -90,8 +103,14 @@ def _add_storage_and_log(parser: argparse.ArgumentParser) -> None:
         "--storage.path",
         dest="storage",
         metavar="DIR",
-        default="./data",
-        help="directory of the database, default %(default)s; '' keeps everything in memory",
+        help=f"directory of the database, default {_STORAGE}; '' keeps everything in memory",
+    )
+    flag(
+        "--storage.url",
+        dest="storage_url",
+        metavar="URL",
+        type=_storage_url,
+        help="instead: a PostgreSQL database that several replicas share, postgresql://…; see docs/replicas.md",
     )
     flag(
         "--log.level",
@@ -109,12 +128,39 @@ def _telemetry_path(path: str) -> str:
     return path
 
 
+def _storage_url(text: str) -> str:
+    # The rest is libpq's, and may hold a password: it is not repeated.
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise argparse.ArgumentTypeError("the URL does not begin with postgresql://")
+    return text
+
+
 def _external_url(text: str) -> str:
     try:
         url: str = URL.read(Node("", "", 1, text))
     except Invalid:
         raise argparse.ArgumentTypeError(f"{text!r} is not {URL.expects}") from None
     return url
+
+
+def _storage(arguments: argparse.Namespace) -> tuple[Path | None, str | None]:
+    """Where to keep what is recorded: a directory, or a database.
+
+    Raises:
+        CommandError: both are given, or the environment's URL is none.
+    """
+    url = arguments.storage_url
+    if url is None and (given := os.environ.get(URL_VARIABLE)):
+        try:
+            url = _storage_url(given)
+        except argparse.ArgumentTypeError as error:
+            raise CommandError(MISUSE, f"{URL_VARIABLE}: {error}") from None
+    if url is None:
+        path = _STORAGE if arguments.storage is None else arguments.storage
+        return Path(path) if path else None, None
+    if arguments.storage is not None:
+        raise CommandError(MISUSE, f"--storage.path and --storage.url ({URL_VARIABLE}) exclude each other: give one")
+    return None, url
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -124,6 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: the exporter can't start.
     """
     logs.setup(arguments.log_level, arguments.log_format)
+    storage, storage_url = _storage(arguments)
     options = server.Options(
         config_file=arguments.config,
         web_config_file=arguments.web_config,
@@ -131,12 +178,13 @@ def run(arguments: argparse.Namespace) -> int:
         webhook_addresses=arguments.webhook,
         telemetry_path=arguments.telemetry_path,
         external_url=arguments.external_url,
-        storage=Path(arguments.storage) if arguments.storage else None,
+        storage=storage,
+        storage_url=storage_url,
         lifecycle=arguments.lifecycle,
     )
     try:
         server.serve(options)
-    except (ConfigError, OpenAccessError, AddressError) as error:
+    except (ConfigError, OpenAccessError, AddressError, MissingDriverError) as error:
         raise CommandError(MISUSE, error) from None
     except (OSError, StorageError) as error:
         raise CommandError(FAILURE, error) from None

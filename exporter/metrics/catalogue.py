@@ -325,6 +325,11 @@ CALLS_EXPIRED = _counter(
 )
 SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
 STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), SELF_BOUNDS, "Duration of commits to storage.")
+STATE_OUTDATED = _gauge(
+    "voice_exporter_state_outdated",
+    (),
+    "1 while a replica cannot read the database and shows what it knew last; only with --storage.url.",
+)
 STORAGE_ERRORS = _counter("voice_exporter_storage_errors_total", (), "Commits that storage refused.")
 STORAGE_CONFLICTS = _counter(
     "voice_exporter_storage_conflicts_total", (), "Batches begun again because another replica was in their way."

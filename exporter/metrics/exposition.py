@@ -6,6 +6,7 @@ included, as Prometheus's own client libraries do.
 
 import re
 from collections.abc import Iterable, Iterator
+from copy import copy
 from enum import Enum
 from functools import cache
 from typing import Final, TypeAlias
@@ -47,6 +48,20 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+class Part(Enum):
+    """Which series a scrape has.
+
+    Attributes:
+        ALL: all of them.
+        SHARED: those in which all processes of a shared store agree.
+        OWN: those of this process.
+    """
+
+    ALL = "all"
+    SHARED = "shared"
+    OWN = "own"
+
+
 def negotiate(accept_header: str) -> Format:
     """The format that an Accept header prefers; OpenMetrics only where it is named and at least as welcome as text.
 
@@ -65,7 +80,11 @@ def negotiate(accept_header: str) -> Format:
 
 
 def render(
-    table: SeriesTable, fmt: Format, names: frozenset[str] | None = None, derived: Iterable[tuple[Metric, Rows]] = ()
+    table: SeriesTable,
+    fmt: Format,
+    names: frozenset[str] | None = None,
+    derived: Iterable[tuple[Metric, Rows]] = (),
+    part: Part = Part.ALL,
 ) -> Iterator[bytes]:
     """All families in the order of the catalogue, then those of the process, in chunks that are never empty.
 
@@ -76,12 +95,14 @@ def render(
         fmt: the format.
         names: families or samples to show, each family as a whole; None for everything.
         derived: gauges computed for this scrape, in place of the table's own.
+        part: which series of the table; those of the process itself are there unless it is the shared part.
     """
     computed = {metric: _gauge(metric, rows) for metric, rows in derived}
-    families = (computed.get(family.metric, family) for family in table.families())
+    families = (computed.get(family.metric) or _part(family, part) for family in table.families())
     wanted = (family for family in families if names is None or not names.isdisjoint(_names(family.metric)))
     yield from _chunks(piece for family in wanted for piece in _pieces(family, fmt))
-    ending = process_families(fmt, names) + (_EOF if fmt is Format.OPENMETRICS else b"")
+    ending = b"" if part is Part.SHARED else process_families(fmt, names)
+    ending += _EOF if fmt is Format.OPENMETRICS else b""
     if ending:
         yield ending
 
@@ -103,6 +124,15 @@ def _process_registry() -> CollectorRegistry:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def _part(family: Family, part: Part) -> Family:
+    if part is Part.ALL:
+        return family
+    shown = copy(family)
+    own = part is Part.OWN
+    shown.series = [series for series in family.series if (series.id == VOLATILE) is own]
+    return shown
 
 
 def _gauge(metric: Metric, rows: Rows) -> Family:

@@ -1,7 +1,7 @@
 """Label limits: how many values and label sets there may be, and what becomes of one too many."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from exporter.events import OTHER
@@ -57,6 +57,11 @@ class LabelLimits:
         if label in self._admitted and value not in RESERVED:
             self._admitted[label][value] = used
 
+    def forget(self, values: Iterable[tuple[str, str]]) -> None:
+        """Forget values by label, whatever their last use."""
+        for label, value in values:
+            self._admitted.get(label, {}).pop(value, None)
+
     def overflow(self, label: str) -> None:
         """Count a value, or a whole label set, that became ``other``."""
         self._overflows[label] += 1
@@ -105,6 +110,10 @@ class LabelLimits:
             for value in unused:
                 del values[value]
         return gone
+
+    def has_unused(self, now: float) -> bool:
+        """Whether a value was unused for the ttl."""
+        return any(used < now - self.ttl for values in self._admitted.values() for used in values.values())
 
     def usage(self) -> dict[str, dict[str, float]]:
         """When each value was last used, by label, as far as `touch` and `admit` were told."""

@@ -5,7 +5,7 @@ Series that are stored move in two steps. `SeriesTable.resolve` finds or creates
 Series of the process itself move at once and are never stored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
@@ -53,6 +53,7 @@ class SeriesTable:
         self._staged: list[Series] = []
         self._limited = 0
         self._next_id = VOLATILE + 1
+        self._numbered: dict[int, Series] | None = None
 
     def load(self, stored: Iterable[StoredSeries], usage: Usage | None = None, now: float = 0.0) -> Restored:
         """Bring back what was stored; a label value that ``usage`` does not know was used ``now``.
@@ -81,6 +82,46 @@ class SeriesTable:
             for label, value in zip(series.family.metric.labels, series.labels, strict=True):
                 self._labels.restore(label, value, known.get(label, {}).get(value, now))
         return Restored(list(reset), dropped)
+
+    def number_from(self, number: int) -> None:
+        """The next series gets this number, or a higher one that it would get anyway."""
+        self._next_id = max(self._next_id, number)
+
+    def numbered(self) -> dict[int, Series]:
+        """The stored series by number; from the first call on kept as they come and go."""
+        if self._numbered is None:
+            self._numbered = {series.id: series for series in self._index.values() if series.id != VOLATILE}
+        return self._numbered
+
+    def bring(self, record: StoredSeries, used: float) -> None:
+        """Show a series that another process stored, unless its cells or labels mean something else here."""
+        metric = METRICS.get(record.metric)
+        self._next_id = max(self._next_id, record.id + 1)
+        if metric is None or self._families[metric].shape != record.shape or (metric, record.labels) in self._index:
+            return
+        series = self._families[metric].restored(record)
+        series.used = used
+        self._enter(series)
+        series.family.series.append(series)
+        for label, value in zip(metric.labels, series.labels, strict=True):
+            self._labels.restore(label, value, used)
+
+    def remove(self, gone: Collection[Series]) -> None:
+        """Remove series that another process dropped, and the label values that no other series has."""
+        numbers = {series.id for series in gone}
+        values = {pair for series in gone for pair in zip(series.family.metric.labels, series.labels, strict=True)}
+        for series in gone:
+            self._leave(series)
+        for family in self._families.values():
+            family.series = [series for series in family.series if series.id not in numbers]
+            for series in family.series:
+                values.difference_update(zip(family.metric.labels, series.labels, strict=True))
+        self._labels.forget(values)
+
+    def has_unused(self, now: float) -> bool:
+        """Whether there is a label value that was unused for the ttl, which `expire` might let go."""
+        self._note_use()
+        return self._labels.has_unused(now)
 
     def resolve(
         self, increments: Iterable[Increment], now: float, used: float | None = None
@@ -137,6 +178,15 @@ class SeriesTable:
             latest: series whose first cell takes a value.
         """
         self._publish()
+        self.move(resolved, exemplar, latest)
+
+    @staticmethod
+    def move(
+        resolved: Iterable[tuple[Series, CellDeltas]],
+        exemplar: Exemplar | None = None,
+        latest: Iterable[tuple[Series, int]] = (),
+    ) -> None:
+        """As `apply`, without the staged series."""
         mark = exemplar.mark() if exemplar and is_free_value(exemplar.call_id) else None
         for series, cells in resolved:
             series.move(cells)
@@ -199,10 +249,13 @@ class SeriesTable:
         """Every family, those without series too, in the order of the catalogue."""
         return iter(self._families.values())
 
-    def sizes(self) -> tuple[Metric, list[tuple[Labels, int]]]:
-        """Series by family, for voice_exporter_series."""
-        families = self._families.values()
-        return SERIES, [((family.metric.name,), len(family.series)) for family in families if family.series]
+    def sizes(self, *, stored: bool = False) -> tuple[Metric, list[tuple[Labels, int]]]:
+        """Series by family, for voice_exporter_series; ``stored`` leaves out what the process counts of itself."""
+        shown = (
+            (family.metric.name, [one for one in family.series if one.id != VOLATILE] if stored else family.series)
+            for family in self._families.values()
+        )
+        return SERIES, [((name,), len(series)) for name, series in shown if series]
 
     def _place(self, metric: Metric, labels: Labels, now: float, used: float) -> Series:
         admitted = self._admit(metric, labels, used)
@@ -243,10 +296,14 @@ class SeriesTable:
 
     def _enter(self, series: Series) -> None:
         self._index[series.family.metric, series.labels] = series
+        if self._numbered is not None and series.id != VOLATILE:
+            self._numbered[series.id] = series
         self._limited += self._is_limited(series)
 
     def _leave(self, series: Series) -> None:
         del self._index[series.family.metric, series.labels]
+        if self._numbered is not None:
+            self._numbered.pop(series.id, None)
         self._limited -= self._is_limited(series)
 
     @staticmethod

@@ -1,7 +1,7 @@
 """The calls and assistants that are known, and the draft in which a batch of events changes them."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -9,6 +9,7 @@ import msgspec
 
 from exporter.calls import state_codec
 from exporter.calls.fold import Folded, expire, fold
+from exporter.calls.incident import Incident
 from exporter.calls.state import AssistantState, CallState
 from exporter.calls.step import Settings
 from exporter.config import Config
@@ -83,6 +84,25 @@ class CallsInMemory:
             if key not in {_USAGE_KEY, _CLOCK_KEY}:
                 assistant = state_codec.decode_assistant(blob)
                 self.assistants[assistant.platform, assistant.id] = assistant
+
+    def follow(self, changed: Mapping[int, bytes | None]) -> list[Incident]:
+        """Take assistants and incidents that another process changed; the incidents among them.
+
+        Raises:
+            StorageError: this release can't read one.
+        """
+        forgotten = {key for key, blob in changed.items() if blob is None}
+        self.assistants = (
+            {name: state for name, state in self.assistants.items() if identity("assistant", *name) not in forgotten}
+            if forgotten
+            else self.assistants
+        )
+        others, incidents = self.incidents.follow(changed)
+        for key, blob in others:
+            if key not in {_USAGE_KEY, _CLOCK_KEY}:
+                assistant = state_codec.decode_assistant(blob)
+                self.assistants[assistant.platform, assistant.id] = assistant
+        return incidents
 
     def load_usage(self, assistants: Iterable[tuple[int, bytes]]) -> dict[str, dict[str, float]]:
         """When label values were last used, as a store kept it; nothing where it did not.

@@ -69,6 +69,7 @@ class Commits:
         stopping: no batch makes it ready any more.
         abandoned: whether a commit that hangs was given up.
         outdated: whether the fold of the batch under way has to be repeated.
+        claimed: whether the batch under way may drop series of a shared store.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Commits:
         self.stopping = False
         self.abandoned = False
         self.outdated = False
+        self.claimed = False
 
     @property
     def ready(self) -> str | None:
@@ -163,9 +165,10 @@ class Commits:
 
     async def _fold(self, job: Job) -> tuple[Draft, list[Change]]:
         """Fold, and once more with what other processes changed meanwhile, where the batch has to know of it."""
-        self.outdated = False
+        self.claimed = job.dropping
         if job.dropping:
             await self._store.claim(dropping=True)
+        self.outdated = False
         while True:
             draft = Draft(self._memory)
             batch = await job.fold(draft)

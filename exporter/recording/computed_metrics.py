@@ -22,15 +22,27 @@ _BUILD: Final[ComputedFamily] = (m.BUILD_INFO, [((__version__, platform.python_v
 
 
 def derived(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[ComputedFamily]:
-    """Every family that is computed rather than counted."""
+    """Every family that is computed rather than counted, where one process has the store."""
+    tracked: ComputedFamily = (m.CALLS_TRACKED, [((), len(memory))])
+    return [_BUILD, tracked, *_of_calls(memory, labels), table.sizes()]
+
+
+def of_all_replicas(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[ComputedFamily]:
+    """Those in which all processes agree that share a store."""
+    return [*_of_calls(memory, labels), table.sizes(stored=True)]
+
+
+def of_replica(*, outdated: bool) -> list[ComputedFamily]:
+    """Those of one process of several."""
+    return [_BUILD, (m.STATE_OUTDATED, [((), int(outdated))])]
+
+
+def _of_calls(memory: CallsInMemory, labels: LabelLimits) -> list[ComputedFamily]:
     assistants = [assistant for assistant in memory.assistants.values() if assistant.id not in SHARED_LABELS]
     return [
-        _BUILD,
-        (m.CALLS_TRACKED, [((), len(memory))]),
         (m.ASSISTANT_INFO, [*map(_info, assistants), *_shared(memory)]),
         (m.EVENT_SUBSCRIBED, [row for assistant in assistants for row in _subscribed(assistant)]),
         labels.sizes(),
-        table.sizes(),
     ]
 
 

@@ -5,7 +5,7 @@ and nothing has to be deleted.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -57,6 +57,25 @@ class Incidents:
                 others.append((key, blob))
         return others
 
+    def follow(self, changed: Mapping[int, bytes | None]) -> tuple[list[tuple[int, bytes]], list[Incident]]:
+        """Take what another process changed; what is no incident, and the incidents that are new or have an outcome.
+
+        Raises:
+            StorageError: this release can't read one.
+        """
+        others, taken = [], []
+        for key, blob in changed.items():
+            if blob is None:
+                gone = self._slots[_SLOTS[key]] if key in _SLOTS else None
+                if gone:
+                    self._forget(gone)
+            elif key in _SLOTS:
+                taken.append(decode_as(Incident, blob))
+                self._put(taken[-1])
+            else:
+                others.append((key, blob))
+        return others, taken
+
     def latest(self) -> list[Incident]:
         """All of them, newest first."""
         return sorted(self._by_id.values(), key=lambda incident: -incident.number)
@@ -64,6 +83,14 @@ class Incidents:
     def get(self, number: int) -> Incident | None:
         """The incident with that id."""
         return self._by_id.get(number)
+
+    def notify(self, changed: Sequence[Incident], ends: Sequence[HangEnd]) -> None:
+        """Tell whoever watches of changes that are durable."""
+        for watcher in self.watchers:
+            try:
+                watcher(changed, ends)
+            except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
+                log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
 
     def draft(self) -> "IncidentsDraft":
         """What a batch may change."""
@@ -133,8 +160,5 @@ class IncidentsDraft:
         changed = sorted(self._changed.values(), key=lambda incident: incident.number)
         for incident in changed:
             self._incidents._put(incident)  # noqa: SLF001 - the two belong together
-        for watcher in self._incidents.watchers if changed or self._ends else ():
-            try:
-                watcher(changed, self._ends)
-            except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
-                log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
+        if changed or self._ends:
+            self._incidents.notify(changed, self._ends)

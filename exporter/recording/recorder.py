@@ -1,7 +1,6 @@
 """Records events: all that are in flight are one batch, which is committed before series move and answers go out."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -19,11 +18,13 @@ from exporter.metrics.catalogue import CALLS_EXPIRED, CALLS_TRACKED
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Increment
 from exporter.metrics.series_table import SeriesTable
+from exporter.recording import computed_metrics
 from exporter.recording.batch import Answer, Change, EventOutcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
-from exporter.recording.clock import Clock
+from exporter.recording.clock import Clock, Noted
 from exporter.recording.commits import HANG_SECONDS, Commits, Job
-from exporter.recording.computed_metrics import ComputedFamily, derived
+from exporter.recording.computed_metrics import ComputedFamily
+from exporter.recording.follower import Follower
 from exporter.recording.free_memory import give_back
 from exporter.recording.incident_log import IncidentLog
 from exporter.recording.self_metrics import SelfMetrics
@@ -40,6 +41,8 @@ _RETIRE_EVERY: Final = 60.0
 _TICK: Final = 5.0
 """Seconds between rounds of expiry, and between attempts to reach a store that failed."""
 
+_FOLLOW: Final = 1.0
+"""Seconds between looks what others recorded."""
 _LOOK: Final = 0.2
 """Seconds between looks whether a commit hangs."""
 
@@ -60,6 +63,7 @@ class Recorder:
         table: the series, for exposition.
         metrics: what the process counts of itself.
         incidents: the last hangs, errors and escalations.
+        outdated: whether other processes may have recorded what this one can't know now.
     """
 
     def __init__(
@@ -87,6 +91,14 @@ class Recorder:
         self.incidents = self._memory.incidents
         self._incident_log = IncidentLog()
         self.incidents.watchers.append(self._log_incidents)
+        self._follower = Follower(self._commits, self._memory, self.table, self._clock, self._take_incidents)
+        self.outdated = False
+        store.listen(self._follower.take)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes record into the same store."""
+        return self._store.shared
 
     @property
     def ready(self) -> str | None:
@@ -115,12 +127,19 @@ class Recorder:
     def _load(self) -> None:
         snapshot = self._store.load(state_codec.merge)
         self._memory.load(snapshot.calls, snapshot.assistants)
-        self._memory.resume(self._clock, snapshot.assistants)
+        if snapshot.now is None:
+            self._memory.resume(self._clock, snapshot.assistants)
+        else:
+            # All that share a store age what is in it by its clock.
+            self._clock.resume(Noted(self._clock.wall(), snapshot.now), 0.0)
+        self._incident_log.pass_over(self.incidents.latest())
         usage = self._memory.load_usage(snapshot.assistants)
         restored = self.table.load(snapshot.series, usage, self._clock.steady())
         for name in restored.families:
             log(_log, logging.WARNING, "series start at 0: bounds or labels of the metric changed", metric=name)
-        self._commits.dropped = list(restored.ids)
+        self.table.number_from(snapshot.next_series)
+        # In a shared store they may be another release's, which counts on.
+        self._commits.dropped = [] if self.shared else list(restored.ids)
         self._commits.note_damage()
 
     async def start(self) -> None:
@@ -129,11 +148,23 @@ class Recorder:
         self.metrics.clock_steps(0)
         async with self._commits.lock:
             await self._commits.run(Job(partial(self._store.borrow, ()), self._first))
-        self._tasks = [asyncio.create_task(self._commit_loop()), asyncio.create_task(self._tick_loop())]
+        loops = [self._commit_loop(), self._tick_loop(), *([self._follow_loop()] if self.shared else [])]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def _first(self, draft: Draft) -> list[Change]:
-        draft.keep_clock(self._clock)
+        self._keep_clock(draft)
         return [self._change([(CALLS_EXPIRED, (), 0)])]
+
+    async def refresh(self) -> None:
+        """Know all that was kept before this call, whichever process recorded it; where that fails, be `outdated`."""
+        try:
+            await self._store.refresh()
+        except StorageError as error:
+            self.outdated = True
+            if self._commits.ready is None:
+                self._commits.fail(error)
+        else:
+            self.outdated = False
 
     def begin_stop(self) -> None:
         """A stop has begun: a commit that hangs is abandoned from now on."""
@@ -155,11 +186,11 @@ class Recorder:
         self._commits.not_ready = "stopping"
         self._wake.set()
         if self._tasks:
-            committing, ticking = self._tasks
+            committing, *others = self._tasks
             async with self._commits.lock:
-                ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
+                for task in others:
+                    task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             await committing
         self._commits.begin()
         await self._store.close()
@@ -190,7 +221,14 @@ class Recorder:
 
     def derived(self) -> list[ComputedFamily]:
         """Families that follow from the state, for a scrape."""
-        return derived(self._memory, self._labels, self.table)
+        if self.shared:
+            agreed = computed_metrics.of_all_replicas(self._memory, self._labels, self.table)
+            return [*agreed, *self.derived_of_replica()]
+        return computed_metrics.derived(self._memory, self._labels, self.table)
+
+    def derived_of_replica(self) -> list[ComputedFamily]:
+        """Those of this process alone, where others share the store."""
+        return computed_metrics.of_replica(outdated=self.outdated)
 
     async def record(self, event: Event) -> EventOutcome:
         """Count an event; on return it is durable.
@@ -235,9 +273,23 @@ class Recorder:
             await asyncio.sleep(_TICK)
             await self.tidy()
 
+    def _take_incidents(self, incidents: Sequence[Incident]) -> None:
+        """Pass on what another process reported, and logged."""
+        self._incident_log.pass_over(incidents)
+        self.incidents.notify(incidents, [])
+
     def _log_incidents(self, incidents: Sequence[Incident], _: Sequence[HangEnd]) -> None:
         if self._memory.config.incidents.log:
             self._incident_log.write(incidents)
+
+    async def _follow_loop(self) -> None:
+        """See what others record, and whether the store is there, though nobody asks for either."""
+        while True:
+            await asyncio.sleep(_FOLLOW)
+            await self.refresh()
+            if self._commits.not_ready or self.outdated:
+                async with self._commits.lock:
+                    await self._commits.run(Job(partial(self._store.borrow, ()), _nothing))
 
     async def tidy(self) -> None:
         """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
@@ -251,7 +303,8 @@ class Recorder:
         if now >= self._retire_at:
             self._retire_at = now + _RETIRE_EVERY
             async with self._commits.lock:
-                await self._commits.run(Job(self._borrow_nothing_due, self._retire, dropping=True, always=False))
+                dropping = self.shared and self.table.has_unused(now)
+                await self._commits.run(Job(self._borrow_nothing_due, self._retire, dropping=dropping, always=False))
 
     def _expiry(self) -> Job:
         """Do no more of it at once than events can wait for."""
@@ -261,7 +314,7 @@ class Recorder:
 
         async def fold(draft: Draft) -> list[Change]:
             self._notice_step(draft)
-            excess = due.excess if self._store.shared else None
+            excess = due.excess if self.shared else None
             return [self._change(some) for some in draft.tidy(now, _MAX_TIDY, self._clock.wall(), excess)]
 
         return Job(partial(self._store.borrow_due, due), fold, always=bool(self._commits.not_ready))
@@ -273,11 +326,13 @@ class Recorder:
         """Let go what was unused for its time to live."""
         now, unix = self._clock.steady(), self._clock.wall()
         in_use: Collection[str] = self._memory.in_use
-        if self._store.shared:
+        if self.shared:
             in_use = await self._store.groups_in_use()
-        self._commits.dropped += self.table.expire(
-            now, lambda label, value: label == "assistant_id" and value in in_use
-        )
+        # Without the claim others may use at this moment what seems unused.
+        if not self.shared or self._commits.claimed:
+            self._commits.dropped += self.table.expire(
+                now, lambda label, value: label == "assistant_id" and value in in_use
+            )
         draft.forget_unused_assistants(now, in_use)
         draft.keep_usage(now)
         draft.incidents.forget_before(min(now, unix) - self._memory.config.incidents.retention)
@@ -288,7 +343,16 @@ class Recorder:
         if step := self._clock.step():
             log(_log, logging.WARNING, "the clock was set", seconds=round(step, 1))
             self.metrics.clock_steps(1)
-        draft.keep_clock(self._clock)
+        self._keep_clock(draft)
+
+    def _keep_clock(self, draft: Draft) -> None:
+        if not self.shared:
+            draft.keep_clock(self._clock)
 
     def _change(self, increments: Iterable[Increment]) -> Change:
         return Change(self.table.resolve(increments, self._clock.wall(), self._clock.steady()))
+
+
+async def _nothing(_: Draft) -> list[Change]:
+    """A batch that only shows whether one is kept."""
+    return []

@@ -46,6 +46,8 @@ def web_app(pages: Pages, webhooks: Webhooks | None, activity: RecentActivity) -
     app.router.add_post("/-/reload", pages.reload)
     app.router.add_get(incidents_page.PATH, pages.incidents)
     app.router.add_get(pages.telemetry_path, pages.metrics)
+    if pages.recorder.shared:
+        app.router.add_get(f"{pages.telemetry_path}/replica", pages.replica_metrics)
     app.router.add_get(runbook_pages.PATH, runbook_pages.index)
     app.router.add_get(f"{runbook_pages.PATH}{{name}}", runbook_pages.runbook)
     return app

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from exporter.http.browsers import is_cross_site
 from exporter.metrics.catalogue import LABEL_VALUES, LAST_EVENT
+from exporter.metrics.exposition import Part
 from exporter.metrics.metric import NANO
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
@@ -87,6 +88,7 @@ class Pages:
 
     async def incidents(self, request: web.Request) -> web.Response:
         """The last hangs, errors and escalations, as JSON where the client asks for that."""
+        await self.recorder.refresh()
         found = incidents_page.selected(self.recorder.incidents.latest(), request.query)
         name = self.recorder.assistant_name
         if incidents_page.wants_json(request.headers.get(hdrs.ACCEPT, "")):
@@ -100,5 +102,9 @@ class Pages:
         return [(label, used.get(label, 0), limit) for label, limit in self.max_values.items()]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """The metrics in the format that the client accepts."""
-        return await self.scrapes.answer(request)
+        """The metrics in the format that the client accepts; where several processes share them, those they share."""
+        return await self.scrapes.answer(request, Part.SHARED if self.recorder.shared else Part.ALL)
+
+    async def replica_metrics(self, request: web.Request) -> web.StreamResponse:
+        """What this process counts of itself, where several share the others."""
+        return await self.scrapes.answer(request, Part.OWN)

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from exporter.http.connection import Connection, sending
 from exporter.metrics import exposition
-from exporter.metrics.exposition import Format
+from exporter.metrics.exposition import Format, Part
 from exporter.recording.recorder import Recorder
 
 MAX_SCRAPES: Final = 8
@@ -28,6 +28,7 @@ class _Asked(NamedTuple):
     format: Format
     names: frozenset[str] | None
     gzip: bool
+    part: Part
 
 
 class _Scrape:
@@ -63,7 +64,7 @@ class Scrapes:
         """How many there are."""
         return len(self._in_flight)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request, part: Part = Part.ALL) -> web.StreamResponse:
         """The metrics in the format that the client accepts; 503 while too many others are being scraped."""
         if len(self._in_flight) >= self._limit and not self._evict():
             busy = web.Response(status=503, text="too many scrapes in flight\n", headers={hdrs.RETRY_AFTER: "1"})
@@ -73,7 +74,7 @@ class Scrapes:
         scrape = _Scrape(request)
         self._in_flight.add(scrape)
         try:
-            return await self._answer(scrape)
+            return await self._answer(scrape, part)
         finally:
             self._in_flight.discard(scrape)
 
@@ -87,12 +88,13 @@ class Scrapes:
         _end(longest.request)
         return True
 
-    async def _answer(self, scrape: _Scrape) -> web.StreamResponse:
+    async def _answer(self, scrape: _Scrape, part: Part) -> web.StreamResponse:
         request = scrape.request
         asked = _Asked(
             exposition.negotiate(request.headers.get(hdrs.ACCEPT, "")),
             frozenset(request.query.getall("name[]", ())) or None,
             _accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")),
+            part,
         )
         response = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: asked.format.value, hdrs.VARY: "Accept, Accept-Encoding"}
@@ -132,9 +134,13 @@ class Scrapes:
     async def _render(self, asked: _Asked) -> bytes:
         async with self._rendering:
             del self._asked[asked]
+            if asked.part is Part.SHARED:
+                await self._recorder.refresh()
             chunks = []
+            own = asked.part is Part.OWN
+            derived = self._recorder.derived_of_replica() if own else self._recorder.derived()
             began = time.perf_counter()
-            for chunk in exposition.render(self._recorder.table, asked.format, asked.names, self._recorder.derived()):
+            for chunk in exposition.render(self._recorder.table, asked.format, asked.names, derived, asked.part):
                 chunks.append(chunk)
                 # As long as it took, so that webhooks have at least half of the time.
                 await asyncio.sleep(time.perf_counter() - began)

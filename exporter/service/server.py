@@ -29,14 +29,12 @@ from exporter.recording.ingest import Ingest
 from exporter.recording.recent_activity import RecentActivity
 from exporter.recording.recorder import Recorder
 from exporter.relay import RelayOptions
-from exporter.service import open_access
+from exporter.service import open_access, storage
 from exporter.service.app import is_webhook, web_app, webhook_app
 from exporter.service.landing_page import Webhook
 from exporter.service.pages import Pages
 from exporter.service.reload import Reloader
 from exporter.service.scrapes import Scrapes
-from exporter.store.memory import MemoryStore
-from exporter.store.sqlite import SqliteStore
 from exporter.webhooks.handler import Webhooks
 
 _OTHER_FILES: Final = 256
@@ -57,6 +55,7 @@ class Options:
         telemetry_path: path of the metrics.
         external_url: where links to the exporter lead; None: this machine's name and the port listened on.
         storage: directory of the store; None keeps everything in memory.
+        storage_url: instead: a database that several processes share.
         lifecycle: whether reloading by HTTP is enabled.
     """
 
@@ -67,6 +66,7 @@ class Options:
     telemetry_path: str = "/metrics"
     external_url: str | None = None
     storage: Path | None = None
+    storage_url: str | None = None
     lifecycle: bool = False
 
 
@@ -79,6 +79,7 @@ def serve(options: Options) -> None:
         AddressError: an address is malformed.
         OSError: an address can't be listened on.
         StorageError: the store can't be opened.
+        MissingDriverError: the database needs a package that is not installed.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = config.load(options.config_file)
@@ -136,12 +137,12 @@ class _Exporter:
         closed = open_access.closed(settings.webhooks.platforms, public=public)
         _tell(settings, closed, public=public)
         self._sockets = sockets
-        self._storage = str(options.storage.absolute()) if options.storage else "memory"
+        self._storage, store = storage.opened(options.storage, options.storage_url)
         self._tls = web_config.ssl_context()
         self._external_url = options.external_url or addresses.url(sockets["web"][0], tls=self._tls is not None)
         self._activity = RecentActivity()
         known = {socket.gethostname().lower(), urlsplit(self._external_url).hostname or ""}
-        self.recorder = Recorder(settings, SqliteStore(options.storage) if options.storage else MemoryStore())
+        self.recorder = Recorder(settings, store)
         ingest = Ingest(self.recorder, self._activity)
         self._webhooks = Webhooks(settings, ingest, closed, RelayOptions(options.storage), known)
         self._alerting = Alerting(self.recorder, self._external_url)

@@ -110,13 +110,11 @@ class News(Struct):
         batches: in an order in which they can be applied; their calls are left out.
         anew: everything, in place of all that was known; the batches come after it.
         exclusive: one of them is exclusive (`Store.claim`).
-        next_series: the number of the next series; 0 where that is not news.
     """
 
     batches: list[Batch]
     anew: Snapshot | None = None
     exclusive: bool = False
-    next_series: int = 0
 
 
 class Due(Struct, frozen=True):

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.crash import cuts, harness
+from tests.crash import cuts, harness, replicas
 
 AT_ONCE = 25
 """Cycles, or cuts, with one store."""
@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.crash", description="Kill the exporter, cut its power, check it.")
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--cuts", type=int, default=500)
+    parser.add_argument("--disasters", type=int, default=0, help="that befall three replicas and their database")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     deaths, acknowledged, commits = Counter[str](), 0, 0
@@ -30,6 +31,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             commits += asyncio.run(cuts.run(Path(folder), AT_ONCE, arguments.seed + done))
         say(f"{done + AT_ONCE} power cuts, {commits} commits: exact")
+    befell, acknowledged = Counter[str](), 0
+    for done in range(0, arguments.disasters, AT_ONCE):
+        with tempfile.TemporaryDirectory() as folder:
+            happened, count, _ = asyncio.run(replicas.run(Path(folder), AT_ONCE, arguments.seed + done))
+        befell, acknowledged = befell + happened, acknowledged + count
+        say(f"{befell.total()} disasters, {acknowledged} events acknowledged, {dict(befell)}: exact")
 
 
 def say(line: str) -> None:

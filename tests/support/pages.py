@@ -24,6 +24,7 @@ ELSEWHERE = {
     "helm": "needs a cluster; tests/test_helm.py renders the chart",
     "install": "installs into the system",
     "kubectl": "needs a cluster",
+    "pip": "installs into the system",
     "python3": "installs into the system",
     "sqlite3": "is none of the tools that the tests need",
     "systemctl": "needs systemd",

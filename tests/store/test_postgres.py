@@ -1,0 +1,381 @@
+"""The store that several processes share: what one commits the others learn once, whatever breaks meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import TypeAlias
+
+import pytest
+
+from exporter.errors import StorageError, StoreConflict
+from exporter.store.base import Batch, CallRow, Due, News, Snapshot
+from exporter.store.postgres import PostgresStore, schema
+from exporter.store.postgres.checkpoint import checkpoint
+from exporter.store.postgres.connection import connect
+from tests.store.model import Model, batch, created, same
+from tests.support.cutting import Cutter, Point
+from tests.support.pages import ROOT
+from tests.support.postgres import FAST, Postgres
+
+
+class Process:
+    """A store as one process uses it, with what it was told."""
+
+    def __init__(self, url: str) -> None:
+        self.store = PostgresStore(url)
+        self.store.listen(self.take)
+        self.news: list[Batch] = []
+        self.anew: Snapshot | None = None
+        self.first = self.store.load()
+
+    def take(self, news: News) -> None:
+        """Note what others committed."""
+        self.news += news.batches
+        self.anew = news.anew or self.anew
+
+    async def keep(self, one: Batch, calls: Collection[int] = (), *, exclusive: bool = True) -> None:
+        """Commit a batch, as often as others are in the way."""
+        while True:
+            try:
+                await self.store.borrow(calls)
+                if exclusive:
+                    await self.store.claim(dropping=bool(one.dropped))
+                await self.store.commit(one)
+            except StoreConflict:
+                await self.store.abort()
+            else:
+                return
+
+    async def told(self) -> list[Batch]:
+        """What is new since the last time."""
+        await self.store.refresh()
+        told, self.news = self.news, []
+        return told
+
+
+Start: TypeAlias = Callable[[], Process]
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    """A database of its own."""
+    return postgres.database()
+
+
+@pytest.fixture
+async def start(url: str) -> AsyncIterator[Start]:
+    """Starts processes on one database."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        started.append(Process(url))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        await process.store.close()
+
+
+def called(record: bytes, *, used: float = 100.0, still_open: bool = True) -> CallRow:
+    """A call."""
+    return CallRow(record, still_open, used, "an assistant")
+
+
+def rows(**calls: CallRow | None) -> Batch:
+    """A batch of calls by number."""
+    one = batch()
+    one.rows = {int(key.removeprefix("n")): row for key, row in calls.items()}
+    return one
+
+
+def loaded(url: str) -> Snapshot:
+    """What the next process finds."""
+    return Process(url).first
+
+
+async def fold(url: str) -> None:
+    """Fold the journal."""
+    connection = await connect(url)
+    await checkpoint(connection)
+    await connection.close()
+
+
+async def test_each_learns_once_what_the_others_commit(start: Start) -> None:
+    """Whoever asks is told of all that the others committed before, and of nothing twice."""
+    one, other, third = start(), start(), start()
+    for number in range(1, 6):
+        await one.keep(batch([created(number)], [(number, ((0, number),))]))
+        await other.keep(batch(increments=[(number, ((0, 10),))]), exclusive=False)
+        assert [len(told.increments) for told in await one.told()] == [1]
+    assert len(await third.told()) == 10
+    assert [*map(len, [await one.told(), await third.told()])] == [0, 0]
+    assert [told.increments for told in await other.told()] == [[(number, ((0, number),))] for number in range(1, 6)]
+
+
+async def test_a_new_process_finds_all(start: Start, url: str) -> None:
+    """Whether the journals are folded or not, and however often: the same."""
+    one, other, model = start(), start(), Model()
+    for number in range(1, 40):
+        grows = batch([created(number, 3)], [(number, ((0, 10**20), (2, 1)))], assistants={number % 5: b"%d" % number})
+        adds = batch(increments=[(number, ((1, number),))], latest=[(number, number * 7)])
+        await one.keep(grows)
+        await other.keep(adds, exclusive=False)
+        model.commit(grows)
+        model.commit(adds)
+        if number % 10 == 0:
+            drops = batch(dropped=[number - 5], assistants={1: None})
+            await other.keep(drops)
+            model.commit(drops)
+            assert same(await asyncio.to_thread(loaded, url), model.snapshot())
+            await fold(url)
+    assert same(loaded(url), model.snapshot())
+
+
+async def test_a_call_is_lent_to_one_at_a_time(start: Start) -> None:
+    """The next one waits, and gets it as it was committed."""
+    one, other = start(), start()
+    await one.keep(rows(n1=called(b"first"), n2=called(b"other")), [1, 2], exclusive=False)
+    assert await one.store.borrow([2, 1]) == [(1, b"first"), (2, b"other")]
+    waiting = asyncio.create_task(other.store.borrow([1, 3]))
+    done, _ = await asyncio.wait({waiting}, timeout=0.1)
+    assert not done
+    await one.store.commit(rows(n1=called(b"second")))
+    assert await waiting == [(1, b"second")]
+    await other.store.abort()
+
+
+async def test_two_that_open_the_same_call(start: Start) -> None:
+    """The later one has to begin again, and finds what the first one knows of it."""
+    one, other = start(), start()
+    assert await one.store.borrow([5]) == await other.store.borrow([5]) == []
+    commits = (one.store.commit(rows(n5=called(b"one"))), other.store.commit(rows(n5=called(b"other"))))
+    ends = await asyncio.gather(*commits, return_exceptions=True)
+    assert sorted(map(type, ends), key=str) == [type(None), StoreConflict]
+    first, late = (one, other) if ends[0] is None else (other, one)
+    await late.store.abort()
+    assert await late.store.borrow([5]) == [(5, b"one" if first is one else b"other")]
+    await late.store.abort()
+
+
+async def test_exclusive_batches_follow_each_other(start: Start) -> None:
+    """Whoever claims waits for the one before, and knows what it changed when its turn comes."""
+    one, other = start(), start()
+    await other.store.borrow(())
+    await one.store.borrow(())
+    await one.store.claim()
+    waiting = asyncio.create_task(other.store.claim())
+    done, _ = await asyncio.wait({waiting}, timeout=0.1)
+    assert not done
+    await one.store.commit(batch([created(1)]))
+    await waiting
+    assert [told.series for told in other.news] == [[created(1)]]
+    await other.store.abort()
+
+
+async def test_nothing_is_added_to_what_is_dropped(start: Start, url: str) -> None:
+    """A batch that is under way when a series is dropped has to begin again, and is told of it."""
+    one, other = start(), start()
+    await one.keep(batch([created(1), created(2)]))
+    await other.store.borrow(())
+    await other.told()
+    await one.keep(batch(dropped=[1]))
+    with pytest.raises(StoreConflict):
+        await other.store.commit(batch(increments=[(1, ((0, 1),))]))
+    await other.store.abort()
+    assert [told.dropped for told in other.news] == [[1]]
+    await other.keep(batch(increments=[(2, ((0, 1),))]), exclusive=False)
+    assert [(each.id, each.cells) for each in loaded(url).series] == [(2, [1])]
+
+
+async def test_who_drops_knows_what_was_added_before(start: Start) -> None:
+    """A batch that is on its way is waited for, and told."""
+    one, other = start(), start()
+    await one.keep(batch([created(1)]))
+    await other.told()
+    await other.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+    await one.store.borrow(())
+    await one.store.claim(dropping=True)
+    assert [told.increments for told in one.news] == [[(1, ((0, 1),))]]
+    await one.store.abort()
+
+
+async def test_due_calls(start: Start) -> None:
+    """The oldest of each kind are lent, to one process at a time."""
+    one, other = start(), start()
+    calls = {f"n{n}": called(b"%d" % n, used=1000.0 * n, still_open=n % 2 == 0) for n in range(1, 9)}
+    await one.keep(rows(**calls), range(1, 9), exclusive=False)
+    due = Due(silent_before=5000.0, ended_before=4000.0, excess=0, limit=10)
+    assert await one.store.borrow_due(due) == [(1, b"1"), (3, b"3"), (2, b"2"), (4, b"4")]
+    assert await other.store.borrow_due(due) is None
+    await one.store.commit(rows(n1=None, n3=None, n2=called(b"2", used=2000.0, still_open=False)))
+    assert await other.store.borrow_due(due) == [(2, b"2"), (4, b"4")]
+    assert await other.store.groups_in_use() == {"an assistant"}
+    await other.store.abort()
+    assert await one.store.borrow_due(Due(0.0, 0.0, 2, 2)) == [(2, b"2"), (5, b"5")]
+    await one.store.abort()
+
+
+@pytest.mark.parametrize("point", ["before COMMIT", "after COMMIT"])
+async def test_a_connection_that_breaks_in_a_commit(url: str, point: Point) -> None:
+    """Before it, nothing was kept and the caller hears so; after it, the batch is found to be kept. Never both."""
+    async with Cutter(url) as cutter:
+        process = await asyncio.to_thread(Process, cutter.url)
+        await process.keep(batch([created(1)]))
+        for count in range(1, 4):
+            await process.store.borrow([])
+            cutter.arm(point)
+            if point == "before COMMIT":
+                with pytest.raises(StorageError):
+                    await process.store.commit(batch(increments=[(1, ((0, 1),))]))
+                await process.store.abort()
+                await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+            else:
+                await process.store.commit(batch(increments=[(1, ((0, 1),))]))
+            assert cutter.cuts == count
+        await process.store.refresh()
+        assert process.news == []
+        await process.store.close()
+    found = await asyncio.to_thread(loaded, url)
+    assert found.series[0].cells == [3]
+
+
+async def test_a_commit_whose_end_nobody_knows(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the database stays away behind it, the caller hears so; what was kept is news once it is back."""
+    monkeypatch.setattr("exporter.store.postgres.replica.RESOLVE_SECONDS", 0.5)
+    async with Cutter(url) as cutter:
+        process = await asyncio.to_thread(Process, cutter.url)
+        await process.keep(batch([created(1)]))
+        await process.store.borrow([])
+        cutter.arm("after COMMIT")
+        cutter.unreachable = True
+        with pytest.raises(StorageError):
+            await process.store.commit(batch(increments=[(1, ((0, 5),))]))
+        await process.store.abort()
+        cutter.unreachable = False
+        await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+        assert [told.increments for told in process.news] == [[(1, ((0, 5),))]]
+        process.news.clear()
+        assert await process.told() == []
+        await process.store.close()
+    assert (await asyncio.to_thread(loaded, url)).series[0].cells == [6]
+
+
+async def test_a_commit_that_others_see_before_its_own_process(url: str) -> None:
+    """Whoever asks that process waits for it: a scrape of another one may have shown it already."""
+    async with Cutter(url) as cutter:
+        one, other = [await asyncio.to_thread(Process, each) for each in (cutter.url, url)]
+        await one.keep(batch([created(1)]))
+        await one.store.refresh()
+        await other.told()
+        await one.store.borrow([])
+        cutter.arm("hold the answer")
+        committing = asyncio.create_task(one.store.commit(batch(increments=[(1, ((0, 1),))])))
+        await cutter.held.wait()
+        assert len(await other.told()) == 1
+        asking = asyncio.create_task(one.store.refresh())
+        done, _ = await asyncio.wait({asking}, timeout=0.2)
+        assert not done
+        cutter.resume.set()
+        await asking
+        assert committing.done()
+        assert one.news == []
+        await one.store.close()
+        await other.store.close()
+
+
+def test_what_an_administrator_is_shown_makes_the_tables() -> None:
+    """The page has the statements that the exporter runs."""
+    assert schema.DDL.lstrip() in (ROOT / "docs" / "replicas.md").read_text()
+    assert schema.REGISTRY.replace("$1", str(schema.VERSION)) in (ROOT / "docs" / "replicas.md").read_text()
+
+
+async def test_who_was_away_for_long_reads_everything_anew(start: Start, url: str, postgres: Postgres) -> None:
+    """Where the journal is folded and gone that a process lacks, it is told all there is."""
+    one, other = start(), start()
+    await one.keep(batch([created(1)], [(1, ((0, 3),))]))
+    await fold(url)
+    postgres.execute("UPDATE voice_exporter.journal SET at = at - interval '1 hour'", url.rpartition("/")[2])
+    await fold(url)
+    with pytest.raises(StoreConflict):
+        await other.told()
+    await other.keep(batch(), exclusive=False)
+    assert other.anew is not None
+    assert [each.cells for each in other.anew.series] == [[3]]
+    await one.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+    assert len(await other.told()) == 1
+
+
+async def test_a_process_that_was_forgotten_begins_again(start: Start, url: str, postgres: Postgres) -> None:
+    """As a new one; nothing that it committed is lost or counted twice."""
+    one = start()
+    await one.keep(batch([created(1)], [(1, ((0, 3),))]))
+    await fold(url)
+    postgres.execute(
+        "UPDATE voice_exporter.journal SET at = at - interval '1 day';"
+        "UPDATE voice_exporter.replica SET seen = seen - interval '1 day'",
+        url.rpartition("/")[2],
+    )
+    await fold(url)
+    await one.store.borrow(())
+    with pytest.raises(StoreConflict):
+        await one.store.commit(batch(increments=[(1, ((0, 1),))]))
+    await one.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+    assert loaded(url).series[0].cells == [4]
+
+
+async def test_several_make_the_tables_at_once(url: str) -> None:
+    """Processes that start together on an empty database all find the same."""
+    found = await asyncio.gather(*(asyncio.to_thread(loaded, url) for _ in range(4)))
+    assert [each.series for each in found] == [[]] * 4
+
+
+def test_a_schema_that_this_release_does_not_know(url: str, postgres: Postgres) -> None:
+    """Is refused with a line that names both versions."""
+    loaded(url)
+    postgres.execute("UPDATE voice_exporter.registry SET version = 9", url.rpartition("/")[2])
+    with pytest.raises(StorageError, match=f"version 9, this release needs {schema.VERSION}"):
+        loaded(url)
+
+
+async def test_a_user_who_may_not_make_tables(url: str, postgres: Postgres) -> None:
+    """Is told so; once an administrator made them, that user can do all the rest."""
+    database = url.rpartition("/")[2]
+    postgres.execute(f"CREATE ROLE {database}_app LOGIN")
+    limited = postgres.url(database, f"{database}_app")
+    with pytest.raises(StorageError, match=r"permission denied for database .*42501"):
+        await asyncio.to_thread(loaded, limited)
+    await asyncio.to_thread(loaded, url)
+    postgres.execute(
+        f"GRANT USAGE ON SCHEMA voice_exporter TO {database}_app;"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA voice_exporter TO {database}_app;"
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA voice_exporter TO {database}_app",
+        database,
+    )
+    process = await asyncio.to_thread(Process, limited)
+    await process.keep(batch([created(1)], assistants={1: b"a"}))
+    await fold(limited)
+    await process.store.close()
+    assert [each.id for each in (await asyncio.to_thread(loaded, url)).series] == [1]
+
+
+async def test_a_database_that_is_away() -> None:
+    """Nothing is kept meanwhile, and what was kept is there when it is back."""
+    with Postgres(FAST) as server:
+        process = await asyncio.to_thread(Process, server.database())
+        await process.keep(batch([created(1)], [(1, ((0, 1),))]))
+        attempts: list[Callable[[], Awaitable[object]]] = [
+            lambda: process.store.commit(batch(increments=[(1, ((0, 1),))])),
+            lambda: process.store.borrow([]),
+            process.store.refresh,
+        ]
+        for end in (server.stop, server.kill):
+            await process.store.borrow([])
+            await asyncio.to_thread(end)
+            for attempt in attempts:
+                with pytest.raises(StorageError):
+                    await attempt()
+                await process.store.abort()
+            await asyncio.to_thread(server.start)
+            await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+            assert await process.told() == []
+        await process.store.close()
+        assert (await asyncio.to_thread(loaded, server.url("test_1"))).series[0].cells == [3]
