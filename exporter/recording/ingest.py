@@ -94,7 +94,14 @@ class Ingest:
         Where it can't be kept now, nothing of it was counted and the answer is why. With the ``body`` that it is of,
         the sentiment of its messages is judged first, where that is asked for.
         """
-        self.sentiment.judge(event, body, partial(self._submit, received, answer))
+        self.sentiment.judge(event, self._texts(body), partial(self._submit, received, answer))
+
+    def _texts(self, body: bytes | None) -> tuple[bytes, ...]:
+        """Where texts are to be decoded: what is new of a conversation, which usually is enough, and the whole body."""
+        if not body or not self.sentiment.analyser:
+            return ()
+        cut = self._histories.cut(body)
+        return (cut.body, body) if cut else (body,)
 
     def _submit(self, received: float, answer: Respond, event: Event) -> None:
         self._recorder.submit(event, partial(self._settle, event, received, answer))

@@ -43,6 +43,7 @@ class _Job:
     """An event whose messages are judged.
 
     Attributes:
+        bodies: where its messages are looked for, one after another until all are found.
         keys: of its user messages.
         whole: how many user messages it has that have no key.
         deadline: when its time is over, by ``time.monotonic``.
@@ -50,11 +51,12 @@ class _Job:
     """
 
     event: Event
-    body: bytes
+    bodies: tuple[bytes, ...]
     keys: frozenset[int]
     whole: int
     deadline: float
     then: Then | None
+    found: set[int] = field(default_factory=set)
     by_key: dict[int, Sentiment] = field(default_factory=dict)
     unkeyed: list[Sentiment] = field(default_factory=list)
     outcomes: Counter[SentimentOutcome] = field(default_factory=Counter)
@@ -62,15 +64,25 @@ class _Job:
     def judge(self, analyser: Analyser) -> None:
         """Judge its messages, as far as there is time."""
         said = PLATFORMS[self.event.platform].said
-        for key, text in said(self.body) if said else ():
-            if not text.strip() or (key not in self.keys if key is not None else not self.whole):
-                continue
-            if time.monotonic() >= self.deadline:
-                self.outcomes["timeout"] += 1
-                continue
-            self._judge_one(analyser, key, text[:MAX_TEXT])
+        for body in self.bodies:
+            for key, text in said(body) if said else ():
+                if self._is_asked(key) and text.strip():
+                    self._judge_one(analyser, key, text[:MAX_TEXT])
+            if self.found >= self.keys:
+                break
+
+    def _is_asked(self, key: int | None) -> bool:
+        if key is None:
+            return self.whole > 0
+        if key not in self.keys or key in self.found:
+            return False
+        self.found.add(key)
+        return True
 
     def _judge_one(self, analyser: Analyser, key: int | None, text: str) -> None:
+        if time.monotonic() >= self.deadline:
+            self.outcomes["timeout"] += 1
+            return
         try:
             sentiment = _sentiment(*analyser(text))
         except BaseException as error:  # noqa: BLE001 - whatever an analyser does must cost neither event nor thread
@@ -127,17 +139,23 @@ class SentimentAnalysis:
 
         return take
 
-    def judge(self, event: Event, body: bytes | None, then: Then) -> None:
-        """Call ``then`` with the event, now or once its user messages are judged or the time for that is over."""
-        keys, whole = _user_messages(event) if self._worker and body else (frozenset(), 0)
-        if not self._worker or not body or not (keys or whole):
+    def judge(self, event: Event, bodies: tuple[bytes, ...], then: Then) -> None:
+        """Call ``then`` with the event, now or once its user messages are judged or the time for that is over.
+
+        Args:
+            event: whose user messages are judged.
+            bodies: where they are looked for: what is new in the event's body, and all of it.
+            then: takes the event.
+        """
+        keys, whole = _user_messages(event) if self._worker and bodies else (frozenset(), 0)
+        if not self._worker or not (keys or whole):
             then(event)
         elif self._worker.waiting >= MAX_WAITING:
             self._metrics.sentiment("skipped", len(keys) + whole)
             then(event)
         else:
             seconds = self._settings.timeout
-            job = _Job(event, body, keys, whole, time.monotonic() + seconds, then)
+            job = _Job(event, bodies, keys, whole, time.monotonic() + seconds, then)
             loop = asyncio.get_running_loop()
             timer = loop.call_later(seconds, self._give_up, job)
             self._worker.take(job, loop, lambda: self._finish(job, timer))
@@ -153,8 +171,8 @@ class SentimentAnalysis:
     def _give_up(self, job: _Job) -> None:
         then, job.then = job.then, None
         if then:
-            # It may be long until the analyser comes to this; nothing is asked of the body any more.
-            job.body = b"{}"
+            # It may be long until the analyser comes to this; the bodies are not kept for that.
+            job.bodies = ()
             self._metrics.sentiment("timeout", len(job.keys) + job.whole)
             then(job.event)
 

@@ -199,6 +199,19 @@ async def test_a_text_that_can_not_be_decoded_costs_no_event() -> None:
         assert counted.recorder.table.value(*_calls()) == 1
 
 
+async def test_of_a_growing_conversation_only_what_is_new_is_decoded() -> None:
+    """A text that can't be read, in a part that was counted before, does not matter any more."""
+    body = payload("conversation-update")
+    said = [message for message in body["message"]["messages"] if message["role"] == "user"]
+    grown = payload("conversation-update")
+    last = body["message"]["messages"][-1]
+    grown["message"]["messages"].append({**last, "messageId": "user-99", "role": "user", "text": "Thank you."})
+    async with counting() as counted:
+        for each in (body, grown):
+            await counted.post("interactly", json.dumps(each).encode().replace(b'"Hello."', b'"\xff\xfe"'))
+        assert counted.analyses == {"failed": len(said), "judged": 1}
+
+
 @pytest.mark.parametrize("platform", SPEAKING)
 def test_off_no_text_is_decoded(platform: str) -> None:
     """A parse may copy the bytes of a body; of a text with an emoji, a decoded character takes four times as much."""
