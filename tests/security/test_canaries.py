@@ -11,6 +11,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
@@ -156,16 +158,33 @@ async def test_of_a_body_only_label_sources_show(start_exporter: StartExporter, 
 
 @pytest.mark.parametrize("analyser", [DEFAULT, "tests.sentiment.analysers:indiscreet"], ids=["default", "indiscreet"])
 async def test_of_a_judged_text_only_its_sentiment_shows(
-    start_exporter: StartExporter, tmp_path: Path, analyser: str
+    start_exporter: StartExporter, aiohttp_server: AiohttpServer, tmp_path: Path, analyser: str
 ) -> None:
     """Where texts are decoded and judged, they get nowhere, even if the analyser raises an error that holds them."""
-    config = tmp_path / "config.yml"
-    config.write_text(f"sentiment: {{enabled: true, analyser: '{analyser}', alert_above: 0}}\n")
+    config, pushed, told = tmp_path / "config.yml", list[str](), asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        pushed.append(await request.text())
+        if "VoiceNegativeSentiment" in pushed[-1]:
+            told.set()
+        return web.Response()
+
+    app = web.Application(client_max_size=2**24)
+    app.router.add_post("/api/v2/alerts", take)
+    alertmanager = await aiohttp_server(app)
+    config.write_text(
+        f"sentiment: {{enabled: true, analyser: '{analyser}', alert_above: 0}}\n"
+        f"alertmanager: {{urls: ['{alertmanager.make_url('/')}']}}\n"
+    )
     canaries = Canaries(f"This is terrible. {TEXT}")
     exporter = start_exporter(f"--config.file={config}", "--log.level=debug")
     answers = await post(exporter.url, bodies(canaries))
     shown = {*NAMES}
 
+    if analyser == DEFAULT:
+        await asyncio.wait_for(told.wait(), 20)
+    assert pushed
+    assert canaries.in_("".join(pushed)) <= shown
     metrics = get(exporter.url)
     judged = {outcome for outcome in ("judged", "failed") if f'analyses_total{{outcome="{outcome}"}} 0' not in metrics}
     assert judged == ({"judged"} if analyser == DEFAULT else {"failed"})
