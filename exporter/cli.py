@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check-health": "say whether a running exporter answers, whatever its web configuration",
     "replay": "count recorded webhook bodies and print the metrics",
     "simulate": "send realistic traffic of the platforms to a running exporter",
+    "migrate": "move all that was recorded from a directory into a PostgreSQL database",
     "assets": "write alert rules, an Alertmanager example and dashboards",
 }
 

@@ -1,13 +1,13 @@
 """``voice-exporter serve``."""
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import Final
 
 from exporter import logs
 from exporter.commands import DOCS, FAILURE, MISUSE
+from exporter.commands.storage_url import URL_VARIABLE, given_url, storage_url
 from exporter.config.kinds import URL
 from exporter.config.secret import SECRET_VARIABLE
 from exporter.errors import (
@@ -22,7 +22,6 @@ from exporter.errors import (
 from exporter.service import server
 from exporter.yamlfile.tree import Node
 
-URL_VARIABLE: Final = "VOICE_EXPORTER_STORAGE_URL"
 _STORAGE: Final = "./data"
 _ENVIRONMENT: Final = f"""\
 environment:
@@ -109,7 +108,7 @@ def _add_storage_and_log(parser: argparse.ArgumentParser) -> None:
         "--storage.url",
         dest="storage_url",
         metavar="URL",
-        type=_storage_url,
+        type=storage_url,
         help="instead: a PostgreSQL database that several replicas share, postgresql://…; see docs/replicas.md",
     )
     flag(
@@ -128,13 +127,6 @@ def _telemetry_path(path: str) -> str:
     return path
 
 
-def _storage_url(text: str) -> str:
-    # The rest is libpq's, and may hold a password: it is not repeated.
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise argparse.ArgumentTypeError("the URL does not begin with postgresql://")
-    return text
-
-
 def _external_url(text: str) -> str:
     try:
         url: str = URL.read(Node("", "", 1, text))
@@ -149,12 +141,7 @@ def _storage(arguments: argparse.Namespace) -> tuple[Path | None, str | None]:
     Raises:
         CommandError: both are given, or the environment's URL is none.
     """
-    url = arguments.storage_url
-    if url is None and (given := os.environ.get(URL_VARIABLE)):
-        try:
-            url = _storage_url(given)
-        except argparse.ArgumentTypeError as error:
-            raise CommandError(MISUSE, f"{URL_VARIABLE}: {error}") from None
+    url = given_url(arguments.storage_url)
     if url is None:
         path = _STORAGE if arguments.storage is None else arguments.storage
         return Path(path) if path else None, None

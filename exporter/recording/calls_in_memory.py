@@ -153,6 +153,15 @@ class CallsInMemory:
         self.in_use.clear()
         self.size = 0
 
+    def rows(self, *, later: float) -> dict[int, CallRow | None]:
+        """Every call, as a shared store keeps it, its last event so many seconds later."""
+        rows: dict[int, CallRow | None] = {}
+        for calls in (self.done, self.open):
+            for key, state in calls.items():
+                state.last_event += later
+                rows[key] = _row(state)
+        return rows
+
     def __len__(self) -> int:
         return len(self.open) + len(self.done)
 

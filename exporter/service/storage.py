@@ -15,13 +15,18 @@ def opened(directory: Path | None, url: str | None) -> tuple[str, Store]:
         MissingDriverError: the database's driver is not installed.
     """
     if url:
-        return "PostgreSQL", _shared(url)
+        return "PostgreSQL", shared(url)
     if directory:
         return str(directory.absolute()), SqliteStore(directory)
     return "memory", MemoryStore()
 
 
-def _shared(url: str) -> Store:
+def shared(url: str) -> Store:
+    """The store in a database.
+
+    Raises:
+        MissingDriverError: its driver is not installed.
+    """
     try:
         from exporter.store.postgres import PostgresStore  # noqa: PLC0415 - its driver is an extra
     except ModuleNotFoundError:

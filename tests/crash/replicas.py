@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,14 +56,18 @@ class Replica:
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
         self._begin()
-        async with asyncio.timeout(_SECONDS):
-            while not (found := re.search(r"msg=listening address=(\S+)", self._log.read_text())):
-                assert self.process.poll() is None, self._log.read_text()
-                await asyncio.sleep(0.02)
+        deadline = time.monotonic() + _SECONDS
+        while not (found := re.search(r"msg=listening address=(\S+)", self._log.read_text())):
+            if time.monotonic() > deadline:
+                # Says where it is.
+                self.process.send_signal(signal.SIGABRT)
+                self.process.wait()
+            assert self.process.poll() is None, self._log.read_text()
+            await asyncio.sleep(0.02)
         self.url = f"http://{found[1]}"
 
     def _begin(self) -> None:
-        command = [sys.executable, "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0"]
+        command = [sys.executable, "-X", "faulthandler", "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0"]
         with self._log.open("wb") as log:
             environment = {**_ENVIRONMENT, "VOICE_EXPORTER_STORAGE_URL": self._storage}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

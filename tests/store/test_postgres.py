@@ -11,6 +11,7 @@ from exporter.store.base import Batch, CallRow, Due, News, Snapshot
 from exporter.store.postgres import PostgresStore, schema
 from exporter.store.postgres.checkpoint import checkpoint
 from exporter.store.postgres.connection import connect
+from tests.conftest import until
 from tests.store.model import Model, batch, created, same
 from tests.support.cutting import Cutter, Point
 from tests.support.pages import ROOT
@@ -379,3 +380,31 @@ async def test_a_database_that_is_away() -> None:
             assert await process.told() == []
         await process.store.close()
         assert (await asyncio.to_thread(loaded, server.url("test_1"))).series[0].cells == [3]
+
+
+async def test_a_standby_takes_over() -> None:
+    """With a synchronous standby, what was kept is there after its promotion, and the same URL finds it."""
+    with Postgres((*FAST, "synchronous_standby_names = '*'", "synchronous_commit = local")) as primary:
+        primary.execute("CREATE DATABASE voice")
+        with Postgres(FAST, copy_of=primary) as standby:
+            until(
+                lambda: primary.execute("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1",
+                "sync",
+            )
+            url = f"postgresql://voice@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/voice"
+            process = await asyncio.to_thread(Process, url)
+            await process.keep(batch([created(1)]))
+            for _ in range(20):
+                await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+            await asyncio.to_thread(primary.kill)
+            with pytest.raises(StorageError):
+                await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+            await process.store.abort()
+            await asyncio.to_thread(standby.promote)
+            # Without a standby of its own it would wait for one.
+            standby.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            standby.execute("SELECT pg_reload_conf()")
+            await process.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
+            assert process.anew is None
+            await process.store.close()
+            assert (await asyncio.to_thread(loaded, url)).series[0].cells == [21]

@@ -21,7 +21,7 @@ CHECKPOINT_ROWS: Final = 1000
 EVERY_SECONDS: Final = 5.0
 _AT_LEAST_EVERY: Final = 12
 """Rounds after which few rows are folded, too."""
-_CHUNK_BITS: Final = 8
+CHUNK_BITS: Final = 8
 
 _FOLDED: Final = """
 UPDATE voice_exporter.replica r SET folded = k.number FROM unnest($1::bigint[], $2::bigint[]) AS k (id, number)
@@ -133,7 +133,7 @@ async def checkpoint(connection: Connection) -> None:
 async def _fold_series(connection: Connection, changes: Changes) -> None:
     touched: defaultdict[int, list[int]] = defaultdict(list)
     for number in changes.touched():
-        touched[number >> _CHUNK_BITS].append(number)
+        touched[number >> CHUNK_BITS].append(number)
     rows = await connection.fetch(
         "SELECT chunk, blob FROM voice_exporter.series WHERE chunk = ANY ($1::bigint[])", [*touched]
     )

@@ -4,7 +4,10 @@ Locks follow each other as well: calls, then the registry, then the row of the r
 by one statement, which writes nothing unless it finds the replica as this process knows it.
 """
 
+from collections.abc import Mapping
 from typing import Final
+
+from exporter.store.base import CallRow
 
 BORROW: Final = """
 SELECT key, record FROM voice_exporter.calls WHERE key = ANY ($1::bigint[]) ORDER BY key FOR UPDATE
@@ -58,3 +61,24 @@ WITH fence AS (
 )
 SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM known), (SELECT count(*) FROM created)
 """
+
+CALL_COLUMNS: Final = ("key", "open", "slot", "held", "record")
+_SLOT_SECONDS: Final = 10
+"""Calls are due by slots of so many seconds: what is indexed rarely changes, and so the index with it."""
+
+
+def slot(time: float) -> int:
+    """The slot of a steady time."""
+    return int(time // _SLOT_SECONDS)
+
+
+def call_columns(rows: Mapping[int, CallRow]) -> tuple[list[int], list[bool], list[int], list[str], list[bytes]]:
+    """The columns of calls."""
+    values = rows.values()
+    return (
+        [*rows],
+        [row.open for row in values],
+        [slot(row.used) for row in values],
+        [row.group for row in values],
+        [row.record for row in values],
+    )

@@ -1,24 +1,24 @@
 """The store itself: one connection for batches, one for what is new, one for what can wait."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
 import asyncpg
+from msgspec import structs
 
 from exporter.errors import StorageError, StoreConflict
-from exporter.store.base import JOINED, Batch, CallRow, Due, Merge, News, Snapshot
+from exporter.store.base import JOINED, Batch, Due, Merge, News, Snapshot
 from exporter.store.codec import pack
 from exporter.store.postgres import schema, statements
 from exporter.store.postgres.checkpoint import Checkpoints
 from exporter.store.postgres.connection import Connection, connect, translated
+from exporter.store.postgres.filling import fill
 from exporter.store.postgres.journal import Journal
 from exporter.store.postgres.replica import Replica
 
-SLOT_SECONDS: Final = 10
-"""Calls are due by slots of so many seconds: what is indexed rarely changes, and so the index with it."""
 _LAST: Final = 1 << 62
 
 
@@ -119,7 +119,7 @@ class PostgresStore:
     ) -> list[tuple[int, bytes]]:
         if not limit:
             return []
-        slot, most = (_LAST, min(limit, excess)) if excess > 0 else (_slot(before), limit)
+        slot, most = (_LAST, min(limit, excess)) if excess > 0 else (statements.slot(before), limit)
         return self._lent(await connection.fetch(statements.BORROW_DUE.format(which=which), slot, most))
 
     async def claim(self, *, dropping: bool = False) -> None:
@@ -175,6 +175,8 @@ class PostgresStore:
         self._journal.committing = True
         self._settled.clear()
         try:
+            if batch.snapshot:
+                await fill(connection, batch)
             await self._write(connection, batch)
             await self._replica.commit(connection)
             self._journal.known[self._journal.own] = self._replica.number
@@ -245,16 +247,11 @@ class PostgresStore:
         return lent
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
-        entry = Batch(
-            batch.series,
-            batch.increments,
-            batch.dropped,
-            {},
-            batch.assistants,
-            latest=batch.latest,
-            exemplars=batch.exemplars,
-        )
+        entry = structs.replace(batch, calls={}, rows={})
         rows = {key: row for key, row in batch.rows.items() if row is not None}
+        if batch.snapshot:
+            # It is in the tables already.
+            entry, rows = Batch([], [], [], {}, {}), {}
         known = {key: row for key, row in rows.items() if key in self._borrowed}
         created = {key: row for key, row in rows.items() if key not in self._borrowed}
         gone = [key for key, row in batch.rows.items() if row is None]
@@ -268,8 +265,8 @@ class PostgresStore:
                 self._turn,
                 ends,
                 pack(entry),
-                *_columns(known),
-                *_columns(created),
+                *statements.call_columns(known),
+                *statements.call_columns(created),
                 gone,
             )
         if found is None or not found[0]:
@@ -289,18 +286,3 @@ class PostgresStore:
             connection.terminate()
             raise
         await self._catch_up(connection)
-
-
-def _slot(time: float) -> int:
-    return int(time // SLOT_SECONDS)
-
-
-def _columns(rows: Mapping[int, CallRow]) -> tuple[list[int], list[bool], list[int], list[str], list[bytes]]:
-    values = rows.values()
-    return (
-        [*rows],
-        [row.open for row in values],
-        [_slot(row.used) for row in values],
-        [row.group for row in values],
-        [row.record for row in values],
-    )
