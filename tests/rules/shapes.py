@@ -31,6 +31,7 @@ _ALERT: Final = TARGET | {
     "outcome",
     "event",
     "label",
+    "field",
 }
 OTHERS: Final[Mapping[str, frozenset[str]]] = {
     "up": TARGET,

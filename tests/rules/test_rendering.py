@@ -101,7 +101,7 @@ def test_widened_windows_are_told_to_the_terminal(
     render(tmp_path)
     assert capsys.readouterr() == ("", "")
     render(tmp_path, slow)
-    assert len(capsys.readouterr().err.splitlines()) == 10
+    assert len(capsys.readouterr().err.splitlines()) == 11
 
 
 def test_own_thresholds_get_into_rules_runbooks_and_scrapes(tmp_path: Path) -> None:
