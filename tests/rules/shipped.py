@@ -1,6 +1,7 @@
 """The files under `rules/`, as the tests read them."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,7 @@ def level(record: str) -> frozenset[str]:
     return frozenset(re.findall(r"assistant_id|error_code|[a-z]+", record.partition(":")[0])) | KEPT
 
 
-def recorded() -> dict[str, Shape]:
+@cache
+def recorded() -> Mapping[str, Shape]:
     """Labels of every recorded series."""
     return {name: shape for group in groups() for name, shape in shapes(group).items()}
