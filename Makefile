@@ -25,7 +25,10 @@ bench: setup
 	done
 	$(BIN)/python -m benchmarks --output build/benchmarks.json $(ARGS)
 
-demo: setup debian
+demo: setup
+	@for tool in prometheus prometheus-alertmanager; do \
+		command -v $$tool >/dev/null || { ./tests/install-debian-packages prometheus prometheus-alertmanager; break; }; \
+	done
 	$(BIN)/python demo/run.py
 
 # The reference pages that follow from the code.

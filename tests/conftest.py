@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +32,25 @@ settings.load_profile("untimed")
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the event loop that the exporter runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+STARTING: Final = {"start_exporter", "programs", "make_disk", "small_disk", "authority", "idle", "boards", "exporter"}
+"""Fixtures that start programs."""
+_STARTS: Final = re.compile(
+    r"\bsubprocess\.|\b(?:promtool|signed|openssl|trace|library|tell|Authority|Prometheus|Alertmanager)\("
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that start programs: those with a fixture that does, and those of a module that does."""
+    for item in items:
+        if STARTING & set(getattr(item, "fixturenames", ())) or _starts(item.path):
+            item.add_marker("processes")
+
+
+@cache
+def _starts(module: Path) -> bool:
+    return _STARTS.search(module.read_text()) is not None
 
 
 @pytest.fixture(params=RELEASES, ids=str, scope="session")

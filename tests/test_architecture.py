@@ -2,6 +2,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 LAYERS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0][
@@ -32,3 +34,8 @@ def test_no_module_passes_400_lines() -> None:
     long = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "exporter").rglob("*.py")}
 
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+def test_a_module_that_starts_no_program_is_not_marked(request: pytest.FixtureRequest) -> None:
+    """So that a quick look has it."""
+    assert request.node.get_closest_marker("processes") is None

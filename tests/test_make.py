@@ -108,3 +108,8 @@ def test_without_apt_get_the_remedy_is_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "no apt-get here: install prometheus to go on; make run and make lint work without\n"
+
+
+def test_a_module_that_starts_programs_is_marked(request: pytest.FixtureRequest) -> None:
+    """So that a quick look can leave it out."""
+    assert request.node.get_closest_marker("processes")
