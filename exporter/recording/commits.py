@@ -159,8 +159,9 @@ class Commits:
             return draft.touched
         finally:
             if not kept:
-                await self._store.abort()
+                await self._store.abort(outdated=bool(self.dropped))
             if self._store.shared:
+                self.dropped.clear()
                 self._memory.give_back()
 
     async def _fold(self, job: Job) -> tuple[Draft, list[Change]]:

@@ -196,8 +196,12 @@ class Store(Protocol):
             StorageError: as in `borrow`.
         """
 
-    async def abort(self) -> None:
-        """Give up the batch under way."""
+    async def abort(self, *, outdated: bool = False) -> None:
+        """Give up the batch under way.
+
+        Args:
+            outdated: the caller has let go what the store still has, and is to be told everything anew.
+        """
 
     async def commit(self, batch: Batch) -> None:
         """Keep the batch; on return it survives kill -9. One commit at a time.
@@ -238,5 +242,5 @@ class UnsharedStore:
         """Never asked."""
         return ()
 
-    async def abort(self) -> None:
+    async def abort(self, *, outdated: bool = False) -> None:
         """Nothing is held."""

@@ -156,6 +156,39 @@ async def test_expiry_and_retirement_happen_once(url: str) -> None:
         assert total(await agreed(replicas), "voice_hangs_total") == 1
 
 
+async def test_retirement_that_fails(url: str) -> None:
+    """What was not dropped after all is shown again, by all; the next round drops it."""
+    now = [1.8e9]
+    config = Config(labels=Labels(ttl=30 * DAY), calls=Calls(idle_timeout=60.0, retention=60.0))
+
+    async def hangs() -> list[list[str]]:
+        """What each shows; exemplars are those that it saw, and it may have read all anew."""
+        for replica in (one, other):
+            await replica.refresh()
+        return [re.findall("^voice_hangs_total.*", shown(each, Format.TEXT), re.MULTILINE) for each in (one, other)]
+
+    async with Cutter(url) as cutter, recording(PostgresStore(url), config, lambda: now[0]) as other:
+        one = Recorder(config, PostgresStore(cutter.url), clock=lambda: now[0])
+        await asyncio.to_thread(one.load)
+        await one.start()
+        try:
+            await one.record(event("hang"))
+            for days in (0.01, 0.01):
+                now[0] += days * DAY
+                await one.tidy()
+            before = await hangs()
+            now[0] += 31 * DAY
+            cutter.arm("before COMMIT")
+            for _ in range(2):
+                await one.tidy()
+            assert cutter.cuts == 1
+            assert await hangs() == before
+            await other.tidy()
+            assert await hangs() == [[], []]
+        finally:
+            await one.stop()
+
+
 async def test_a_database_that_goes_and_comes_back(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readiness goes, the last known state stays on show and says so, and all goes on by itself."""
     monkeypatch.setattr("exporter.recording.recorder._FOLLOW", 0.1)

@@ -153,8 +153,10 @@ class PostgresStore:
         with translated():
             return {row["held"] for row in await self._under_way().fetch(statements.GROUPS)}
 
-    async def abort(self) -> None:
-        """Give up the batch under way."""
+    async def abort(self, *, outdated: bool = False) -> None:
+        """Give up the batch under way; ``outdated`` has everything read anew before the next one."""
+        if outdated:
+            self._journal.lose()
         self._turn = 0
         self._borrowed.clear()
         if self._writer is not None and not self._writer.is_closed() and self._writer.is_in_transaction():
@@ -180,11 +182,6 @@ class PostgresStore:
             await self._write(connection, batch)
             await self._replica.commit(connection)
             self._journal.known[self._journal.own] = self._replica.number
-        except StorageError:
-            if batch.dropped:
-                # The caller has dropped them already.
-                self._journal.lose()
-            raise
         finally:
             self._journal.committing = False
             self._settled.set()
