@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import __version__
+from exporter import DOCS, __version__
 from exporter.cli import COMMANDS, main
-from exporter.commands import DOCS, serve
+from exporter.commands import serve
 from exporter.config.secret import SECRET_VARIABLE
 from exporter.simulate import SCENARIOS
 
@@ -68,7 +68,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], "serve, check-config, check-health, replay, simulate, assets"),
+        ([], "serve, check-config, check-health, replay, simulate, migrate, assets"),
         (["dance"], "'dance'"),
         (["--dance"], "--dance"),
         (["serve", "--dance"], "--dance"),

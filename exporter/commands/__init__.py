@@ -2,8 +2,6 @@
 
 from typing import Final
 
-DOCS: Final = "https://github.com/voice-exporter/voice-exporter/tree/main/docs"
-"""Where the documentation is."""
 FAILURE: Final = 1
 """Exit code of a failure at run time."""
 MISUSE: Final = 2

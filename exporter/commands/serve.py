@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from exporter import logs
-from exporter.commands import DOCS, FAILURE, MISUSE
+from exporter import DOCS, logs
+from exporter.commands import FAILURE, MISUSE
 from exporter.commands.storage_url import URL_VARIABLE, given_url, storage_url
 from exporter.config.kinds import URL
 from exporter.config.secret import SECRET_VARIABLE

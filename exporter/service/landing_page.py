@@ -82,7 +82,7 @@ def render(page: Page, now: float | None = None) -> str:
     body = (
         f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {state}. Storage: {escape(page.storage)}.</p>"
         f"{_sentiment(page.analyser)}<nav>{links}</nav>"
-        + _table("Webhooks", ("platform", "last event", "URL to paste", "a request has to show"), _webhooks(page, now))
+        + _table("Webhooks", ("platform", "last event", "URL to paste", "authentication"), _webhooks(page, now))
         + _table("Last event of each kind", ("platform", "event", "time (UTC)", ""), _last(page, now))
         + _table("Events by minutes", ("platform", "event", "outcome", *map(str, SPANS)), _events(page.activity, now))
         + _table("Last rejected requests", ("time (UTC)", "platform", "status", "reason"), _rejections(page.activity))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 
+from exporter import DOCS
 from exporter.http.browsers import is_cross_site
 from exporter.metrics.catalogue import LABEL_VALUES, LAST_EVENT
 from exporter.metrics.exposition import Part
@@ -75,6 +76,7 @@ class Pages:
                 runbook_pages.PATH: "Runbooks",
                 "/-/healthy": "Health",
                 "/-/ready": "Readiness",
+                DOCS: "Documentation",
             },
             labels=self._label_values(),
             activity=self.activity,

@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from exporter import DOCS
 from exporter.service.app import web_app, webhook_app
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
@@ -146,6 +147,7 @@ async def test_the_landing_page_shows_what_happens(serve: Serve) -> None:
         answer, body = await get(url, "/")
 
     page = body.decode()
+    assert f'<a href="{DOCS}">Documentation</a>' in page
     assert "<td>hang</td><td>counted</td>" in page
     assert "<td>unknown</td><td>invalid</td>" in page
     assert "<td>unknown path or platform</td>" in page
