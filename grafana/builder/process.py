@@ -51,6 +51,7 @@ def relay() -> Section:
         "Events that were acknowledged and wait to be forwarded.",
         query(f"sum by (platform) ({select(m.RELAY_WAITING)})", "{{platform}}"),
     )
+    marked(waiting, c.above(Number("relay.waiting.count")))
     panels = [item.span(6).no_value("no relay") for item in (panel, share, failed, waiting)]
     return Section("Relay", panels, collapsed=True)
 

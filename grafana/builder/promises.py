@@ -10,9 +10,9 @@ from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import Section
 from grafana.builder.panels import bars, coloured, compared, density, marked, now, query, series, stacked
-from grafana.builder.places import RANGE, Number, window
+from grafana.builder.places import RANGE, Number, text, window
 from grafana.builder.process import SCRAPE, of_exporters
-from grafana.builder.query import TREND, buckets, quantile, rate, select, total
+from grafana.builder.query import TREND, buckets, increase, quantile, rate, select, total
 from grafana.builder.tables import SIX_ROWS, Table, count, ranking
 
 _OUTCOMES: Final = {
@@ -32,10 +32,18 @@ def promises() -> Sequence[Section]:
     """One row a promise, in the order of the design."""
     return [
         Section("1. Each event counts exactly once", [_outcomes(), _missed()]),
-        Section("2. An event answered 200 is on disk", [_commits(), _storage()]),
-        Section("3. Nothing private gets out, no stranger gets in", [_labels(), _refusals()], collapsed=True),
+        Section("2. An event answered 200 is on disk", [_commits(), _storage(), _conflicts()]),
+        Section(
+            "3. Nothing private gets out, no stranger gets in",
+            [_labels(), _refusals(), _unauthorized()],
+            collapsed=True,
+        ),
         Section("4. Everything is bounded", [_series(), _overflows().height(10), _calls(), _limits()], collapsed=True),
-        Section("5. What was not measured is not shown", [_rejected(), _delay()], collapsed=True),
+        Section(
+            "5. What was not measured is not shown",
+            [_rejected(), _delay(), _left_out(), _share_left_out(), _late(), _expired()],
+            collapsed=True,
+        ),
         Section("6. A scrape never makes a webhook wait", [_webhooks(), _scrapes()], collapsed=True),
     ]
 
@@ -80,6 +88,14 @@ def _storage() -> timeseries.Panel:
     return marked(panel, [(1, c.CRITICAL)])
 
 
+def _conflicts() -> timeseries.Panel:
+    return series(
+        "Batches begun again per minute",
+        "Replicas that share a database were in each other's way; nothing is lost by it, only time.",
+        query(f"60 * {rate(m.STORAGE_CONFLICTS, ('instance',))}", "{{instance}}"),
+    ).span(24)
+
+
 def _labels() -> bargauge.Panel:
     return bars(
         "Distinct label values",
@@ -105,6 +121,16 @@ def _refusals() -> Table:
         .span(12)
         .height(SIX_ROWS)
     )
+
+
+def _unauthorized() -> timeseries.Panel:
+    span = window("exporter.unauthorized.window")
+    panel = series(
+        f"Unauthorized requests within {span.range}",
+        "A wrong or missing secret or signature: untrusted clients try a few and go away, a platform goes on.",
+        query(total(m.WEBHOOKS, ("platform",), span, outcome="unauthorized"), "{{platform}}"),
+    )
+    return marked(panel, c.above(Number("exporter.unauthorized.count"))).span(24)
 
 
 def _series() -> timeseries.Panel:
@@ -161,6 +187,51 @@ def _rejected() -> Table:
         .span(12)
         .height(SIX_ROWS)
     )
+
+
+def _left_out() -> timeseries.Panel:
+    span = window("exporter.rejected_values.window")
+    panel = series(
+        f"Values left out within {span.range}",
+        "Of one field, for one reason.",
+        query(total(m.REJECTED_VALUES, ("platform", "field", "reason"), span), "{{platform}} {{field}} {{reason}}"),
+    )
+    return marked(panel, c.above(Number("exporter.rejected_values.count")))
+
+
+def _share_left_out() -> timeseries.Panel:
+    span = window("exporter.rejected_values.window")
+    rejected = total(m.REJECTED_VALUES, ("platform", "field", "reason"), span)
+    events = total(m.WEBHOOKS, ("platform",), span, outcome="counted")
+    panel = series(
+        f"Share of events with a value left out, {span.range}",
+        "The alert needs both: so many values, and so many of the events.",
+        query(f"{rejected}\n/ on (platform) group_left ()\n({events} > 0)", "{{platform}} {{field}} {{reason}}"),
+    )
+    return marked(panel, c.above(Number("exporter.rejected_values.warning"))).unit("percentunit")
+
+
+def _late() -> timeseries.Panel:
+    span, after = window("exporter.late.window"), text("exporter.late.after", "duration")
+    events = increase(m.EVENT_DELAY, ("platform",), span, "_count")
+    intime = increase(m.EVENT_DELAY, ("platform",), span, "_bucket", le=text("exporter.late.after", "bound"))
+    panel = series(
+        f"Late events, {span.range}",
+        f"Share of the events that arrived more than {after} after what they report.",
+        query(f"1 -\n{intime}\n/\n({events} > 0)", "{{platform}}"),
+    )
+    return marked(panel, c.above(Number("exporter.late.warning"))).unit("percentunit").no_value("no events")
+
+
+def _expired() -> timeseries.Panel:
+    span = window("exporter.expired.window")
+    expired, started = (total(metric, ("instance",), span) for metric in (m.CALLS_EXPIRED, m.CALLS_STARTED))
+    panel = series(
+        f"Calls that expired, {span.range}",
+        "Share of the calls whose end was never reported: they fell silent for so long that they count as over.",
+        query(f"{expired}\n/\n({started} > 0)", "{{instance}}"),
+    )
+    return marked(panel, c.above(Number("exporter.expired.warning"))).unit("percentunit").no_value("no calls")
 
 
 def _delay() -> timeseries.Panel:
