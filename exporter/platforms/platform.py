@@ -53,6 +53,7 @@ class Platform:
         decode: what `parse` does.
         recognises: whether a recorded body has what only this platform's have, so that a recording that does not say
             where it is from can be replayed.
+        reported: events and messages that its end-of-call report counts, so that those that did not come are known.
         signature: how it signs its webhooks by itself, if it does; that is how they are authenticated by default.
         said: what users say in a body, decoded apart and only where an analyser of sentiment asks for it; may raise
             `InvalidEvent`. None where bodies hold no text.
@@ -66,6 +67,7 @@ class Platform:
     colour: str
     decode: Callable[[bytes, HistoryCache | None], Event]
     recognises: Callable[[bytes], bool]
+    reported: frozenset[str] = frozenset()
     signature: SignedHeader | None = None
     said: Callable[[bytes], Iterable[Said]] | None = None
 

@@ -14,10 +14,12 @@ from exporter.config import Config
 from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.logs import log
-from exporter.metrics.catalogue import CALLS_EXPIRED, CALLS_TRACKED
-from exporter.metrics.label_limits import LabelLimits
+from exporter.metrics.catalogue import CALLS_EXPIRED, CALLS_TRACKED, LABEL_OVERFLOWS, MISSED_EVENTS
+from exporter.metrics.label_limits import SERIES, LabelLimits
+from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Increment
 from exporter.metrics.series_table import SeriesTable
+from exporter.platforms import PLATFORMS
 from exporter.recording import computed_metrics
 from exporter.recording.batch import Answer, Change, EventOutcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
@@ -38,6 +40,12 @@ _MAX_TIDY: Final = 200
 """Calls that expire or are forgotten at once; between such rounds the loop turns."""
 _RETIRE_EVERY: Final = 60.0
 """Seconds between looks for label values that were unused for their time to live."""
+_FROM_THE_START: Final[Sequence[Increment]] = (
+    (CALLS_EXPIRED, (), 0),
+    *((LABEL_OVERFLOWS, (label,), 0) for label in (*FREE, SERIES)),
+    *((MISSED_EVENTS, (name, event), 0) for name, platform in PLATFORMS.items() for event in sorted(platform.reported)),
+)
+"""Counters whose labels have few values, all known: at 0, they are neither missing nor born with their first event."""
 _TICK: Final = 5.0
 """Seconds between rounds of expiry, and between attempts to reach a store that failed."""
 
@@ -153,7 +161,7 @@ class Recorder:
 
     async def _first(self, draft: Draft) -> list[Change]:
         self._keep_clock(draft)
-        return [self._change([(CALLS_EXPIRED, (), 0)])]
+        return [self._change(_FROM_THE_START)]
 
     async def refresh(self) -> None:
         """Know all that was kept before this call, whichever process recorded it; where that fails, be `outdated`."""

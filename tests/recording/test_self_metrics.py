@@ -9,6 +9,8 @@ import exporter
 from exporter.config import Config
 from exporter.errors import Refusal, RelayFailure
 from exporter.metrics.catalogue import METRICS
+from exporter.metrics.label_limits import SERIES
+from exporter.metrics.label_values import FREE
 from exporter.recording.recorder import Recorder
 from exporter.store.memory import MemoryStore
 
@@ -44,6 +46,21 @@ async def test_counters_begin_at_zero() -> None:
     assert refused == {("vapi", "unknown", outcome): [0] for outcome in get_args(Refusal)}
     assert failed == {("vapi", reason): [0] for reason in get_args(RelayFailure)}
     assert values(recorder, "voice_exporter_storage_errors_total") == {(): [0]}
+
+
+async def test_closed_label_sets_exist_from_the_start() -> None:
+    """What a rule asks for is never missing, and the first of a kind is an increase; a restart keeps what there was."""
+    recorder = Recorder(Config(), MemoryStore(), clock=lambda: 1.7e9)
+    await recorder.start()
+    try:
+        assert values(recorder, "voice_exporter_calls_expired_total") == {(): [0]}
+        overflows = values(recorder, "voice_exporter_label_overflows_total")
+        assert overflows == {(label,): [0] for label in (*FREE, SERIES)}
+        missed = values(recorder, "voice_exporter_missed_events_total")
+        assert {platform for platform, _ in missed} == {"interactly", "vapi"}
+        assert {*map(tuple, missed.values())} == {(0,)}
+    finally:
+        await recorder.stop()
 
 
 async def test_the_delay_of_an_event() -> None:

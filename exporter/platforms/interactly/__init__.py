@@ -14,6 +14,7 @@ INTERACTLY: Final = Platform(
     events=EVENTS,
     counted=COUNTED,
     needs_answer=frozenset(),
+    reported=frozenset({"conversation-update", "status-update", "error"}),
     colour="#0072B2",
     decode=parse,
     recognises=recognises,

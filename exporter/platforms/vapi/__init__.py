@@ -13,6 +13,7 @@ VAPI: Final = Platform(
     events=EVENTS,
     counted=COUNTED,
     needs_answer=NEED_ANSWER,
+    reported=frozenset({"conversation-update", "status-update"}),
     colour="#E69F00",
     decode=parse,
     recognises=recognises,
