@@ -1,6 +1,7 @@
 """Writes the reference pages that follow from the code: ``python docs/build.py``. A test fails when they are stale."""
 
 import argparse
+import csv
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -171,7 +172,27 @@ def alerts() -> str:
             severities.setdefault(alert.name, {})[alert.severity] = None
         for name, levels in severities.items():
             text += f"| [{name}](../rules/runbooks/{name}.md) | {', '.join(levels)} | {_meaning(texts[name])} |\n"
-    return text
+    return text + _volumes()
+
+
+def _volumes() -> str:
+    """How soon alerts fire at which volume of calls, as tests/rules/volume.py found it."""
+    with (HERE / "volume.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    text = (
+        "\n## From which volume on\n\n"
+        "Minutes until an alert first fires, at so many calls an hour of three assistants, six turns each, when from"
+        " then on its threshold is exceeded by a little; in steps of four minutes. Measured on a virtual clock with"
+        " traffic that comes by chance: a day of it at 3 and 30 calls an hour, four hours at 3,000. `never` is not"
+        " within that time: so few calls hold no evidence. What is exceeded by far takes less. Where everything stays"
+        " at 60% of its threshold, none of these fires at 3,000 calls an hour, and each once a day at most at 3 and 30,"
+        " where a few calls more or less are a rate. A test holds all this; `python -m tests.rules.volume` measures it"
+        " anew, `--seed` with other traffic, and `python -m tests.rules.healthy` shows what healthy traffic raises"
+        " through deploys, restarts and lost scrapes.\n\n"
+    )
+    heading = [*head[:3], *(f"{int(volume):,}" for volume in head[3:])]
+    lines = (heading, ["---"] * len(head), *rows)
+    return text + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _meaning(runbook: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.evidence import Judgement, Share, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Recording
@@ -137,12 +137,31 @@ def error_rates(t: Thresholds) -> tuple[Recording | Alert, ...]:
         for severity, threshold in zip(_SEVERITIES, service.thresholds(t), strict=True)
     ]
     pools = (recording for severity in _SEVERITIES for recording in _rest(t, severity).recordings())
-    return (_provider(t), *(_alert(*rate, t) for rate in rates), *pools, *(_together(*rate, t) for rate in rates))
+    own = (_judged(_of_assistants(t), threshold, t, service) for service, _, threshold in rates)
+    rest = (_judged(_rest(t, severity), threshold, t, service) for service, severity, threshold in rates)
+    return (
+        *_judged_providers(t).recordings("By how many standard deviations the errors are above what is allowed."),
+        *(recording for judged in own for recording in judged.recordings()),
+        _provider(t),
+        *(_alert(*rate, t) for rate in rates),
+        *pools,
+        *(recording for judged in rest for recording in judged.recordings()),
+        *(_together(*rate, t) for rate in rates),
+    )
 
 
-def _exceeds(share: Share, service: _Service, threshold: float, t: Thresholds) -> str:
-    least = (t.error_rate.min_requests, t.error_rate.min_errors)
-    return exceeds(share, threshold, t, least, f'{{component="{service.component}"}}')
+def _judged(share: Share, threshold: float, t: Thresholds, service: _Service | None = None) -> Judgement:
+    return Judgement(
+        share=share,
+        threshold=threshold,
+        minimum=t.error_rate.min_requests,
+        min_bad=t.error_rate.min_errors,
+        component=service.component if service else "",
+    )
+
+
+def _judged_providers(t: Thresholds) -> Judgement:
+    return _judged(_of_providers(t), t.error_rate.provider.warning, t)
 
 
 def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
@@ -151,7 +170,7 @@ def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) ->
         name=service.alert,
         expr=lines(
             "(",
-            _exceeds(_of_assistants(t), service, threshold, t),
+            _judged(_of_assistants(t), threshold, t, service).exceeded(t, service.alert, severity),
             ")",
             f"unless on ({level.by})",
             unsubscribed("error", level),
@@ -176,7 +195,7 @@ def _failed(service: _Service, threshold: float, t: Thresholds) -> str:
 def _together(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
     return replace(
         _alert(service, severity, threshold, t),
-        expr=_exceeds(_rest(t, severity), service, threshold, t),
+        expr=_judged(_rest(t, severity), threshold, t, service).exceeded(t, service.alert, severity, "platform"),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" {_failed(service, threshold, t)}"
@@ -189,15 +208,14 @@ def _together(service: _Service, severity: str, threshold: float, t: Thresholds)
 
 def _provider(t: Thresholds) -> Alert:
     rule = t.error_rate
-    known = exceeds(
-        _of_providers(t), rule.provider.warning, t, (rule.min_requests, rule.min_errors), '{provider!="unknown"}'
-    )
     return Alert(
         name=_PROVIDER,
         expr=lines(
             "(",
-            known,
+            _judged_providers(t).exceeded(t, _PROVIDER, "warning"),
             ")",
+            f"unless on ({levels.platform(t).plus('component', 'provider').by})",
+            f'  {_of_providers(t).all.name(_of_providers(t).windows[-1])}{{provider="unknown"}}',
             f"unless on ({levels.platform(t).plus('component').by})",
             f"{_unknown(t)[0]} > {num(rule.provider.max_unknown)}",
         ),

@@ -1,4 +1,4 @@
-"""When a share of bad events is above its threshold, at any volume of traffic.
+"""When a share of bad events is above its threshold, at any volume of traffic, and when it no longer is.
 
 The documented share is judged over its documented window where that holds enough traffic to tell, else over the
 shortest longer window that does, and for assistants that have too little traffic alone over all of them together.
@@ -7,11 +7,20 @@ shortest longer window that does, and for assistants that have too little traffi
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from statistics import NormalDist
+from typing import Final
 
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import Level, indent, lines, num, sum_by
+from exporter.assets.promql import Level, indent, lines, num, over, percent, record, sum_by
 from exporter.assets.rule import Recording
 from exporter.assets.windows import Counted
+
+DAY: Final = 86400.0
+_CLEARED: Final = -2
+"""Standard deviations below which a window says that all is well: no bad event where the threshold allows one."""
+_OVER: Final = -3
+"""And that what was is over, in a window that is longer than alerts are kept: a shorter one must say so repeatedly."""
+_STILL: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class Share:
 
     def ratio(self, window: float, selector: str = "") -> str:
         """The share; never above 1, also where a call that hung began before the window."""
-        return f"clamp_max({self.bad.name(window)}{selector} / ({self.all.name(window)} > 0), 1)"
+        return f"clamp_max({self.bad.name(window)}{selector} / ({self.all.name(window)}{selector} > 0), 1)"
 
     def without(self, level: Level, alerts: Sequence[str], severity: str, *others: tuple[Level, str]) -> "Share":
         """The share of everything by a coarser level, without what has such an alert of its own already.
@@ -76,42 +85,119 @@ def windows(documented: float, t: Thresholds) -> tuple[float, ...]:
     return (documented, *sorted(window for window in t.evidence.windows if window > documented))
 
 
-def exceeds(share: Share, threshold: float, t: Thresholds, least: tuple[int, int | None], selector: str = "") -> str:
-    """Where the share is above the threshold, in the shortest window that can tell.
+def deviations(window: float, t: Thresholds) -> float:
+    """So many standard deviations above its threshold is no chance, and one at least.
 
-    In a window, the bad events must be more than the threshold allows by so many standard deviations, which is how far
-    chance alone carries them; in the longest window, where more cannot be waited for, the plain share decides, while
-    the window before it has any. A shorter window that is below the threshold by one deviation ends it.
+    A short window is looked at more often than a long one, so chance has more tries there.
+    """
+    chance = t.evidence.false_alarms * window / DAY
+    return max(1.0, NormalDist().inv_cdf(1 - chance)) if chance < 1 else 1.0
 
-    Args:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A share against a threshold.
+
+    Attributes:
         share: what to judge; its value is the result's.
         threshold: 0 to 1.
-        t: the thresholds.
-        least: fewer events, and fewer bad events, than that in a window say nothing.
-        selector: what of it to judge.
+        minimum: fewer events in a window say nothing.
+        min_bad: nor do fewer bad events.
+        component: judges that component alone.
     """
-    return "\nor\n".join(
-        f"(\n{indent(_in_window(share, index, threshold, t, (*least, selector)))}\n)"
-        for index in range(len(share.windows))
-    )
 
+    share: Share
+    threshold: float
+    minimum: int
+    min_bad: int
+    component: str = ""
 
-def _in_window(share: Share, index: int, threshold: float, t: Thresholds, of: tuple[int, int | None, str]) -> str:
-    window, shorter = share.windows[index], share.windows[:index]
-    bad, every = share.bad.name(window), share.all.name(window)
-    minimum, least_bad, selector = of
-    conditions = [f"and {every} >= {minimum}", f"and {bad} >= {least_bad or t.evidence.min_events}"]
-    if shorter and index == len(share.windows) - 1:
-        conditions.append(f"and {share.bad.name(shorter[-1])} > 0")
-    else:
-        conditions.insert(0, f"and {bad} > {_allowed(every, threshold, t.evidence.deviations)}")
-    for before in shorter:
-        cleared = _allowed(share.all.name(before), threshold, -1)
-        conditions.append(f"unless {share.bad.name(before)} < {cleared}")
-    return lines(f"{share.ratio(window, selector)} > {num(threshold)}", *(f"  {each}" for each in conditions))
+    def recordings(self, comment: str = "") -> tuple[Recording, ...]:
+        """How far the share is above the threshold, in standard deviations, window by window.
 
+        Of square roots, which vary alike whether there are few bad events or many: three of fifteen are by far less of
+        a surprise than three hundred of fifteen hundred.
+        """
+        scale = 2 / sqrt(1 - self.threshold)
+        return tuple(
+            Recording(
+                record=self._distance(window),
+                expr=lines(
+                    f"{scale:.4g} * (",
+                    f"  sqrt({self._bad(window)})",
+                    f"    - sqrt({num(self.threshold)} * ({self._all(window)} > 0))",
+                    ")",
+                ),
+                comment="" if index else comment,
+            )
+            for index, window in enumerate(self.share.windows)
+        )
 
-def _allowed(every: str, threshold: float, deviations: float) -> str:
-    """How many bad events the threshold allows, and so many standard deviations more."""
-    sign, spread = "+" if deviations >= 0 else "-", sqrt(threshold * (1 - threshold)) * abs(deviations)
-    return f"{num(threshold)} * {every} {sign} {spread:.4g} * sqrt({every})"
+    def exceeded(self, t: Thresholds, alert: str, severity: str, scope: str = "") -> str:
+        """Where the share is above the threshold, in the shortest window that can tell, and until one tells otherwise.
+
+        In a window, the bad events must be more than chance alone makes of the threshold; the longest window counts
+        while the one before it has any. A shorter window that is clearly below the threshold has the last word. Once
+        the alert fires, it lasts while any window is above the threshold, until one is clearly below it, and none
+        shorter above it.
+
+        Args:
+            t: the thresholds.
+            alert: name of the alert.
+            severity: of the alert.
+            scope: of the alert.
+        """
+        terms = [self._begins(index, t) for index in range(len(self.share.windows))]
+        return "\nor\n".join(f"(\n{indent(term)}\n)" for term in (*terms, self._lasts(t, alert, severity, scope)))
+
+    def _begins(self, index: int, t: Thresholds) -> str:
+        window, shorter = self.share.windows[index], self.share.windows[:index]
+        # A window that holds little more than a shorter one has no more to say.
+        more = [f"  and {self._all(window)} >= 2 * {self._all(shorter[-1])}"] if shorter else []
+        longest = shorter and index == len(self.share.windows) - 1
+        lately = [f"  and {self._bad(shorter[-1])} > 0"] if longest else []
+        return lines(
+            self._ratio(window),
+            f"  and {self._distance(window)} > {deviations(window, t):.2f}",
+            f"  and {self._all(window)} >= {self.minimum}",
+            f"  and {self._bad(window)} >= {self.min_bad}",
+            *more,
+            *lately,
+            *(f"  unless {self._distance(before)} < {_CLEARED}" for before in shorter),
+        )
+
+    def _lasts(self, t: Thresholds, alert: str, severity: str, scope: str) -> str:
+        windows = self.share.windows
+        above = (f"{self._ratio(window)} > {num(self.threshold)}" for window in windows)
+        ends = []
+        for index, window in enumerate(windows[:-1] or windows):
+            still = (f"  unless {self._distance(shorter)} > {_STILL}" for shorter in windows[:index])
+            over = _CLEARED if window < t.keep_rates_firing_for else _OVER
+            ends.append(indent(lines("unless (", f"  {self._distance(window)} < {over}", *still, ")")))
+        return lines(
+            "(",
+            indent("\nor\n".join(above)),
+            ")",
+            f"  and on ({self.share.all.level.by})",
+            f'  ALERTS{{alertname="{alert}", alertstate="firing", severity="{severity}", scope="{scope}"}}',
+            *ends,
+        )
+
+    def _ratio(self, window: float) -> str:
+        return self.share.ratio(window, self._selector)
+
+    def _bad(self, window: float) -> str:
+        return f"{self.share.bad.name(window)}{self._selector}"
+
+    def _all(self, window: float) -> str:
+        return f"{self.share.all.name(window)}{self._selector}"
+
+    @property
+    def _selector(self) -> str:
+        return f'{{component="{self.component}"}}' if self.component else ""
+
+    def _distance(self, window: float) -> str:
+        share = self.share
+        above = f"{self.component}_above_" if self.component else "above_"
+        operation = f"{above}{percent(self.threshold).replace('.', '_').replace('%', 'pct')}_deviations"
+        return record(share.all.level, share.bad.metric, over(f"{share.bad.operation}_{operation}", window))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from exporter.assets import levels
 from exporter.assets.counting import grown, pushed
-from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.evidence import Judgement, Share, deviations, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import indent, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -27,6 +27,7 @@ def hangs(t: Thresholds) -> Group:
             _slow_repeated(t),
             _rate(t),
             *_rest(t).recordings(),
+            *_judged(_rest(t), t).recordings(),
             _rest_rate(t),
         ),
     )
@@ -70,6 +71,11 @@ def _rest(t: Thresholds) -> Share:
     return _share(t).without(levels.platform(t), (_RATE,), "critical", (level, unsubscribed("hang", level)))
 
 
+def _judged(share: Share, t: Thresholds) -> Judgement:
+    rate = t.hang_rate
+    return Judgement(share=share, threshold=rate.critical, minimum=rate.min_calls, min_bad=rate.min_hung_calls)
+
+
 def _recordings(t: Thresholds) -> tuple[Recording, ...]:
     share, level, repeats = _share(t), levels.assistant(t), t.hangs_repeated
     hangs_level = level.plus("provider", "model")
@@ -89,6 +95,7 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
         *_slow_replies(t).recordings((repeats.window,)),
         *calls.recordings((repeats.window,)),
         *share.recordings(),
+        *_judged(share, t).recordings("By how many standard deviations the hung calls are above what is allowed."),
         Recording(
             record=record(level, "voice_hung_calls", over("ratio", t.hang_rate.window)),
             expr=lines(share.ratio(t.hang_rate.window), f"unless on ({level.by})", unsubscribed("hang", level)),
@@ -137,7 +144,7 @@ def _again(counted: Counted, t: Thresholds) -> str:
     return lines(
         f"{repeats} >= {count}",
         f"unless on ({levels.assistant(t).by})",
-        f"  {repeats} < {num(share)} * {calls} + {num(t.evidence.deviations)} * sqrt({num(share)} * {calls})",
+        f"  {repeats} < {num(share)} * {calls} + {deviations(window, t):.2f} * sqrt({num(share)} * {calls})",
     )
 
 
@@ -164,7 +171,7 @@ def _rate(t: Thresholds) -> Alert:
         name=_RATE,
         expr=lines(
             "(",
-            exceeds(_share(t), rate.critical, t, (rate.min_calls, rate.min_hung_calls)),
+            _judged(_share(t), t).exceeded(t, _RATE, "critical"),
             ")",
             f"unless on ({level.by})",
             unsubscribed("hang", level),
@@ -185,7 +192,7 @@ def _rest_rate(t: Thresholds) -> Alert:
     rate = t.hang_rate
     return replace(
         _rate(t),
-        expr=exceeds(_rest(t), rate.critical, t, (rate.min_calls, rate.min_hung_calls)),
+        expr=_judged(_rest(t), t).exceeded(t, _RATE, "critical", "platform"),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" calls hung within {format_duration(rate.window)} or, with few calls, longer; the threshold is"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from exporter.assets import levels
-from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.evidence import Judgement, Share, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, above, num, observations, over, percent, percentile, quantile, record
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -13,6 +13,7 @@ from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
 _RESPONSE = "VoiceResponseTimeHigh"
+_PROVIDER = "VoiceProviderResponseTimeHigh"
 
 
 def latency(t: Thresholds) -> Group:
@@ -24,6 +25,7 @@ def latency(t: Thresholds) -> Group:
             *_recordings(t),
             _response_time(t),
             *_rest(t).recordings(),
+            *_judged_responses(_rest(t), t).recordings(),
             _rest_response_time(t),
             _provider(t, "warning", t.provider_response_time.warning),
             _provider(t, "critical", t.provider_response_time.critical),
@@ -67,6 +69,23 @@ def _replies(t: Thresholds, threshold: float) -> Share:
     return _slow(m.LLM_RESPONSE, threshold, level, t.provider_response_time.window, t)
 
 
+def _judged_responses(share: Share, t: Thresholds) -> Judgement:
+    rule = t.response_time
+    return Judgement(
+        share=share, threshold=_above(rule.quantile), minimum=rule.min_turns, min_bad=t.evidence.min_events
+    )
+
+
+def _judged_replies(threshold: float, t: Thresholds) -> Judgement:
+    rule = t.provider_response_time
+    return Judgement(
+        share=_replies(t, threshold),
+        threshold=_above(rule.quantile),
+        minimum=rule.min_replies,
+        min_bad=t.evidence.min_events,
+    )
+
+
 def _recordings(t: Thresholds) -> tuple[Recording, ...]:
     caller, provider = t.response_time, t.provider_response_time
     own, of = levels.assistant(t), levels.platform(t).plus("provider")
@@ -76,12 +95,15 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
             expr=quantile(caller.quantile, m.RESPONSE, own, caller.window),
         ),
         *_responses(t).recordings("Whether the quantile is above its threshold is a share: how many replies are."),
+        *_judged_responses(_responses(t), t).recordings(),
         Recording(
             record=record(of, m.LLM_RESPONSE.name, over(f"{percentile(provider.quantile)}_", provider.window)),
             expr=quantile(provider.quantile, m.LLM_RESPONSE, of, provider.window),
         ),
         *_replies(t, provider.warning).recordings(),
         *_replies(t, provider.critical).bad_recordings(),
+        *_judged_replies(provider.warning, t).recordings(),
+        *_judged_replies(provider.critical, t).recordings(),
     )
 
 
@@ -96,7 +118,7 @@ def _response_time(t: Thresholds) -> Alert:
     rule = t.response_time
     return Alert(
         name=_RESPONSE,
-        expr=exceeds(_responses(t), _above(rule.quantile), t, (rule.min_turns, None)),
+        expr=_judged_responses(_responses(t), t).exceeded(t, _RESPONSE, "warning"),
         wait=rule.for_,
         keep=t.keep_rates_firing_for,
         severity="warning",
@@ -113,7 +135,7 @@ def _rest_response_time(t: Thresholds) -> Alert:
     rule = t.response_time
     return replace(
         _response_time(t),
-        expr=exceeds(_rest(t), _above(rule.quantile), t, (rule.min_turns, None)),
+        expr=_judged_responses(_rest(t), t).exceeded(t, _RESPONSE, "warning", "platform"),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" replies {_slower(rule.quantile, rule.warning, rule.window, 'turns')}"
@@ -132,8 +154,8 @@ def _above(q: float) -> float:
 def _provider(t: Thresholds, severity: str, threshold: float) -> Alert:
     rule = t.provider_response_time
     return Alert(
-        name="VoiceProviderResponseTimeHigh",
-        expr=exceeds(_replies(t, threshold), _above(rule.quantile), t, (rule.min_replies, None)),
+        name=_PROVIDER,
+        expr=_judged_replies(threshold, t).exceeded(t, _PROVIDER, severity),
         wait=rule.for_,
         keep=t.keep_rates_firing_for,
         severity=severity,

@@ -51,7 +51,7 @@ class Evidence:
     """When a share is above its threshold rather than carried there by chance."""
 
     windows: Windows
-    deviations: Amount
+    false_alarms: Amount
     min_events: Count
 
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Share, exceeds, windows
+from exporter.assets.evidence import Judgement, Share, windows
 from exporter.assets.model import Thresholds
-from exporter.assets.promql import Level, lines, num, observations, over, percent, ratio, record, total
+from exporter.assets.promql import Level, indent, lines, num, observations, over, percent, ratio, record, total
 from exporter.assets.rule import WHO, Alert, Group, Recording
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
@@ -54,21 +54,29 @@ class _Mean:
             ),
         )
 
-    def judged(self, condition: str) -> str:
-        """The mean where the condition holds."""
-        terms = []
-        for index, window in enumerate(self.windows):
-            enough = [f"\n  unless {self.of.name(shorter)} >= {num(self.least)}" for shorter in self.windows[:index]]
-            terms.append(
-                f"(\n  {self._over(window)} {condition}\n  and {self.of.name(window)} >= {num(self.least)}"
-                f"{''.join(enough)}\n)"
-            )
-        return "\nor\n".join(terms)
+    def judged(self, condition: str, alert: str) -> str:
+        """The mean where the condition holds; once the alert fires, over the next longer window, too."""
+        begins = (self._over(window, condition, window) for window in self.windows)
+        longer = zip(self.windows, self.windows[1:], strict=False)
+        lasts = "\nor\n".join(self._over(after, condition, window) for window, after in longer)
+        firing = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
+        return lines(
+            "\nor\n".join(begins), "or", "(", indent(lasts), ")", f"and on ({self.of.level.by})", f"  {firing}"
+        )
 
-    def _over(self, window: float) -> str:
-        return f"{self.amount.name(window)} / ({self.of.name(window)} > 0)"
+    def _over(self, window: float, condition: str, enough: float) -> str:
+        """The mean over a window, where that is the shortest which holds enough, or the one after it."""
+        shorter = self.windows[: self.windows.index(enough)]
+        return lines(
+            "(",
+            f"  {self.amount.name(window)} / ({self.of.name(window)} > 0) {condition}",
+            f"  and {self.of.name(enough)} >= {num(self.least)}",
+            *(f"  unless {self.of.name(before)} >= {num(self.least)}" for before in shorter),
+            ")",
+        )
 
 
+_CACHE: Final = "VoiceTTSCacheHitRateLow"
 _OVER: Final = "or, with few of them, longer"
 
 
@@ -103,15 +111,19 @@ def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
         all=spoken("count", f"{{{only}}}"),
         windows=windows(rule.window, t),
     )
+    judged = Judgement(
+        share=share, threshold=1 - rule.warning, minimum=rule.min_messages, min_bad=t.evidence.min_events
+    )
     return (
         *share.recordings("Vapi does not say what came from a cache."),
+        *judged.recordings(),
         Recording(
             record=record(level, m.TTS_GENERATION.name, over("cached_ratio", rule.window)),
             expr=f"1 - {share.ratio(rule.window)}",
         ),
         Alert(
-            name="VoiceTTSCacheHitRateLow",
-            expr=lines("1 - (", exceeds(share, 1 - rule.warning, t, (rule.min_messages, None)), ")"),
+            name=_CACHE,
+            expr=lines("1 - (", judged.exceeded(t, _CACHE, "warning"), ")"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
@@ -134,7 +146,7 @@ def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *mean.recordings(),
         Alert(
             name="VoiceSTTConfidenceLow",
-            expr=mean.judged(f"< {num(rule.warning)}"),
+            expr=mean.judged(f"< {num(rule.warning)}", "VoiceSTTConfidenceLow"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
@@ -158,7 +170,7 @@ def _call_cost(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *mean.recordings(),
         Alert(
             name="VoiceCallCostHigh",
-            expr=mean.judged(f"> {num(rule.warning)}"),
+            expr=mean.judged(f"> {num(rule.warning)}", "VoiceCallCostHigh"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
@@ -194,7 +206,7 @@ def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *per_minute.recordings(),
         Alert(
             name="VoiceAudioQualityLow",
-            expr=per_minute.judged(f"> {num(rule.warning)}"),
+            expr=per_minute.judged(f"> {num(rule.warning)}", "VoiceAudioQualityLow"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",

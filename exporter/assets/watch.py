@@ -2,7 +2,7 @@
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Share, exceeds
+from exporter.assets.evidence import Judgement, Share
 from exporter.assets.histograms import histograms
 from exporter.assets.model import Thresholds
 from exporter.assets.presence import presence
@@ -13,6 +13,8 @@ from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.platforms import HANGS_UNKNOWN
 from exporter.yamlfile.durations import format_duration
+
+_LATE = "VoiceExporterEventsLate"
 
 REFUSED = ("invalid", "too_large", "timeout", "limited")
 """Outcomes of requests that were refused because of the request, not because of the exporter."""
@@ -26,6 +28,7 @@ def exporter(t: Thresholds) -> Group:
         rules=(
             *traffic_recordings(t),
             *_late_share(t).recordings(),
+            *_judged_late(t).recordings(),
             *presence(t),
             no_events(t),
             traffic_missing(t),
@@ -179,11 +182,15 @@ def _late_share(t: Thresholds) -> Share:
     return Share(bad=late, all=every, windows=(rule.window,))
 
 
+def _judged_late(t: Thresholds) -> Judgement:
+    return Judgement(share=_late_share(t), threshold=t.exporter.late.warning, minimum=1, min_bad=t.evidence.min_events)
+
+
 def _late(t: Thresholds) -> Alert:
     rule = t.exporter.late
     return Alert(
-        name="VoiceExporterEventsLate",
-        expr=exceeds(_late_share(t), rule.warning, t, (1, None)),
+        name=_LATE,
+        expr=_judged_late(t).exceeded(t, _LATE, "warning"),
         keep=t.keep_rates_firing_for,
         severity="warning",
         summary="Events arrive late, and so do alerts.",
