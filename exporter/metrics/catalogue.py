@@ -127,7 +127,7 @@ RESPONSE = _histogram(
     "voice_response_seconds",
     PA,
     RESPONSE_BOUNDS,
-    "What the caller waits: end of the user's speech to the first part of the reply.",
+    "How long the caller waits: from the end of the user's speech to the first part of the reply.",
 )
 SLOW_REPLIES = _counter(
     "voice_slow_replies_total",
@@ -152,7 +152,7 @@ TTS_GENERATION = _histogram(
     "voice_tts_generation_seconds",
     (*PA, *names(speech_labels)),
     TTS_BOUNDS,
-    "Speech generation of a message; cached speech is a population of its own."
+    "Speech generation of a message; cached speech has a label of its own."
     + _SPREAD
     + " The cacheRequests lowest of a report are the cached ones.",
 )
@@ -170,7 +170,7 @@ STT_LATENCY = _histogram(
     "voice_stt_latency_seconds",
     (*PA, "provider"),
     SPEECH_BOUNDS,
-    "Transcription behind the end of speech; a negative delivered value means no wait and counts as 0." + _SPREAD,
+    "Delay of the transcription after the end of speech; a negative value means no wait and counts as 0." + _SPREAD,
 )
 STT_AUDIO = _counter(
     "voice_stt_audio_seconds_total", (*PA, "provider"), "Speech transcribed, in seconds of audio.", NANO
@@ -214,7 +214,7 @@ HANG_MESSAGES = _histogram(
 HANG_OUTCOMES = _counter(
     "voice_hang_outcomes_total",
     (*PA, *names(hang_outcome_labels)),
-    "What came of hangs: recovered, error, abandoned, ended, unknown. With the open ones they add up to the hangs.",
+    "Outcomes of hangs: recovered, error, abandoned, ended, unknown. With open hangs they add up to all hangs.",
 )
 HANG_RECOVERY = _histogram(
     "voice_hang_recovery_seconds",
@@ -306,7 +306,7 @@ LAST_EVENT = _gauge(
 REJECTED_VALUES = _counter(
     "voice_exporter_rejected_values_total",
     ("platform", "field", "reason"),
-    "Values that cannot be and were left out of an event that otherwise counted.",
+    "Out-of-range values that were left out of an event that otherwise counted.",
 )
 LABEL_VALUES = _gauge("voice_exporter_label_values", ("label",), "Distinct values in use of an unbounded label.")
 LABEL_OVERFLOWS = _counter(
@@ -317,7 +317,7 @@ LABEL_OVERFLOWS = _counter(
 MISSED_EVENTS = _counter(
     "voice_exporter_missed_events_total",
     ("platform", "event"),
-    "What an end-of-call report shows to have happened and no event had brought by then.",
+    "What an end-of-call report lists and no event had reported by then.",
 )
 CALLS_TRACKED = _gauge("voice_exporter_calls_tracked", (), "Calls remembered, ended ones within retention included.")
 CALLS_EXPIRED = _counter(
@@ -342,7 +342,7 @@ STORAGE_SET_ASIDE = _counter(
 CLOCK_STEPS = _counter(
     "voice_exporter_clock_steps_total",
     (),
-    "Times that the wall clock was set by a second or more while the exporter ran; such a step ages nothing.",
+    "Times that the wall clock was set by a second or more while the exporter ran; no age depends on it.",
 )
 RELOAD_SUCCESSFUL = _gauge(
     "voice_exporter_config_last_reload_successful", (), "Whether the last configuration reload succeeded."
