@@ -185,7 +185,7 @@ def _volumes() -> str:
         " then on its threshold is exceeded by a little; in steps of four minutes. Measured on a virtual clock with"
         " traffic that comes by chance: a day of it at 3 and 30 calls an hour, four hours at 3,000. `never` is not"
         " within that time: so few calls hold no evidence. What is exceeded by far takes less. Where everything stays"
-        " at 60% of its threshold, none of these fires at 3,000 calls an hour, and each once a day at most at 3 and 30,"
+        " at 60% of its threshold, none fires at 3,000 calls an hour, and each twice a day at most at 3 and 30,"
         " where a few calls more or less are a rate. A test holds all this; `python -m tests.rules.volume` measures it"
         " anew, `--seed` with other traffic, and `python -m tests.rules.healthy` shows what healthy traffic raises"
         " through deploys, restarts and lost scrapes.\n\n"

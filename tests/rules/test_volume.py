@@ -62,8 +62,8 @@ def test_every_alert_fires_at_middle_and_high_volume() -> None:
 
 
 def test_hardly_anything_fires_below_the_thresholds(trialled: Trial) -> None:
-    """Traffic at 60 % of every threshold raises nothing at high volume, and each alert once a day at most at others."""
+    """Traffic at 60 % of every threshold raises nothing at high volume, else each alert twice a day at most."""
     judged = {signal.alert for signal in SIGNALS}
     false = {(job, alert): fired.times for (job, alert, _), fired in trialled.below.items() if alert in judged}
     assert {job for job, _ in false} <= {"below 3", "below 30"}
-    assert max(false.values(), default=0) <= 1
+    assert max(false.values(), default=0) <= 2
