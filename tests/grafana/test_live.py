@@ -9,6 +9,8 @@ from tests.grafana.conftest import has_data
 from tests.support.servers import Prometheus, eventually
 
 MAY_BE_EMPTY: Final = {
+    "voice-exporter: Replicas on one database A": "where no database is shared",
+    "voice-exporter: Replicas on one database B": "where no database is shared",
     "voice-exporter: Relay p95, 10m, by status code A": "where no relay is configured",
     "voice-exporter: Relay requests without an answer A": "where no relay is configured",
     "voice-exporter: Relay errors per minute A": "where no relay is configured, or its target answers everything",
