@@ -169,7 +169,8 @@ def test_a_database_without_its_driver_is_bad_usage(tmp_path: Path) -> None:
     """One line says how to install it; without a database it is not missed."""
     (tmp_path / "asyncpg.py").write_text("raise ModuleNotFoundError(name='asyncpg')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-m", "exporter", "serve", "--storage.url=postgresql://db/voice"]
+    flags = ["--storage.url=postgresql://db/voice", "--web.listen-address=127.0.0.1:0"]
+    command = [sys.executable, "-m", "exporter", "serve", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
     assert done.returncode == 2
