@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -51,6 +52,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def _starts(module: Path) -> bool:
     return _STARTS.search(module.read_text()) is not None
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Iterator[None]:
+    """Gives the root logger back as it was: commands that run in the test's own process set it up."""
+    root, access = logging.getLogger(), logging.getLogger("aiohttp.access")
+    handlers, level, disabled = root.handlers, root.level, access.disabled
+    yield
+    root.handlers, access.disabled = handlers, disabled
+    root.setLevel(level)
 
 
 @pytest.fixture(params=RELEASES, ids=str, scope="session")

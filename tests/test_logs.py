@@ -2,7 +2,6 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,6 @@ from exporter import logs
 CANARY = "CANARY-Ada-Example-555-0100"
 LOGGER = logging.getLogger("exporter.test_logs")
 LINE = re.compile(r'(?:^| )([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^ ="]*)')
-
-
-@pytest.fixture(autouse=True)
-def _root() -> Iterator[None]:
-    """Gives the root logger back as it was."""
-    root, access = logging.getLogger(), logging.getLogger("aiohttp.access")
-    handlers, level, disabled = root.handlers, root.level, access.disabled
-    yield
-    root.handlers, access.disabled = handlers, disabled
-    root.setLevel(level)
 
 
 class Lines:
