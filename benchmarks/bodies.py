@@ -21,16 +21,14 @@ class Template(Struct, frozen=True):
     """A body that can be made another call's.
 
     Attributes:
-        head: the bytes before the call's id.
-        tail: those after it.
+        parts: the bytes between which the call's id stands: its own, and in front of those of its messages.
     """
 
-    head: bytes
-    tail: bytes
+    parts: tuple[bytes, ...]
 
     def of(self, call: str) -> bytes:
         """The body as that call's."""
-        return self.head + call.encode() + self.tail
+        return call.encode().join(self.parts)
 
 
 def new_call() -> str:
@@ -79,5 +77,7 @@ def _deliveries(seed: int, scenario: str, turns: int) -> list[Any]:
 
 
 def _template(body: Any) -> Template:  # noqa: ANN401 - JSON
-    head, _, tail = encode(body).partition(encode(body["message"]["call"]["id"])[1:-1])
-    return Template(head, tail)
+    call = encode(body["message"]["call"]["id"])[1:-1]
+    # No two calls of a platform have a message in common: conversations are recognised by their first one.
+    own = encode(body).replace(b'"messageId":"', b'"messageId":"' + call + b"-")
+    return Template((*own.split(call),))
