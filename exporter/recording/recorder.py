@@ -36,7 +36,7 @@ _MAX_BATCH: Final = 500
 _TURNS: Final = 2
 """Turns of the loop that a batch waits for company: what arrives together is understood a turn or two apart."""
 _MAX_QUEUE: Final = 10_000
-_MAX_TIDY: Final = 200
+_MAX_TIDY: Final = 100
 """Calls that expire or are forgotten at once; between such rounds the loop turns."""
 _RETIRE_EVERY: Final = 60.0
 """Seconds between looks for label values that were unused for their time to live."""
