@@ -59,10 +59,15 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Wheel and source, the same bytes wherever they are built from a commit.
+# Wheel and source, the same bytes wherever they are built from a commit; the image takes the same version.
 dist: setup
+	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
 	cd dist && sha256sum voice_exporter-* >SHA256SUMS
+	@version=$$($(BIN)/python -m hatchling version); case $$version in \
+		*.dev*) echo "$$version is no release: HEAD has no tag, or files differ from it" >&2 ;; \
+		*) echo "the image: docker build --build-arg VERSION=$$version --tag voice-exporter:$$version ." ;; \
+	esac
 
 # The dependencies of a release: today's newest.
 constraints:

@@ -75,7 +75,7 @@ class Stage:
             cp -a {sys.base_prefix}/. {self.root}/usr/local/
         """)
 
-    def take(self, step: Step, stages: dict[str, "Stage"]) -> None:
+    def take(self, step: Step, stages: dict[str, "Stage"], arguments: dict[str, str]) -> None:
         """Do what an instruction says."""
         match step.name:
             case "COPY":
@@ -83,6 +83,9 @@ class Stage:
             case "RUN":
                 if code := self.start(["/bin/sh", "-ec", step.rest]).wait():
                     raise SystemExit(f"RUN ended with {code}: {step.rest}")
+            case "ARG":
+                name, _, value = step.rest.partition("=")
+                self._environment[name] = value or arguments[name]
             case "ENV":
                 for name, value in (word.split("=", 1) for word in shlex.split(step.rest)):
                     self._environment[name] = value.replace("$PATH", self._environment["PATH"])
@@ -117,13 +120,16 @@ class Stage:
 def build(folder: Path) -> Stage:
     """Take every step: the last stage."""
     stages: dict[str, Stage] = {}
+    arguments: dict[str, str] = {}
     for number, step in enumerate(steps()):
         print(step.name, step.rest, flush=True)  # noqa: T201 - what is being done
         if step.name == "FROM":
             name = step.rest.partition(" AS ")[2] or str(number)
             stages[name] = stage = Stage(folder / name)
+        elif step.name == "ARG" and not stages:
+            name, _, arguments[name] = step.rest.partition("=")
         else:
-            stage.take(step, stages)
+            stage.take(step, stages, arguments)
     return stage
 
 

@@ -10,7 +10,7 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
-from exporter import __version__, config
+from exporter import config
 from tests.rules.promtool import promtool
 from tests.support.pages import ROOT
 
@@ -77,12 +77,6 @@ def test_the_linter_is_content() -> None:
     """Helm's own checks find nothing, warnings included."""
     report = helm_python.lint(CHART, dict(SECRET), strict=True)
     assert (report["messages"], report["errors"]) == ([], [])
-
-
-def test_the_chart_is_of_this_version() -> None:
-    """Chart and application are released together."""
-    read = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert (read["version"], read["appVersion"]) == (__version__, __version__)
 
 
 def test_the_pod_is_that_of_the_plain_example() -> None:

@@ -3,29 +3,97 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
+from datetime import date
 from importlib.metadata import requires, version
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from exporter import __version__
 from tests.support.pages import ROOT
 
+RELEASE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"]["fallback-version"]
+"""The release that this source is, or that it comes after."""
+DEPLOY = ROOT / "docs" / "deploy"
+CHART = ROOT / "deploy" / "helm" / "voice-exporter" / "Chart.yaml"
+
+
+def git(*arguments: str) -> list[str]:
+    """The lines that git prints; none where this is no repository."""
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False).stdout.split()
+
 
 def test_the_version_is_everywhere_the_same() -> None:
-    """The image's label and the Kubernetes example name the version that is being built."""
-    label = re.search(r"org\.opencontainers\.image\.version=(\S+)", (ROOT / "Dockerfile").read_text())
-    image = re.search(r"image: voice-exporter:(\S+)", (ROOT / "docs" / "deploy" / "kubernetes.yaml").read_text())
-    project = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert label
-    assert image
-    assert project
-    assert {label[1], image[1], project[1]} == {__version__}
+    """Wherever a number has to be written, it is that of the release."""
+    images = "".join(path.read_text() for path in DEPLOY.glob("*.yaml"))
+    numbers = {
+        "Dockerfile": re.findall(r"^ARG VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE),
+        "docs/deploy": re.findall(r"image: voice-exporter:(\S+)", images),
+        "Chart.yaml": re.findall(r'^(?:version|appVersion): "?([^"\n]+)', CHART.read_text(), re.MULTILINE),
+    }
+    assert {name: {*found} for name, found in numbers.items()} == {name: {RELEASE} for name in numbers}
+
+
+def test_the_newest_heading_of_the_changelog_is_this_release() -> None:
+    """Each release has a date, a newer one stands above, and each heading has its link."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    first, *headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert first == "[Unreleased]"
+    releases = [re.fullmatch(r"\[([0-9.]+)\] - (\d{4}-\d\d-\d\d)", heading) for heading in headings]
+    found = [(Version(release[1]), date.fromisoformat(release[2])) for release in releases if release]
+    assert len(found) == len(headings)
+    assert found == sorted(found, reverse=True)
+    assert str(found[0][0]) == RELEASE
+    linked = re.findall(r"^\[(\S+)\]: https://github.com/voice-exporter/voice-exporter/(.+)$", text, re.MULTILINE)
+    numbers = [str(number) for number, _ in found]
+    assert [name for name, _ in linked] == ["Unreleased", *numbers]
+    assert [where for _, where in linked] == [
+        f"compare/v{RELEASE}...HEAD",
+        *(f"compare/v{older}...v{newer}" for newer, older in pairwise(numbers)),
+        f"releases/tag/v{numbers[-1]}",
+    ]
+
+
+def test_tags_agree() -> None:
+    """A tag of this commit is the release, and no tag before it is newer; a clone need not have any."""
+    assert set(git("tag", "--points-at", "HEAD", "--list", "v*")) <= {f"v{RELEASE}"}
+    for tag in git("tag", "--merged", "HEAD", "--list", "v*"):
+        assert Version(tag) <= Version(RELEASE), tag
+
+
+COMMIT = "git commit --quiet --allow-empty --message=."
+START = f"git init --quiet && git add . && {COMMIT}"
+NEXT = f"{Version(RELEASE).major}.{Version(RELEASE).minor}.{Version(RELEASE).micro + 1}"
+
+
+@pytest.mark.parametrize(
+    ("script", "version"),
+    [
+        ("true", RELEASE),
+        (START, rf"{NEXT}\.dev1\+g\w+"),
+        (f"{START} && git tag v9.8.7", r"9\.8\.7"),
+        (f"{START} && git tag v9.8.7 && {COMMIT}", r"9\.8\.8\.dev1\+g\w+"),
+    ],
+    ids=["no repository", "no tag", "tagged", "after a tag"],
+)
+def test_the_version_is_that_of_the_tag(script: str, version: str, tmp_path: Path) -> None:
+    """Without one the last release stands for it."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    somebody = {f"GIT_{role}_{what}": "a@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env={**os.environ, **somebody}, check=True)
+    found = subprocess.run(
+        [sys.executable, "-m", "hatchling", "version"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(version, found.stdout.strip())
 
 
 def needed(name: str) -> set[str]:
@@ -60,11 +128,13 @@ def build(source: Path, target: Path) -> dict[str, str]:
 def test_a_release_is_the_same_wherever_it_is_built(tmp_path: Path) -> None:
     """Built again from its own source, in another place and at another time, it has the same bytes."""
     first = build(ROOT, tmp_path / "first")
-    assert sorted(first) == [f"voice_exporter-{__version__}-py3-none-any.whl", f"voice_exporter-{__version__}.tar.gz"]
-    with tarfile.open(tmp_path / "first" / f"voice_exporter-{__version__}.tar.gz") as source:
-        assert f"voice_exporter-{__version__}/constraints.txt" in source.getnames()
+    _, archive = sorted(first)
+    name = archive.removesuffix(".tar.gz")
+    assert sorted(first) == [f"{name}-py3-none-any.whl", f"{name}.tar.gz"]
+    with tarfile.open(tmp_path / "first" / archive) as source:
+        assert f"{name}/constraints.txt" in source.getnames()
         source.extractall(tmp_path, filter="data")
-    assert build(tmp_path / f"voice_exporter-{__version__}", tmp_path / "second") == first
+    assert build(tmp_path / name, tmp_path / "second") == first
 
 
 @pytest.mark.parametrize(
