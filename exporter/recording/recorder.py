@@ -109,6 +109,11 @@ class Recorder:
         return self._store.shared
 
     @property
+    def memory(self) -> CallsInMemory:
+        """What is remembered of calls and assistants; to be read, never to be changed."""
+        return self._memory
+
+    @property
     def ready(self) -> str | None:
         """None while events can be kept, else the reason why not."""
         return self._commits.ready

@@ -14,22 +14,22 @@ import logging
 import sqlite3
 import time
 from pathlib import Path
+from typing import Final
 
 from exporter.errors import StorageError, StoreLost
 from exporter.logs import log
-from exporter.store import journal, sqlite_file, tables
+from exporter.store import journal, schema, sqlite_file, tables
 from exporter.store.base import JOINED, Batch, Merge, Snapshot
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_batch
 from exporter.store.directory import Directory
 from exporter.store.sqlite_errors import translated
 
-CHECKPOINT_ROWS = 1024
-CHECKPOINT_BYTES = 4 << 20
+CHECKPOINT_ROWS: Final = 1024
+CHECKPOINT_BYTES: Final = 4 << 20
 """A journal of so many rows or bytes is due for a checkpoint: enough to write a series once for many increments."""
 
-_PAUSE_SECONDS = 5.0
-"""After a checkpoint that failed."""
+_PAUSE_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -37,12 +37,30 @@ _log = logging.getLogger(__name__)
 class Database:
     """The database in a directory.
 
+    Args:
+        directory: where it is.
+        checkpoint_rows: rows of a journal that is due for a checkpoint.
+        checkpoint_bytes: bytes of one.
+        pause_seconds: after a checkpoint that failed.
+        layout: what the file is.
+
     Attributes:
         directory: where it is.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = Directory(directory)
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        checkpoint_rows: int = CHECKPOINT_ROWS,
+        checkpoint_bytes: int = CHECKPOINT_BYTES,
+        pause_seconds: float = _PAUSE_SECONDS,
+        layout: sqlite_file.Layout = schema.LAYOUT,
+    ) -> None:
+        self.directory = Directory(directory, layout)
+        self._checkpoint_rows = checkpoint_rows
+        self._checkpoint_bytes = checkpoint_bytes
+        self._pause_seconds = pause_seconds
         self._db: sqlite3.Connection | None = None
         self._merge = JOINED
         self._lost = ""
@@ -66,7 +84,7 @@ class Database:
                 self._abandon(error)
                 return self._read()
         except StorageError as error:
-            self._release()
+            self.release()
             raise StorageError(f"--storage.path={self.directory.path}: {error}") from error
 
     def commit(self, batch: Batch) -> None:
@@ -95,7 +113,7 @@ class Database:
                 self._shorten(self._db)
         except StorageError as error:
             self._abandon(error)
-            self._checkpoint_from = time.monotonic() + _PAUSE_SECONDS
+            self._checkpoint_from = time.monotonic() + self._pause_seconds
             log(_log, logging.WARNING, "storage could not tidy up after a commit", reason=str(error))
 
     def close(self) -> None:
@@ -108,7 +126,18 @@ class Database:
                     self.directory.settle()
         except StorageError as error:
             log(_log, logging.WARNING, "storage could not tidy up at the end", reason=str(error))
-        self._release()
+        self.release()
+
+    def release(self) -> None:
+        """Leave file and journal as they are, and unlock the directory."""
+        self.disconnect()
+        self.directory.release()
+
+    def disconnect(self) -> None:
+        """Close the file; what needs it next opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     @translated()
     def _read(self) -> Snapshot:
@@ -174,7 +203,7 @@ class Database:
             self._checkpoint(db)
 
     def _is_long(self) -> bool:
-        return self._rows >= CHECKPOINT_ROWS or self._bytes >= CHECKPOINT_BYTES
+        return self._rows >= self._checkpoint_rows or self._bytes >= self._checkpoint_bytes
 
     def _start_journal(self) -> None:
         self._changes = Changes()
@@ -188,16 +217,7 @@ class Database:
 
     def _abandon(self, error: StorageError) -> None:
         """Open the database again before it is used again, a new one if this one is lost."""
-        self._disconnect()
+        self.disconnect()
         if isinstance(error, StoreLost):
             self._lost = str(error)
             self.directory.condemn(self._lost)
-
-    def _release(self) -> None:
-        self._disconnect()
-        self.directory.release()
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None

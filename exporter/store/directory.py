@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exporter.errors import StoreLost
 from exporter.logs import log
-from exporter.store import files, schema
+from exporter.store import files, schema, sqlite_file
 from exporter.store.lock import DirectoryLock, Mark, locked
 
 _log = logging.getLogger(__name__)
@@ -20,14 +20,19 @@ _log = logging.getLogger(__name__)
 class Directory:
     """The directory that holds ``voice-exporter.db``.
 
+    Args:
+        directory: its path.
+        layout: what the database in it is.
+
     Attributes:
         path: of the directory.
         acknowledged: number of the last commit that was reported as kept; the database goes at least that far.
         quarantined: the name that the last damaged database was given; None where there was none.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, layout: sqlite_file.Layout = schema.LAYOUT) -> None:
         self.path = directory
+        self._layout = layout
         self.acknowledged = 0
         self.quarantined: str | None = None
         self._database = directory / "voice-exporter.db"
@@ -68,7 +73,7 @@ class Directory:
             files.create(self._database)
         self._unclaim()
         self._claim = locked(self._database, os.O_RDONLY)
-        db = schema.connect(self._database)
+        db = sqlite_file.connect(self._database, self._layout)
         try:
             self._recognise(schema.generation(db))
         except BaseException:

@@ -13,7 +13,7 @@ The only text in it is metric names and label values.
 """
 
 import sqlite3
-from pathlib import Path
+from typing import Final
 
 from exporter.errors import StoreLost
 from exporter.store import sqlite_file
@@ -50,33 +50,22 @@ _WAL_LIMIT = 16 << 20
 _CACHE_KIB = 8 << 10
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file and bring it to the current version.
-
-    Raises:
-        StorageError: a newer release wrote it, or its file system can't hold a write-ahead log.
-        StoreLost: it is damaged.
-        sqlite3.Error: whatever else is wrong with it.
-    """
-    return sqlite_file.connect(
-        path,
-        sqlite_file.Layout(
-            name="the database",
-            stamp=0x564F5800,
-            migrations=MIGRATIONS,
-            journal_mode="wal",
-            pragmas=(
-                "synchronous = FULL",
-                # Only explicit checkpoints, so that none falls into a commit.
-                "wal_autocheckpoint = 0",
-                f"journal_size_limit = {_WAL_LIMIT}",
-                "cell_size_check = ON",
-                f"cache_size = -{_CACHE_KIB}",
-                # Nothing in the file is worth hiding, and wiping freed pages would double the writes.
-                "secure_delete = OFF",
-            ),
-        ),
-    )
+LAYOUT: Final = sqlite_file.Layout(
+    name="the database",
+    stamp=0x564F5800,
+    migrations=MIGRATIONS,
+    journal_mode="wal",
+    pragmas=(
+        "synchronous = FULL",
+        # Only explicit checkpoints, so that none falls into a commit.
+        "wal_autocheckpoint = 0",
+        f"journal_size_limit = {_WAL_LIMIT}",
+        "cell_size_check = ON",
+        f"cache_size = -{_CACHE_KIB}",
+        # Nothing in the file is worth hiding, and wiping freed pages would double the writes.
+        "secure_delete = OFF",
+    ),
+)
 
 
 def generation(db: sqlite3.Connection) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.logs import cause, log
 from exporter.store.base import JOINED, Batch, Merge, Snapshot, UnsharedStore
-from exporter.store.database import Database
+from exporter.store.database import CHECKPOINT_ROWS, Database
 
 _log = logging.getLogger(__name__)
 
@@ -18,10 +18,14 @@ class SqliteStore(UnsharedStore):
 
     A batch that was handed over is kept even if nobody waits for it any more: the task may be cancelled, the loop
     stopped, the process about to exit.
+
+    Args:
+        directory: where the database is.
+        checkpoint_rows: rows of a journal that is due for a checkpoint.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._database = Database(directory)
+    def __init__(self, directory: Path, *, checkpoint_rows: int = CHECKPOINT_ROWS) -> None:
+        self._database = Database(directory, checkpoint_rows=checkpoint_rows)
         self._thread = ThreadPoolExecutor(1, "store")
         self._closed = False
 

@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 from exporter.errors import StorageError, StoreLost
 
-BUSY_SECONDS = 1.5
-"""How long another process may hold the database before that is an error."""
-
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 
@@ -24,6 +21,7 @@ class Layout(NamedTuple):
         pragmas: how the file is opened.
         unstamped: the last version that may be without an application id.
         at_creation: pragmas of a new file; in an old one some of them write.
+        busy_seconds: how long another process may hold the database before that is an error.
     """
 
     name: str
@@ -33,6 +31,7 @@ class Layout(NamedTuple):
     pragmas: tuple[str, ...]
     unstamped: int = 0
     at_creation: tuple[str, ...] = ()
+    busy_seconds: float = 1.5
 
 
 def connect(path: Path | None, layout: Layout) -> sqlite3.Connection:
@@ -49,7 +48,7 @@ def connect(path: Path | None, layout: Layout) -> sqlite3.Connection:
     """
     if path:
         _check_header(path, layout)
-    db = sqlite3.connect(path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None)
+    db = sqlite3.connect(path or ":memory:", timeout=layout.busy_seconds, isolation_level=None)
     try:
         _configure(db, layout)
         _migrate(db, layout)

@@ -71,7 +71,7 @@ def hang(call: str, time_ms: int = 0) -> Event:
 
 def active(recorder: Recorder) -> int:
     """Open calls."""
-    return len(recorder._memory.open)
+    return len(recorder.memory.open)
 
 
 def steps(recorder: Recorder) -> int:

@@ -51,18 +51,21 @@ LOAD = """
 import sys
 from pathlib import Path
 from exporter.config import Config
+from exporter.metrics.label_limits import LabelLimits
+from exporter.recording.calls_in_memory import CallsInMemory
 from exporter.recording.recorder import Recorder
 from exporter.store.sqlite import SqliteStore
 from tests.recording.test_memory import state, status_of
 import os
 kind, directory = sys.argv[1], Path(sys.argv[2])
 recorder = Recorder(Config(), SqliteStore(directory))
+memory = CallsInMemory(Config(), LabelLimits({}, 1_000, 1.0))
 before = status_of(os.getpid(), "VmRSS")
 if kind == "load":
     recorder.load()
 else:
     for number in range(10_000):
-        recorder._memory.put(number << 40, state(number))
+        memory.put(number << 40, state(number))
 print(status_of(os.getpid(), "VmRSS") - before)
 os._exit(0)
 """

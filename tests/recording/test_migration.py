@@ -35,15 +35,15 @@ async def test_everything_moves(
         before, incidents, assistants = (
             sorted(calls_only(scrape(recorder))),
             recorder.incidents.latest(),
-            recorder._memory,
+            recorder.memory,
         )
-        tracked = len(recorder._memory)
+        tracked = len(recorder.memory)
     assert await asyncio.to_thread(migrate) == 0
     assert f"and {tracked} calls moved\n" in capsys.readouterr().out
     async with recording(PostgresStore(url)) as recorder:
         assert sorted(calls_only(scrape(recorder))) == before
         assert recorder.incidents.latest() == incidents
-        assert recorder._memory.assistants == assistants.assistants
+        assert recorder.memory.assistants == assistants.assistants
         assert f"voice_exporter_calls_tracked {tracked}\n" in scrape(recorder)
         assert {await recorder.record(each) for each in events} == {"duplicate"}
         assert sorted(calls_only(scrape(recorder))) == before

@@ -129,13 +129,13 @@ async def test_refused_batch_leaves_no_trace() -> None:
 
 async def test_usage_is_written_again_after_a_failed_commit() -> None:
     """When label values were last used is due until a commit has kept it, not for an hour after one that failed."""
-    store = ScriptedStore(None, StorageError("disk full"), None)
-    async with recording(store, clock=lambda: DAY) as recorder:
+    store, now = ScriptedStore(None, StorageError("disk full"), None), [DAY]
+    async with recording(store, clock=lambda: now[0]) as recorder:
         await recorder.record(event("hang"))
         written = []
         for _ in range(3):
-            recorder._retire_at = 0.0
             await recorder.tidy()
+            now[0] += 60
             written.append(any(b"assistant_id" in (blob or b"") for blob in store.batches[-1].assistants.values()))
             store.batches.append(Batch([], [], [], {}, {}))
     assert written == [True, True, False]

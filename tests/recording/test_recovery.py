@@ -11,18 +11,38 @@ import pytest
 
 from exporter.calls.state import MAX_SEEN, CallState
 from exporter.config import Config
-from exporter.events import Event
+from exporter.errors import StorageError, StoreLost
+from exporter.events import Event, Hang, identity
 from exporter.metrics.label_limits import LabelLimits
 from exporter.platforms import PLATFORMS
 from exporter.recording.calls_in_memory import CallsInMemory
 from exporter.recording.recorder import Recorder
 from exporter.simulate import SCENARIOS, Traffic, generate_call
 from exporter.simulate.traffic import MONDAY
-from exporter.store import database
 from exporter.store.base import Batch
 from exporter.store.codec import pack
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
+
+
+class Forgetful(MemoryStore):
+    """Loses everything when told to, and knows when it was given back.
+
+    Attributes:
+        loses: whether the next commit finds everything lost.
+        rebuilt: everything was given back.
+    """
+
+    def __init__(self) -> None:
+        self.loses = False
+        self.rebuilt = asyncio.Event()
+
+    async def commit(self, batch: Batch) -> None:  # noqa: D102 - as in the protocol
+        if batch.snapshot:
+            self.rebuilt.set()
+        if self.loses:
+            self.loses = False
+            raise StoreLost("malformed")
 
 
 class Measured(MemoryStore):
@@ -62,32 +82,38 @@ def hangs(first: int, count: int) -> list[Event]:
     return [interactly("hang", timestamp=1_700_000_000_000 + n) for n in range(first, first + count)]
 
 
+def hang_of(call: int) -> Event:
+    """A hang of the call of that number."""
+    return Event(
+        platform="vapi", kind="hang", call=identity("call", call), call_id=f"{call}", facts=(Hang(messages=1),)
+    )
+
+
 def states(recorder: Recorder) -> dict[int, CallState]:
     """All calls."""
-    return {**recorder._memory.open, **recorder._memory.done}
+    return {**recorder.memory.open, **recorder.memory.done}
 
 
 @pytest.mark.parametrize("platform", ["interactly", "vapi"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_restart_brings_back_every_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: Literal["interactly", "vapi"], seed: int
+    tmp_path: Path, platform: Literal["interactly", "vapi"], seed: int
 ) -> None:
     """Whenever the process dies, the next one has the calls and assistants that it had."""
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 5)
     rng = Random(seed)
     scenarios = rng.choices(sorted(SCENARIOS), k=6)
     calls = [generate_call(rng, MONDAY, SCENARIOS[name], traffic=Traffic(platforms=(platform,))) for name in scenarios]
     bodies = [delivery.body for call in calls for delivery in call]
     rng.shuffle(bodies)
-    recorder = await started(SqliteStore(tmp_path))
+    recorder = await started(SqliteStore(tmp_path, checkpoint_rows=5))
     for number, body in enumerate(bodies):
         await recorder.record(PLATFORMS[platform].parse(json.dumps(body).encode()))
         if rng.random() < 0.1 or number == len(bodies) - 1:
-            before, assistants = states(recorder), recorder._memory.assistants
+            before, assistants = states(recorder), recorder.memory.assistants
             await recorder.stop()
-            recorder = await started(SqliteStore(tmp_path))
+            recorder = await started(SqliteStore(tmp_path, checkpoint_rows=5))
             assert states(recorder) == before
-            assert recorder._memory.assistants == assistants
+            assert recorder.memory.assistants == assistants
     await recorder.stop()
 
 
@@ -138,22 +164,25 @@ async def test_a_full_call_writes_next_to_nothing() -> None:
 
 async def test_no_round_of_expiry_holds_the_loop() -> None:
     """However many calls are due, or are written anew, the loop turns after a bounded number of them."""
-    now, count = [1.7e9], 3000
-    recorder = Recorder(Config(), MemoryStore(), clock=lambda: now[0])
+    now, count, store = [1.7e9], 3000, Forgetful()
+    recorder = Recorder(Config(), store, clock=lambda: now[0])
     recorder.load()
     await recorder.start()
-    for number in range(count):
-        recorder._memory.put(number, CallState("vapi", "a", opened=True, started=True, last_event=now[0]))
-    turns = await turns_during(recorder._commits._rebuild())
+    await asyncio.gather(*(recorder.record(hang_of(number)) for number in range(count)))
+    assert len(recorder.memory.open) == count
+    store.loses = True
+    with pytest.raises(StorageError, match="malformed"):
+        await recorder.record(hang_of(count))
+    turns = await turns_during(store.rebuilt.wait())
     assert turns >= count // 500
     now[0] += 86_400
     turns = await turns_during(recorder.tidy())
     assert turns >= count // 200
-    assert not recorder._memory.open
+    assert not recorder.memory.open
     await recorder.stop()
 
 
-async def turns_during(work: Coroutine[Any, Any, None]) -> int:
+async def turns_during(work: Coroutine[Any, Any, object]) -> int:
     """How often the loop turned while something was done."""
     done, turns = asyncio.ensure_future(work), 0
     while not done.done():

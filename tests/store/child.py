@@ -14,12 +14,13 @@ from pathlib import Path
 import uvloop
 
 from exporter.errors import StorageError, StoreLost
-from exporter.store import database
 from exporter.store.base import Batch
 from exporter.store.database import Database
 from exporter.store.sqlite import SqliteStore
 from tests.store.model import Model, batch, numbered
 from tests.support.power_cuts import NOTES
+
+CHECKPOINT_ROWS = 7
 
 
 def say(word: object) -> None:
@@ -28,8 +29,9 @@ def say(word: object) -> None:
     sys.stdout.flush()
 
 
-async def forever(store: SqliteStore) -> None:
+async def forever(directory: Path) -> None:
     """Commit numbered batches, after those that are kept, until the end."""
+    store = SqliteStore(directory, checkpoint_rows=CHECKPOINT_ROWS)
     series = store.load().series
     number = series[0].cells[0] if series else 0
     say(number)
@@ -39,8 +41,9 @@ async def forever(store: SqliteStore) -> None:
         say(number)
 
 
-async def limited(store: SqliteStore) -> None:
+async def limited(directory: Path) -> None:
     """Reach a limit on the size of files, then lift it."""
+    store = SqliteStore(directory, checkpoint_rows=CHECKPOINT_ROWS)
     store.load()
     await store.commit(batch(calls={1: b"before"}))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
@@ -54,9 +57,9 @@ async def limited(store: SqliteStore) -> None:
     await store.close()
 
 
-async def noting(store: SqliteStore) -> None:
+async def noting(directory: Path) -> None:
     """Commit so many batches; note each in the directory once it is kept, and no sooner."""
-    database, commits, damage = store._database, int(sys.argv[3]), int(sys.argv[4])
+    database, commits, damage = Database(directory, checkpoint_rows=CHECKPOINT_ROWS), int(sys.argv[3]), int(sys.argv[4])
     series = database.load().series
     first = series[0].cells[0] + 1 if series else 1
     with (database.directory.path / NOTES).open("ab", buffering=0) as notes:
@@ -71,7 +74,7 @@ async def noting(store: SqliteStore) -> None:
 
 def replace(database: Database, number: int) -> None:
     """Damage the database, let it be noticed, and give the store everything that it lost."""
-    database._disconnect()
+    database.disconnect()
     with (database.directory.path / "voice-exporter.db").open("r+b") as file:
         file.write(b"damaged!" * 100)
     with suppress(StoreLost):
@@ -81,6 +84,5 @@ def replace(database: Database, number: int) -> None:
 
 
 if __name__ == "__main__":
-    database.CHECKPOINT_ROWS = 7
     modes = {"forever": forever, "limited": limited, "noting": noting}
-    uvloop.run(modes[sys.argv[1]](SqliteStore(Path(sys.argv[2]))))
+    uvloop.run(modes[sys.argv[1]](Path(sys.argv[2])))

@@ -17,8 +17,8 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(directory: Path) -> AsyncIterator[SqliteStore]:
-    """A store on an empty directory, loaded."""
-    store = SqliteStore(directory)
+    """A store on an empty directory, loaded; its journals are short, so that tests see checkpoints too."""
+    store = SqliteStore(directory, checkpoint_rows=5)
     await asyncio.to_thread(store.load)
     yield store
     await store.close()

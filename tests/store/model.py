@@ -4,6 +4,8 @@ from pathlib import Path
 
 from exporter.store.base import Batch, CellDeltas, Snapshot, StoredSeries
 from exporter.store.database import Database
+from exporter.store.schema import LAYOUT
+from exporter.store.sqlite_file import Layout
 
 
 def batch(
@@ -85,9 +87,9 @@ def same(one: Snapshot, other: Snapshot) -> bool:
     return (one.series, one.calls, sorted(one.assistants)) == (other.series, other.calls, sorted(other.assistants))
 
 
-def kept(directory: Path) -> Snapshot:
+def kept(directory: Path, layout: Layout = LAYOUT) -> Snapshot:
     """What the next process finds there; nothing of it may be damaged."""
-    database = Database(directory)
+    database = Database(directory, layout=layout)
     snapshot = database.load()
     database.close()
     assert database.directory.quarantined is None

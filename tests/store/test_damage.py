@@ -4,16 +4,15 @@ import logging
 import random
 import re
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from exporter.errors import StorageError, StoreLost
-from exporter.store import database
 from exporter.store.base import Snapshot
 from exporter.store.database import Database
 from tests.store.model import RAM, Model, batch, kept, numbered, same
@@ -42,13 +41,12 @@ def killed() -> Iterator[Path]:
 
 def filled(directory: Path, end: Callable[[Database], None]) -> Path:
     """A database with the batches in it."""
-    with patch.object(database, "CHECKPOINT_ROWS", 8):
-        store = Database(directory)
-        store.load()
-        for each in BATCHES:
-            store.commit(each)
-            store.tidy()
-        end(store)
+    store = Database(directory, checkpoint_rows=8)
+    store.load()
+    for each in BATCHES:
+        store.commit(each)
+        store.tidy()
+    end(store)
     return directory
 
 
@@ -173,7 +171,7 @@ def lost(directory: Path) -> Database:
     store = Database(directory)
     store.load()
     store.commit(numbered(1))
-    store._disconnect()
+    store.disconnect()
     (directory / NAME).write_bytes(b"garbage")
     with pytest.raises(StoreLost, match="damaged"):
         store.commit(numbered(2))
@@ -196,7 +194,7 @@ def test_a_lost_store_waits_for_a_snapshot_batch(lost: Database, directory: Path
 
 def test_a_lost_store_that_dies(lost: Database, directory: Path) -> None:
     """A process that dies before the snapshot batch starts with nothing, and says so again."""
-    lost._release()
+    lost.release()
     found, quarantined = loaded(directory)
     assert same(found, EMPTY)
     assert quarantined is not None
@@ -239,7 +237,7 @@ def test_the_log_deleted_while_it_runs(directory: Path) -> None:
     rebuilt = batch(numbered(1).series, snapshot=True)
     store.commit(rebuilt)
     store.tidy()
-    store._release()
+    store.release()
     assert same(kept(directory), Model(rebuilt).snapshot())
 
 
@@ -266,11 +264,11 @@ def test_another_database_in_its_place(directory: Path, tmp_path: Path) -> None:
     store = Database(directory)
     store.load()
     store.commit(numbered(1))
-    store._disconnect()
+    store.disconnect()
     shutil.copy(other / NAME, directory / NAME)
     with pytest.raises(StoreLost, match="another database is in the place of the database"):
         store.commit(numbered(2))
-    store._release()
+    store.release()
 
 
 def test_a_lock_of_an_earlier_database(killed: Path) -> None:
@@ -294,16 +292,16 @@ def test_a_log_without_its_database(killed: Path) -> None:
         assert (path.parent / f"{quarantined}-wal").read_bytes() == log
 
 
-def test_a_checkpoint_that_finds_damage(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_finds_damage(directory: Path) -> None:
     """Series that are damaged while the process runs are noticed when they are next written."""
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 1)
-    store = Database(directory)
+    store = Database(directory, checkpoint_rows=1)
     store.load()
     store.commit(numbered(1))
     store.tidy()
     store.tidy()
-    assert store._db is not None
-    store._db.execute("UPDATE series SET checksum = checksum + 1")
+    other = sqlite3.connect(directory / NAME, isolation_level=None)
+    other.execute("UPDATE series SET checksum = checksum + 1")
+    other.close()
     store.commit(numbered(2))
     store.tidy()
     with pytest.raises(StoreLost, match="checksum"):

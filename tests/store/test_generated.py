@@ -2,13 +2,11 @@
 
 import tempfile
 from pathlib import Path
-from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.store import database
 from exporter.store.base import Batch
 from exporter.store.database import Database
 from tests.store.model import RAM, Model, batch, created, same
@@ -22,8 +20,6 @@ class Restarts(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = patch.multiple(database, CHECKPOINT_ROWS=4, CHECKPOINT_BYTES=3000)
-        self.patch.start()
         self.directory = tempfile.TemporaryDirectory(dir=RAM)
         self.model = Model()
         self.next = 1
@@ -31,7 +27,7 @@ class Restarts(RuleBasedStateMachine):
 
     def opened(self) -> Database:
         """The database as a new process finds it: as it should be."""
-        opened = Database(Path(self.directory.name))
+        opened = Database(Path(self.directory.name), checkpoint_rows=4, checkpoint_bytes=3000)
         assert same(opened.load(), self.model.snapshot())
         return opened
 
@@ -72,13 +68,13 @@ class Restarts(RuleBasedStateMachine):
     @rule()
     def die(self) -> None:
         """The process ends without another word."""
-        self.database._release()
+        self.database.release()
         self.database = self.opened()
 
     @rule()
     def fail(self) -> None:
         """The storage fails, and the database is opened again."""
-        self.database._disconnect()
+        self.database.disconnect()
 
     @invariant()
     def nothing_quarantined(self) -> None:
@@ -90,7 +86,6 @@ class Restarts(RuleBasedStateMachine):
         self.restart()
         self.database.close()
         self.directory.cleanup()
-        self.patch.stop()
 
 
 TestRestarts = Restarts.TestCase

@@ -77,7 +77,7 @@ def test_quarantined_at_the_start(work: Path) -> None:
     for number in range(1, 31):
         killed.commit(numbered(number))
         killed.tidy()
-    killed._release()
+    killed.release()
     with (work / "data" / "voice-exporter.db").open("r+b") as file:
         file.write(b"damaged!" * 100)
     for cut in noting(work, 12).cuts(Random(3), CUTS):

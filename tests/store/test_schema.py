@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StorageError
-from exporter.store import schema, sqlite_file
+from exporter.store import sqlite_file
 from exporter.store.database import Database
+from exporter.store.schema import LAYOUT
 from tests.store.model import Model, batch, kept, numbered, same
 
 VERSION_1 = Path(__file__).parent / "fixtures" / "version-1.sql"
@@ -36,40 +37,40 @@ def test_version_1(old: Path) -> None:
     assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
 
 
-def test_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def later(*steps: str) -> sqlite_file.Layout:
+    """What a release has that added these steps."""
+    return LAYOUT._replace(migrations=(*LAYOUT.migrations, *steps))
+
+
+def test_migration(old: Path) -> None:
     """Each step from the old version is taken once, and nothing is lost."""
-    steps = ("CREATE TABLE second (n); INSERT INTO second VALUES (1);", "INSERT INTO second VALUES (2);")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, *steps))
+    layout = later("CREATE TABLE second (n); INSERT INTO second VALUES (1);", "INSERT INTO second VALUES (2);")
     for _ in range(2):
-        assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
+        assert same(kept(old.parent, layout), Model(*map(numbered, range(1, 13))).snapshot())
     db = sqlite3.connect(old)
     assert db.execute("SELECT n FROM second").fetchall() == [(1,), (2,)]
     db.close()
-    assert pragma(old, "user_version") == len(schema.MIGRATIONS)
+    assert pragma(old, "user_version") == len(layout.migrations)
 
 
-def test_a_migration_that_fails(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails(old: Path) -> None:
     """A step that fails leaves the old version as it was."""
-    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
+    layout = later("CREATE TABLE second (n);")._replace(busy_seconds=0.05)
     reader = sqlite3.connect(old, isolation_level=None)
     reader.execute("PRAGMA journal_mode = WAL")
     reader.execute("BEGIN IMMEDIATE")
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE second (n);"))
-        with pytest.raises(StorageError, match="locked by another process"):
-            Database(old.parent).load()
+    with pytest.raises(StorageError, match="locked by another process"):
+        Database(old.parent, layout=layout).load()
     reader.close()
     assert pragma(old, "user_version") == 1
     assert same(kept(old.parent), Model(*map(numbered, range(1, 13))).snapshot())
 
 
-def test_a_newer_version(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_version(old: Path) -> None:
     """A database of a newer release is refused in clear words and stays as it is."""
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE second (n);"))
-        kept(old.parent)
+    kept(old.parent, later("CREATE TABLE second (n);"))
     before = old.read_bytes()
-    known = len(schema.MIGRATIONS)
+    known = len(LAYOUT.migrations)
     with pytest.raises(
         StorageError, match=rf"schema version {known + 1}, this release knows {known}: start the release"
     ):

@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.store import database
 from exporter.store.database import Database
 from exporter.store.sqlite import SqliteStore
 from tests.store.model import Model, batch, created, files, kept, numbered, same
-
-pytestmark = pytest.mark.usefixtures("checkpoints_often")
-
-
-@pytest.fixture
-def checkpoints_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let journals be short, so that a test sees checkpoints too."""
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 5)
 
 
 async def test_nothing_is_kept_at_first(directory: Path) -> None:
@@ -64,7 +55,7 @@ async def test_a_long_call_is_not_written_anew_for_each_change(store: SqliteStor
     """What commits and checkpoints write follows from what they add, not from what the call has."""
     await store.commit(batch(calls={1: bytes(400_000)}))
     await store.close()
-    later = SqliteStore(directory)
+    later = SqliteStore(directory, checkpoint_rows=5)
     await asyncio.to_thread(later.load)
     for _ in range(20):
         await later.commit(batch(calls={1: b"a few bytes"}))

@@ -4,26 +4,71 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from exporter.errors import StorageError, StoreLost
-from exporter.store import database, journal, sqlite_file
 from exporter.store.database import Database
+from exporter.store.schema import LAYOUT
 from tests.store.model import Model, batch, kept, numbered, same
+
+
+class Connection(sqlite3.Connection):
+    """SQLite as it is, but that it reports what it has done as failed where a test says so.
+
+    Attributes:
+        opened: all that were opened in this test.
+        failing: how statements begin of which the next one is kept and reported as failed, as by a disk that fails in
+            the middle of a COMMIT.
+    """
+
+    opened: ClassVar[list[sqlite3.Connection]] = []
+    failing: ClassVar[list[str]] = []
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401 - as in the base class
+        """Execute a statement, and deny it where it is one of those that fail."""
+        done = super().execute(sql, parameters)
+        if self.failing and sql.startswith(self.failing[0]):
+            del self.failing[0]
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
+            raise error
+        return done
+
+
+@pytest.fixture
+def sqlite(monkeypatch: pytest.MonkeyPatch) -> type[Connection]:
+    """What connections to databases are."""
+
+    def connect(*arguments: Any, **further: Any) -> sqlite3.Connection:  # noqa: ANN401 - as of `sqlite3.connect`
+        Connection.opened.append(real(*arguments, **further, factory=Connection))
+        return Connection.opened[-1]
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(Connection, "opened", [])
+    monkeypatch.setattr(Connection, "failing", [])
+    return Connection
+
+
+def begun(directory: Path, **how: Any) -> Database:  # noqa: ANN401 - arguments of a database
+    """A database with one batch."""
+    store = Database(directory, **how)
+    store.load()
+    store.commit(numbered(1))
+    return store
 
 
 @pytest.fixture
 def store(directory: Path) -> Iterator[Database]:
     """A database with one batch."""
-    store = Database(directory)
-    store.load()
-    store.commit(numbered(1))
+    store = begun(directory)
     yield store
-    store._release()
+    store.release()
 
 
 def fill(disk: Path) -> Path:
@@ -53,11 +98,9 @@ def commit_until_full(store: Database) -> list[int]:
 
 
 @pytest.mark.parametrize("checkpoint_rows", [7, 10**6])
-def test_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_rows: int) -> None:
+def test_full_disk(small_disk: Path, checkpoint_rows: int) -> None:
     """On a full disk commits fail and nothing of them is kept; with space again they succeed."""
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", checkpoint_rows)
-    monkeypatch.setattr(database, "_PAUSE_SECONDS", 0.0)
-    store = Database(small_disk / "data")
+    store = Database(small_disk / "data", checkpoint_rows=checkpoint_rows, pause_seconds=0.0)
     store.load()
     store.commit(numbered(1))
     filler = fill(small_disk)
@@ -81,7 +124,7 @@ def test_start_on_a_full_disk(small_disk: Path) -> None:
     store.commit(numbered(1))
     filler = fill(small_disk)
     numbers = commit_until_full(store)
-    store._release()
+    store.release()
     fill(small_disk)
     again = Database(small_disk / "data")
     assert same(again.load(), Model(*map(numbered, numbers)).snapshot())
@@ -100,10 +143,10 @@ def test_limited_files(directory: Path) -> None:
     assert kept(directory).calls == [(1, b"before"), (3, b"after")]
 
 
-def test_locked_by_another_process(store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_by_another_process(directory: Path) -> None:
     """A database that somebody else is writing fails a commit after a bounded wait, and only as long as that."""
-    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
-    store._disconnect()
+    store = begun(directory, layout=LAYOUT._replace(busy_seconds=0.05))
+    store.disconnect()
     other = sqlite3.connect(directory / "voice-exporter.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(2):
@@ -115,9 +158,9 @@ def test_locked_by_another_process(store: Database, directory: Path, monkeypatch
     assert same(kept(directory), Model(numbered(1), numbered(2)).snapshot())
 
 
-def test_read_by_another_process(store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_by_another_process(directory: Path) -> None:
     """Somebody who reads the database for long delays nothing and loses nothing."""
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 3)
+    store = begun(directory, checkpoint_rows=3)
     other = sqlite3.connect(directory / "voice-exporter.db", isolation_level=None)
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM journal").fetchone()
@@ -129,10 +172,9 @@ def test_read_by_another_process(store: Database, directory: Path, monkeypatch: 
     assert same(kept(directory), Model(*map(numbered, range(1, 20))).snapshot())
 
 
-def test_read_only(store: Database, directory: Path) -> None:
+def test_read_only(sqlite: type[Connection], store: Database, directory: Path) -> None:
     """A database that may not be written fails a commit, and the next one when it may."""
-    assert store._db is not None
-    store._db.execute("PRAGMA query_only = ON")
+    sqlite.opened[-1].execute("PRAGMA query_only = ON")
     with pytest.raises(StorageError, match="the storage is read-only"):
         store.commit(numbered(2))
     store.commit(numbered(2))
@@ -147,7 +189,7 @@ def test_read_only_disk(small_disk: Path, prepared: bool) -> None:
         store = Database(small_disk / "data")
         store.load()
         store.commit(numbered(1))
-        store._release()
+        store.release()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(StorageError, match=r"(?i)read-only"):
         Database(small_disk / "data").load()
@@ -162,25 +204,12 @@ def test_not_a_directory(tmp_path: Path) -> None:
         Database(tmp_path / "data").load()
 
 
-def ghostly(real: Callable[[sqlite3.Connection, int, bytes], None]) -> Callable[[sqlite3.Connection, int, bytes], None]:
-    """Keep a row and report that it could not be kept, as a disk may that fails in the middle of a COMMIT."""
-
-    def append(db: sqlite3.Connection, number: int, blob: bytes) -> None:
-        real(db, number, blob)
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
-        raise error
-
-    return append
-
-
 @pytest.fixture
-def ghost(store: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+def ghost(sqlite: type[Connection], store: Database) -> Database:
     """A database that kept batch 2 and reported that it did not."""
-    with monkeypatch.context() as patch:
-        patch.setattr(journal, "append", ghostly(journal.append))
-        with pytest.raises(StorageError, match="I/O error"):
-            store.commit(numbered(2))
+    sqlite.failing.append("INSERT INTO journal")
+    with pytest.raises(StorageError, match="I/O error"):
+        store.commit(numbered(2))
     return store
 
 
@@ -194,21 +223,20 @@ def test_a_commit_that_was_kept_and_failed_is_undone(ghost: Database, directory:
 
 def test_a_commit_that_was_kept_and_failed_before_a_crash(ghost: Database, directory: Path) -> None:
     """A process that dies right after it finds all of the batch."""
-    ghost._release()
+    ghost.release()
     assert same(kept(directory), Model(numbered(1), numbered(2)).snapshot())
 
 
-def test_a_snapshot_batch_that_was_kept_and_failed(store: Database, directory: Path) -> None:
+def test_a_snapshot_batch_that_was_kept_and_failed(sqlite: type[Connection], store: Database, directory: Path) -> None:
     """A lost store that kept a snapshot batch and reported that it did not takes the next one."""
-    store._disconnect()
+    store.disconnect()
     (directory / "voice-exporter.db").write_bytes(b"garbage")
     rebuilt = batch(numbered(1).series, calls={1: b"one"}, snapshot=True)
     with pytest.raises(StoreLost):
         store.commit(rebuilt)
-    store.commit(rebuilt)
-    store._lost = "as if the COMMIT had failed"
-    store.directory.acknowledged -= 1
-    store._disconnect()
+    sqlite.failing.append("COMMIT")
+    with pytest.raises(StorageError, match="I/O error"):
+        store.commit(rebuilt)
     later = batch(numbered(1).series, calls={2: b"two"}, snapshot=True)
     store.commit(later)
     store.close()
@@ -216,20 +244,14 @@ def test_a_snapshot_batch_that_was_kept_and_failed(store: Database, directory: P
 
 
 def test_a_checkpoint_that_was_kept_and_failed(
-    store: Database, directory: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite: type[Connection], directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A checkpoint that succeeds and reports that it did not counts nothing twice."""
-
-    def checkpoint(self: Database, db: sqlite3.Connection) -> None:
-        real(self, db)
-        raise StorageError("as if the COMMIT had failed")
-
-    real = Database._checkpoint
-    monkeypatch.setattr(database, "CHECKPOINT_ROWS", 2)
+    store = begun(directory, checkpoint_rows=2)
     store.commit(numbered(2))
-    with monkeypatch.context() as patch:
-        patch.setattr(Database, "_checkpoint", checkpoint)
-        store.tidy()
+    sqlite.failing.append("COMMIT")
+    store.tidy()
+    assert "storage could not tidy up after a commit" in caplog.messages
     store.commit(numbered(3))
     store.close()
     assert same(kept(directory), Model(*map(numbered, range(1, 4))).snapshot())
