@@ -4,7 +4,9 @@ Everything follows from the incidents, which are durable. So a start finds what 
 alerts than its bound.
 """
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -78,6 +80,9 @@ class Board:
     clock: Callable[[], float] = time.time
     _alerts: dict[Key, Alert] = field(default_factory=dict)
     _by_incident: dict[int, Key] = field(default_factory=dict)
+    _calls: dict[Key, Alert] = field(default_factory=dict)
+    _counts: Counter[_Group] = field(default_factory=Counter)
+    _next_end: float = math.inf
 
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Take what an earlier process left, in any order."""
@@ -137,7 +142,11 @@ class Board:
             self._assign(incident, key, known)
             self._update(known, incident, ends)
         elif self._is_room(incident):
-            self._put(key, Alert(found, incident, incident.received, ends, restored), incident)
+            alert = Alert(found, incident, incident.received, ends, restored)
+            self._put(key, alert, incident)
+            self._calls[key] = alert
+            self._counts[_group(incident)] += 1
+            self._expect(alert)
         else:
             self._count(incident, restored=restored)
 
@@ -147,7 +156,13 @@ class Board:
         if incident.number >= alert.incident.number:
             alert.incident = incident
             alert.ends = ends
+            self._expect(alert)
         alert.changes += 1
+
+    def _expect(self, alert: Alert) -> None:
+        """Count the active calls anew when this alert ends."""
+        if alert.ends is not None:
+            self._next_end = min(self._next_end, alert.ends)
 
     def _put(self, key: Key, alert: Alert, incident: Incident) -> None:
         if key in self._alerts:
@@ -169,8 +184,11 @@ class Board:
     def _is_room(self, incident: Incident) -> bool:
         # As it was when the incident came: what an earlier process left is judged as that process judged it.
         group, now = _group(incident), incident.received
-        active = [alert for alert in self._alerts.values() if alert.further is None and not alert.is_over(now)]
-        return len(active) < CALLS_IN_ALL and sum(_group(alert.incident) == group for alert in active) < CALLS_OF_ONE
+        if now >= self._next_end:
+            self._calls = {key: alert for key, alert in self._calls.items() if not alert.is_over(now)}
+            self._counts = Counter(_group(alert.incident) for alert in self._calls.values())
+            self._next_end = min((alert.ends for alert in self._calls.values() if alert.ends), default=math.inf)
+        return len(self._calls) < CALLS_IN_ALL and self._counts[group] < CALLS_OF_ONE
 
     def _count(self, incident: Incident, *, restored: bool) -> None:
         """Count an incident into the one alert of its assistant."""
