@@ -12,7 +12,7 @@ COPY exporter exporter
 # The image gets no pip: it installs from outside.
 RUN python -m venv --without-pip /opt/voice-exporter \
     && SETUPTOOLS_SCM_PRETEND_VERSION_FOR_VOICE_EXPORTER=$VERSION \
-    pip --python /opt/voice-exporter/bin/python install --no-cache-dir --constraint constraints.txt .
+    pip --python /opt/voice-exporter/bin/python install --no-cache-dir --constraint constraints.txt '.[postgres,sentiment]'
 
 FROM python:3.13-slim-bookworm
 # A number, not a name, so that Kubernetes can tell that it is not root.

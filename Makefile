@@ -69,11 +69,11 @@ dist: setup
 		*) echo "the image: docker build --build-arg VERSION=$$version --tag voice-exporter:$$version ." ;; \
 	esac
 
-# The dependencies of a release: today's newest.
+# The dependencies of a release, with those of its extras: today's newest.
 constraints:
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check .
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check '.[postgres,sentiment]'
 	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude voice-exporter; } >build/constraints.txt
 	mv build/constraints.txt constraints.txt
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
@@ -44,18 +45,34 @@ def test_healthcheck_is_a_command() -> None:
     assert "check-health" in COMMANDS
 
 
-def containers() -> list[dict[str, Any]]:
-    """The containers of the Kubernetes example."""
-    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
-    pods = [document["spec"]["template"]["spec"] for document in documents if document["kind"] == "StatefulSet"]
-    assert [document["kind"] for document in documents] == ["Secret", "StatefulSet", "Service"]
-    assert all(pod["securityContext"]["runAsNonRoot"] for pod in pods)
-    return [container for pod in pods for container in pod["containers"]]
+EXAMPLES = {
+    "kubernetes.yaml": ["Secret", "StatefulSet", "Service"],
+    "kubernetes-replicas.yaml": ["Secret", "Deployment", "PodDisruptionBudget", "Service", "Service"],
+}
+"""What is in the examples for Kubernetes."""
 
 
-def test_kubernetes_example_is_hardened_and_uses_known_flags() -> None:
+def documents(example: str) -> list[dict[str, Any]]:
+    """The resources of an example."""
+    found = list(yaml.safe_load_all((DEPLOY / example).read_text()))
+    assert [document["kind"] for document in found] == EXAMPLES[example]
+    return found
+
+
+def pod(example: str) -> dict[str, Any]:
+    """The pod of an example."""
+    (found,) = (
+        document["spec"]["template"] for document in documents(example) if "template" in document.get("spec", {})
+    )
+    spec: dict[str, Any] = found["spec"]
+    return spec
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_kubernetes_example_is_hardened_and_uses_known_flags(example: str) -> None:
     """The container has no privileges, probes that exist, and flags that serve knows."""
-    (container,) = containers()
+    (container,) = pod(example)["containers"]
+    assert pod(example)["securityContext"]["runAsNonRoot"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -66,6 +83,57 @@ def test_kubernetes_example_is_hardened_and_uses_known_flags() -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/-/ready"
     assert container["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
     assert all(argument.partition("=")[0] in flags_of_serve() for argument in container["args"])
+
+
+@pytest.mark.parametrize("version", ["1.25.0", kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_kubernetes_takes_the_example(example: str, version: str) -> None:
+    """Every resource is valid and every field known; references lead to what is in the file."""
+    found = documents(example)
+    for document in found:
+        kubernetes_validate.validate(document, version, strict=True)
+    secret = found[0]
+    for item in pod(example)["containers"][0]["env"]:
+        reference = item["valueFrom"]["secretKeyRef"]
+        assert reference["name"] == secret["metadata"]["name"]
+        assert reference["key"] in secret["stringData"]
+
+
+def test_replicas_are_several_and_interchangeable() -> None:
+    """Three without a volume, of which a drain of nodes takes one at a time; the Secret names their database."""
+    _, workload, budget, *services = documents("kubernetes-replicas.yaml")
+    assert workload["spec"]["replicas"] == 3
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert "volumes" not in pod("kubernetes-replicas.yaml")
+    (container,) = pod("kubernetes-replicas.yaml")["containers"]
+    assert "VOICE_EXPORTER_STORAGE_URL" in {item["name"] for item in container["env"]}
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    for selector in (budget["spec"]["selector"]["matchLabels"], *(each["spec"]["selector"] for each in services)):
+        assert selector.items() <= labels.items()
+
+
+def test_replicas_are_scraped_once_and_each(tmp_path: Path) -> None:
+    """Promtool takes the scrapes; the Service has the address of the one, the pods have the port of the other."""
+    path = DEPLOY / "prometheus-kubernetes.yml"
+    done = subprocess.run(
+        ["promtool", "check", "config", "--syntax-only", path],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    once, each = yaml.safe_load(path.read_text())["scrape_configs"]
+    *_, service, headless = documents("kubernetes-replicas.yaml")
+    (port,) = (port["port"] for port in service["spec"]["ports"] if port["name"] == "metrics")
+    assert once["static_configs"] == [{"targets": [f"{service['metadata']['name']}.NAMESPACE.svc:{port}"]}]
+    assert each["metrics_path"] == "/metrics/replica"
+    assert headless["spec"]["clusterIP"] == "None"
+    (found,) = each["dns_sd_configs"]
+    assert found["names"] == [f"{headless['metadata']['name']}.NAMESPACE.svc"]
+    assert found["port"] in {
+        port["containerPort"] for port in pod("kubernetes-replicas.yaml")["containers"][0]["ports"]
+    }
 
 
 def test_unit_uses_known_flags() -> None:
@@ -112,7 +180,5 @@ def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
 def test_links_lead_out_of_the_container() -> None:
     """Where the exporter has a name that nobody outside resolves, its flags say where people reach it."""
     composed = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["exporter"]["command"]
-    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
-    (workload,) = (each for each in documents if "template" in each.get("spec", {}))
-    for command in (composed, workload["spec"]["template"]["spec"]["containers"][0]["args"]):
+    for command in (composed, *(pod(example)["containers"][0]["args"] for example in EXAMPLES)):
         assert any(argument.startswith("--web.external-url=") for argument in command)

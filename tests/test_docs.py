@@ -115,7 +115,9 @@ def test_rules_for_the_operator_are_rules(machine: Path) -> None:
     assert promtool("check", "rules", machine / "spec.yml").returncode == 0
 
 
-@pytest.mark.parametrize("page", ["docs/configuration.md", "docs/how-to.md", "docs/proxies.md", "docs/relay.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/configuration.md", "docs/how-to.md", "docs/proxies.md", "docs/relay.md", "docs/replicas.md"]
+)
 def test_configurations_are_valid(page: str, machine: Path) -> None:
     """Every configuration that is shown loads, once its secret files are there."""
     shown = re.findall(r"```yaml\n(.*?)```", TEXTS[page], re.DOTALL)

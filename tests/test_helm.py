@@ -39,12 +39,20 @@ EVERYTHING: Final[Mapping[str, Any]] = {
     "affinity": {"podAntiAffinity": {}},
     "priorityClassName": "high",
 }
+REPLICAS: Final[Mapping[str, Any]] = {
+    **EVERYTHING,
+    "serviceMonitor": {"enabled": False},
+    "postgresql": {"existingSecret": "voice-database", "key": "url", "replicas": 5, "maxUnavailable": 2},
+}
+SHARED: Final = {**SECRET, "postgresql": {"existingSecret": "voice-exporter"}}
 CASES: Final[Mapping[str, Mapping[str, Any]]] = {
     "least": SECRET,
     "everything": EVERYTHING,
     "in memory": {**SECRET, "persistence": {"enabled": False}},
+    "replicas": REPLICAS,
+    "least of replicas": SHARED,
 }
-OF_THE_OPERATOR: Final = {"ServiceMonitor", "ScrapeConfig", "PrometheusRule"}
+OF_THE_OPERATOR: Final = {"PodMonitor", "ServiceMonitor", "ScrapeConfig", "PrometheusRule"}
 """Kinds whose schemas are the Prometheus operator's own."""
 
 
@@ -80,18 +88,57 @@ def test_the_linter_is_content() -> None:
 
 
 def test_the_pod_is_that_of_the_plain_example() -> None:
-    """What the example for kubectl says of probes, privileges and resources holds here as well."""
-    example = [*yaml.safe_load_all((ROOT / "docs" / "deploy" / "kubernetes.yaml").read_text())]
-    plain, ours = (one(resources, "StatefulSet")["spec"] for resources in (example, render(SECRET)))
-    pods = [spec["template"]["spec"] for spec in (plain, ours)]
-    assert pods[0]["securityContext"] == pods[1]["securityContext"]
-    containers = [pod["containers"][0] for pod in pods]
-    for field in ("readinessProbe", "livenessProbe", "securityContext", "resources", "ports", "image"):
-        assert containers[0][field] == containers[1][field], field
-    own = [argument for argument in containers[0]["args"] if not argument.startswith("--web.external-url=")]
-    assert set(own) < set(containers[1]["args"])
-    assert plain["volumeClaimTemplates"] == ours["volumeClaimTemplates"]
-    assert one(example, "Service")["spec"]["ports"] == one(render(SECRET), "Service")["spec"]["ports"]
+    """What the examples for kubectl say of probes, privileges and resources holds here as well."""
+    examples = {"kubernetes.yaml": ("StatefulSet", SECRET), "kubernetes-replicas.yaml": ("Deployment", SHARED)}
+    for name, (kind, values) in examples.items():
+        example = [*yaml.safe_load_all((ROOT / "docs" / "deploy" / name).read_text())]
+        rendered = render(values)
+        plain, ours = (one(resources, kind)["spec"] for resources in (example, rendered))
+        pods = [spec["template"]["spec"] for spec in (plain, ours)]
+        assert pods[0]["securityContext"] == pods[1]["securityContext"]
+        containers = [pod["containers"][0] for pod in pods]
+        fields = ("readinessProbe", "livenessProbe", "securityContext", "resources", "ports", "image")
+        for field in fields:
+            assert containers[0][field] == containers[1][field], field
+        own = [argument for argument in containers[0]["args"] if not argument.startswith("--web.external-url=")]
+        assert set(own) < set(containers[1]["args"])
+        for field in ("volumeClaimTemplates", "replicas", "strategy"):
+            assert plain.get(field) == ours.get(field), field
+        assert containers[0].get("lifecycle") == containers[1].get("lifecycle")
+        ports = next(each["spec"]["ports"] for each in example if each["kind"] == "Service")
+        assert ports == one(rendered, "Service")["spec"]["ports"]
+
+
+def test_replicas_have_no_volume_and_their_database_by_reference() -> None:
+    """Any pod may go, but not all at once, and none has what the others need."""
+    resources = render(REPLICAS)
+    assert not [resource for resource in resources if resource["kind"] in {"StatefulSet", "PersistentVolumeClaim"}]
+    spec = one(resources, "Deployment")["spec"]
+    assert spec["replicas"] == 5
+    pod = spec["template"]["spec"]
+    assert all("configMap" in volume or "secret" in volume for volume in pod["volumes"])
+    (container,) = pod["containers"]
+    assert not [argument for argument in container["args"] if argument.startswith("--storage")]
+    urls = [item["valueFrom"] for item in container["env"] if item["name"] == "VOICE_EXPORTER_STORAGE_URL"]
+    assert urls == [{"secretKeyRef": {"name": "voice-database", "key": "url"}}]
+    budget = one(resources, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 2
+    assert budget["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+    (spread,) = pod["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == budget["selector"]["matchLabels"]
+
+
+def test_call_metrics_of_replicas_are_scraped_once() -> None:
+    """Through the Service; each pod has only what it counts of itself scraped."""
+    resources = render(REPLICAS)
+    service, once, each = (one(resources, kind) for kind in ("Service", "ScrapeConfig", "PodMonitor"))
+    assert once["spec"]["staticConfigs"] == [{"targets": [f"{service['metadata']['name']}.calls.svc:10060"]}]
+    assert once["spec"]["metricsPath"] == "/metrics"
+    (endpoint,) = each["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"], endpoint["interval"]) == ("metrics", "/metrics/replica", "15s")
+    assert each["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+    with pytest.raises(helm_python.HelmError, match=r"set scrapeConfig\.enabled in place of serviceMonitor\.enabled"):
+        render({**REPLICAS, "serviceMonitor": {"enabled": True}})
 
 
 def test_flags_are_those_of_serve() -> None:
@@ -153,6 +200,8 @@ def test_without_a_secret_it_says_what_to_do() -> None:
     "values",
     [
         {"replicas": 3},
+        {"postgresql": {"url": "postgresql://voice:secret@db/voice"}},
+        {"postgresql": {"replicas": 0}},
         {"image": {"tga": "1"}},
         {"persistence": {"size": "much"}},
         {"serviceMonitor": {"interval": "soon"}},

@@ -1,8 +1,10 @@
 """The examples of proxies in front of the exporter, in the real proxies."""
 
+import asyncio
 import hashlib
 import hmac
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import pytest
 from tests.conftest import Running, StartExporter
 from tests.support.certificates import Authority, Identity
 from tests.support.pages import ROOT
+from tests.support.postgres import Postgres
 from tests.support.servers import eventually, free_port
 from tests.webhooks.test_handler import HANG
 
@@ -41,7 +44,12 @@ def nginx(folder: Path, port: int, backend: str, identity: Identity) -> list[str
         f"{live}/privkey.pem": str(identity.key),
         BACKEND: backend,
     }
-    (folder / "example.conf").write_text(adapted("nginx.conf", **places))
+    return nginx_with(folder, adapted("nginx.conf", **places))
+
+
+def nginx_with(folder: Path, example: str) -> list[str]:
+    """The command of an nginx whose configuration includes a text."""
+    (folder / "example.conf").write_text(example)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     user = "user root;\n" if os.getuid() == 0 else ""
@@ -99,6 +107,55 @@ def _answers(url: str, log: Path) -> bool:
     done = subprocess.run(["curl", "-sk", "-o", os.devnull, url], check=False)
     assert done.returncode in {0, 7, 35}, log.read_text()
     return done.returncode == 0
+
+
+@pytest.fixture
+def replicas(start_exporter: StartExporter, postgres: Postgres) -> list[Running]:
+    """Three that share a database."""
+    storage = f"--storage.url={postgres.database()}"
+    started = [start_exporter(storage, ready=False) for _ in range(3)]
+    for replica in started:
+        replica.wait_ready()
+    return started
+
+
+@pytest.fixture
+def balancer(replicas: list[Running], tmp_path: Path) -> Iterator[str]:
+    """Where nginx listens in front of the replicas."""
+    port = free_port()
+    servers = {f"replica-{number}:10060": replica.addresses[0] for number, replica in enumerate(replicas, 1)}
+    example = adapted("nginx-replicas.conf", **servers, **{"listen 10060": f"listen 127.0.0.1:{port}"})
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(nginx_with(tmp_path, example), stdout=log, stderr=log)
+    eventually("nginx answers", lambda: _answers(url, tmp_path / "log"))
+    yield url
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+
+
+async def test_replicas_behind_nginx(balancer: str, replicas: list[Running]) -> None:
+    """One dies with a request in its hands: every event is taken, and counted once; a page is answered as well."""
+    host, _, port = replicas[1].addresses[0].rpartition(":")
+    dying: list[asyncio.Server] = []
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        dying[0].close()
+        writer.transport.abort()
+
+    statuses = []
+    for number in range(30):
+        if number == 10:
+            replicas[1].process.kill()
+            replicas[1].process.wait()
+            dying.append(await asyncio.start_server(die, host, int(port)))
+        event = b'{"message": {"type": "hang", "timestamp": %d, "call": {"id": "c-1"}}}' % (1772702490000 + number)
+        statuses.append(await post(f"{balancer}/webhook/interactly", event, {}))
+    async with aiohttp.ClientSession() as session, session.get(f"{balancer}/metrics") as answer:
+        counted = re.findall(r"^voice_hangs_total{.*} (\d+)$", await answer.text(), re.MULTILINE)
+    assert not dying[0].is_serving()
+    assert (statuses, counted) == ([200] * 30, ["30"])
 
 
 async def post(url: str, body: bytes, headers: dict[str, str]) -> int:

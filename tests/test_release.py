@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import requires, version
 from itertools import pairwise
@@ -96,11 +97,15 @@ def test_the_version_is_that_of_the_tag(script: str, version: str, tmp_path: Pat
     assert re.fullmatch(version, found.stdout.strip())
 
 
-def needed(name: str) -> set[str]:
+EXTRAS = ("", "postgres", "sentiment")
+"""What the image is installed with."""
+
+
+def needed(name: str, extras: Sequence[str] = ("",)) -> set[str]:
     """What a distribution needs at run time here, and what that needs."""
     found: set[str] = set()
     for requirement in map(Requirement, requires(name) or ()):
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
             found |= {requirement.name.lower().replace("_", "-")} | needed(requirement.name)
     return found
 
@@ -109,7 +114,9 @@ def test_every_dependency_is_pinned() -> None:
     """Make constraints was run after the last change of the dependencies, and its set is within their bounds."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.lower().replace("_", "-").split("==") for line in lines if not line.startswith("#"))
-    assert needed("voice-exporter") <= pins.keys()
+    assert needed("voice-exporter", EXTRAS) <= pins.keys()
+    installs = f"'.[{','.join(filter(None, EXTRAS))}]'"
+    assert all(installs in (ROOT / name).read_text() for name in ("Dockerfile", "Makefile"))
     for requirement in map(Requirement, requires("voice-exporter") or ()):
         pinned = pins.get(requirement.name.lower())
         assert pinned is None or requirement.specifier.contains(pinned), requirement

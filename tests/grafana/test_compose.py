@@ -13,8 +13,18 @@ from exporter.service import incidents_page
 from exporter.yamlfile.durations import parse_duration
 from tests.grafana.boards import FILES, ROOT
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+COMPOSE: dict[str, dict[str, Any]] = {
+    name: yaml.safe_load((ROOT / name).read_text()) for name in ("compose.yaml", "compose.replicas.yaml")
+}
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["compose.yaml"]["services"]
+REPLICATED: dict[str, dict[str, Any]] = COMPOSE["compose.replicas.yaml"]["services"]
+EVERY = [
+    pytest.param(service, id=f"{file}:{name}")
+    for file, composed in COMPOSE.items()
+    for name, service in composed["services"].items()
+    if "extends" not in service
+]
+"""Every service with what it has of its own."""
 PROMETHEUS = ROOT / "grafana" / "compose" / "prometheus.yml"
 
 
@@ -24,17 +34,16 @@ def provisioned(kind: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_image_is_built_here_or_pinned(name: str) -> None:
-    """Every image is the project's own or has a whole version."""
-    service = SERVICES[name]
-    assert service.get("build") == "." or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+@pytest.mark.parametrize("service", EVERY)
+def test_image_is_built_here_or_pinned(service: dict[str, Any]) -> None:
+    """Every image is the project's own or has a whole version; PostgreSQL's has two numbers."""
+    assert service.get("build") == "." or re.fullmatch(r"([a-z/]+:v?\d+|postgres:15)(\.\d+){1,2}", service["image"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_ports_are_for_this_machine_only(name: str) -> None:
+@pytest.mark.parametrize("service", EVERY)
+def test_ports_are_for_this_machine_only(service: dict[str, Any]) -> None:
     """No port is published on a public interface."""
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
 def test_nothing_has_a_default_password() -> None:
@@ -43,16 +52,48 @@ def test_nothing_has_a_default_password() -> None:
     assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
     assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     secrets = {SERVICES[name]["environment"]["VOICE_EXPORTER_WEBHOOK_SECRET"] for name in ("exporter", "simulate")}
+    secrets |= {REPLICATED[f"replica-{number}"]["environment"]["VOICE_EXPORTER_WEBHOOK_SECRET"] for number in (1, 2, 3)}
     assert len(secrets) == 1
     assert secrets.pop().startswith("${VOICE_EXPORTER_WEBHOOK_SECRET:?")
+    password = REPLICATED["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    assert password.startswith("${POSTGRES_PASSWORD:?")
+    assert password in REPLICATED["replica-1"]["environment"]["VOICE_EXPORTER_STORAGE_URL"]
 
 
-def test_mounted_files_are_there() -> None:
+@pytest.mark.parametrize("composed", COMPOSE.values(), ids=COMPOSE)
+def test_mounted_files_are_there(composed: dict[str, Any]) -> None:
     """What is mounted from the repository exists, and what keeps data is a volume of the file."""
-    mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])]
+    mounts = [mount.split(":") for service in composed["services"].values() for mount in service.get("volumes", [])]
     for source, *_ in mounts:
-        assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
+        assert (ROOT / source).exists() if source.startswith("./") else source in composed["volumes"], source
     assert {mode[0] for source, _, *mode in mounts if source.startswith("./")} == {"ro"}
+
+
+def test_replicas_have_what_the_single_exporter_has_around_it() -> None:
+    """The other services are those of compose.yaml, with their volumes; the proxy has the exporter's name."""
+    assert REPLICATED.keys() >= SERVICES.keys()
+    for name, service in REPLICATED.items():
+        if "extends" in service:
+            assert service["extends"] == {"file": "compose.yaml", "service": name}
+            kept = {mount.split(":")[0] for mount in SERVICES[name].get("volumes", []) if not mount.startswith("./")}
+            assert kept <= COMPOSE["compose.replicas.yaml"]["volumes"].keys()
+    assert REPLICATED["exporter"]["ports"] == SERVICES["exporter"]["ports"]
+
+
+def test_every_replica_is_behind_the_proxy_and_scraped() -> None:
+    """The call metrics are scraped once, through it; its configuration is the example that has tests of its own."""
+    replicas = {f"{name}:10060" for name in REPLICATED if name.startswith("replica-")}
+    ((source, _, _),) = (mount.split(":") for mount in REPLICATED["exporter"]["volumes"])
+    assert set(re.findall(r"server (replica-\S+)", (ROOT / source).read_text())) == replicas
+    ((source, _, _),) = (mount.split(":") for mount in REPLICATED["prometheus"]["volumes"])
+    scrapes = yaml.safe_load((ROOT / source).read_text())
+    once, each = scrapes.pop("scrape_configs")
+    single = yaml.safe_load(PROMETHEUS.read_text())
+    assert [once] == single.pop("scrape_configs")
+    assert scrapes == single
+    assert each["metrics_path"] == "/metrics/replica"
+    assert set(each["static_configs"][0]["targets"]) == replicas
+    assert len({service["command"][-1] for name, service in REPLICATED.items() if name.startswith("replica-")}) == 1
 
 
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
