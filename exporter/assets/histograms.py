@@ -22,9 +22,14 @@ def histograms(t: Thresholds) -> Alert:
     return Alert(
         name=MISSING,
         expr=lines(
-            f"sum by ({by}) (increase({counted}[{format_duration(window)}])) > 0",
-            f"unless on ({by}) count by ({by}) ({m.WEBHOOK_SECONDS.name}_count)",
-            f"unless on ({by}) (time() - process_start_time_seconds < {num(window)})",
+            "(",
+            f"  sum by ({by}) (increase({counted}[{format_duration(window)}])) > 0",
+            f"  unless on ({by}) count by ({by}) ({m.WEBHOOK_SECONDS.name}_count)",
+            "or",
+            f"  group by ({by}) ({m.REPLICA_LAG.name})",
+            f"  unless on ({by}) count by ({by}) ({m.STORAGE_COMMIT.name}_count)",
+            ")",
+            f"and on ({by}) (time() - process_start_time_seconds >= {num(window)})",
         ),
         keep=_KEEP,
         severity="warning",
@@ -34,5 +39,8 @@ def histograms(t: Thresholds) -> Alert:
             " that the rules and dashboards ask for: alerts on latency, confidence and cost cannot fire."
         ),
         dashboard="voice-exporter",
-        comment="An exporter that just started has no histogram before its first event.",
+        comment=(
+            "An exporter that just started has no histogram before its first event. Events are counted for all"
+            " replicas together, durations by each: one that runs has committed."
+        ),
     )

@@ -257,6 +257,7 @@ class Exporter:
     """The exporter itself."""
 
     down: Down
+    replica_down: Pending
     scrape_interval: Pending
     no_events: NoEvents
     traffic_missing: TrafficMissing

@@ -21,27 +21,32 @@ SCRAPES: Final = 4
 
 def presence(t: Thresholds) -> tuple[Alert, ...]:
     """The alerts on exporters that are away, and on scrapes too far apart."""
-    return (_job_down(t), _instance_down(t), _none(t), _scrape_interval(t))
+    return (_job_down(t), _instance_down(t), _none(t), _replica_down(t), _scrape_interval(t))
 
 
 def _known(t: Thresholds) -> str:
     return f"last_over_time({m.BUILD_INFO.name}[{format_duration(t.exporter.down.lookback)}])"
 
 
+def _replicas(t: Thresholds) -> str:
+    """What was scraped as one replica of several, at its own address."""
+    return f"last_over_time({m.REPLICA_LAG.name}[{format_duration(t.exporter.down.lookback)}])"
+
+
 def _job_down(t: Thresholds) -> Alert:
-    job = levels.job(t).by
+    job, instance = levels.job(t).by, levels.instance(t).by
     return _down(
         t,
         "job",
         lines(
-            f"group by ({job}) ({_known(t)})",
+            f"group by ({job}) ({_known(t)} unless on ({instance}) {_replicas(t)})",
             f"unless on ({job})",
-            f"group by ({job}) ({m.BUILD_INFO.name})",
+            f"group by ({job}) ({m.BUILD_INFO.name} unless on ({instance}) {_replicas(t)})",
         ),
         "No voice exporter of job {{ $labels.job }} answers Prometheus, or service discovery has lost it.",
         comment=(
             "Recognised by its metrics, not by the name of its job. It covers all exporters of a job; while it fires,"
-            " they have no alerts of their own."
+            " they have no alerts of their own. Of replicas it is the one address at which all of them answer."
         ),
     )
 
@@ -61,10 +66,14 @@ def _instance_down(t: Thresholds) -> Alert:
             f"        avg_over_time(up[{window}]) < {num(rule.availability)}",
             "    )",
             f"    and on ({instance}) {_known(t)}",
+            f"    unless on ({instance}) {_replicas(t)}",
             "  or",
-            f'    up{{job=~"{rule.jobs}"}} == 0',
-            "  or",
-            f'    up{{instance=~".*:{PORT}"}} == 0',
+            "    (",
+            f'        up{{job=~"{rule.jobs}"}} == 0',
+            "      or",
+            f'        up{{instance=~".*:{PORT}"}} == 0',
+            "    )",
+            f"    unless on ({job}) {_replicas(t)}",
             "  or",
             '    up{instance!~".*:[0-9]+"} == 0',
             f"    unless on ({job}) max_over_time(up[{format_duration(rule.lookback)}]) == 1",
@@ -103,6 +112,31 @@ def _down(t: Thresholds, scope: str, expr: str, what: str, *, comment: str = "")
         description=what + _LOST,
         dashboard="voice-exporter",
         comment=comment,
+    )
+
+
+def _replica_down(t: Thresholds) -> Alert:
+    rule, job = t.exporter.down, levels.job(t).by
+    window = format_duration(rule.availability_window)
+    return Alert(
+        name="VoiceExporterReplicaDown",
+        expr=lines(
+            "(",
+            "    up == 0",
+            "  or",
+            f"    avg_over_time(up[{window}]) < {num(rule.availability)} and up",
+            ")",
+            f"and on ({job}) {_replicas(t)}",
+        ),
+        wait=t.exporter.replica_down.for_,
+        severity="warning",
+        summary="A replica is down; the others count what comes.",
+        description=(
+            "{{ $labels.instance }} of job {{ $labels.job }} does not answer Prometheus, or only now and then. Nothing"
+            " is lost while other replicas are up."
+        ),
+        dashboard="voice-exporter",
+        comment="A job one of whose targets was a replica is a job of replicas. One that is gone is not down.",
     )
 
 

@@ -51,5 +51,6 @@ def routing(keep: Labels) -> str:
     text = text.replace("<<team_route>>\n", f"{indent(_TEAM_ROUTE, 4)}\n\n" if team else "\n")
     text = text.replace("<<team_receivers>>\n", f"{indent(_TEAM_RECEIVERS)}\n" if team else "")
     kept = "".join(f"{{{{- with .CommonLabels.{label} }}}}, {{{{ . }}}}{{{{ end }}}}" for label in keep)
+    text = text.replace("<<kept_alone>>", ", ".join(keep))
     text = text.replace("<<kept>>", "".join(f", {label}" for label in keep))
     return text.replace("<<kept_text>>", kept).replace("<<escaped>>", _ESCAPED)

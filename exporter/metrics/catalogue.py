@@ -330,6 +330,12 @@ STATE_OUTDATED = _gauge(
     (),
     "1 while a replica cannot read the database and shows what it knew last; only with --storage.url.",
 )
+REPLICA_LAG = _gauge(
+    "voice_exporter_replica_lag_seconds",
+    (),
+    "Time since a replica last knew all that others recorded, a second as a rule; only with --storage.url.",
+    NANO,
+)
 STORAGE_ERRORS = _counter("voice_exporter_storage_errors_total", (), "Commits that storage refused.")
 STORAGE_CONFLICTS = _counter(
     "voice_exporter_storage_conflicts_total", (), "Batches begun again because another replica was in their way."

@@ -10,7 +10,7 @@ from exporter.events import ALL, OTHER, TRANSIENT, UNKNOWN
 from exporter.metrics import catalogue as m
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.label_values import clean_name
-from exporter.metrics.metric import Labels, Metric
+from exporter.metrics.metric import NANO, Labels, Metric
 from exporter.metrics.series_table import SeriesTable
 from exporter.platforms import HANGS_UNKNOWN, PLATFORMS
 from exporter.recording.calls_in_memory import CallsInMemory
@@ -27,14 +27,20 @@ def derived(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> l
     return [_BUILD, tracked, *_of_calls(memory, labels), table.sizes()]
 
 
-def of_all_replicas(memory: CallsInMemory, labels: LabelLimits, table: SeriesTable) -> list[ComputedFamily]:
-    """Those in which all processes agree that share a store."""
-    return [*_of_calls(memory, labels), table.sizes(stored=True)]
+def of_all_replicas(
+    memory: CallsInMemory, labels: LabelLimits, table: SeriesTable, *, outdated: bool
+) -> list[ComputedFamily]:
+    """Those in which all processes agree that share a store, and what one says of its answer."""
+    return [*_of_calls(memory, labels), table.sizes(stored=True), _BUILD, _outdated(outdated=outdated)]
 
 
-def of_replica(*, outdated: bool) -> list[ComputedFamily]:
-    """Those of one process of several."""
-    return [_BUILD, (m.STATE_OUTDATED, [((), int(outdated))])]
+def of_replica(*, outdated: bool, lag: float) -> list[ComputedFamily]:
+    """Those of one process of several; ``lag`` is the seconds since it knew all that others recorded."""
+    return [_BUILD, _outdated(outdated=outdated), (m.REPLICA_LAG, [((), int(lag * NANO))])]
+
+
+def _outdated(*, outdated: bool) -> ComputedFamily:
+    return m.STATE_OUTDATED, [((), int(outdated))]
 
 
 def _of_calls(memory: CallsInMemory, labels: LabelLimits) -> list[ComputedFamily]:

@@ -30,6 +30,7 @@ from exporter.recording.follower import Follower
 from exporter.recording.free_memory import give_back
 from exporter.recording.incident_log import IncidentLog
 from exporter.recording.self_metrics import SelfMetrics
+from exporter.recording.shared_counts import SharedCounts
 from exporter.store.base import Due, Store
 
 _MAX_BATCH: Final = 500
@@ -101,6 +102,10 @@ class Recorder:
         self.incidents.watchers.append(self._log_incidents)
         self._follower = Follower(self._commits, self._memory, self.table, self._clock, self._take_incidents)
         self.outdated = False
+        self._refreshed = 0.0
+        self._counts = SharedCounts()
+        if store.shared:
+            self.metrics.share = self._counts.add
         store.listen(self._follower.take)
 
     @property
@@ -145,6 +150,7 @@ class Recorder:
         else:
             # All that share a store age what is in it by its clock.
             self._clock.resume(Noted(self._clock.wall(), snapshot.now), 0.0)
+            self._refreshed = self._clock.steady()
         self._incident_log.pass_over(self.incidents.latest())
         usage = self._memory.load_usage(snapshot.assistants)
         restored = self.table.load(snapshot.series, usage, self._clock.steady())
@@ -170,6 +176,7 @@ class Recorder:
 
     async def refresh(self) -> None:
         """Know all that was kept before this call, whichever process recorded it; where that fails, be `outdated`."""
+        began = self._clock.steady()
         try:
             await self._store.refresh()
         except StorageError as error:
@@ -178,6 +185,7 @@ class Recorder:
                 self._commits.fail(error)
         else:
             self.outdated = False
+            self._refreshed = began
 
     def begin_stop(self) -> None:
         """A stop has begun: a commit that hangs is abandoned from now on."""
@@ -235,13 +243,13 @@ class Recorder:
     def derived(self) -> list[ComputedFamily]:
         """Families that follow from the state, for a scrape."""
         if self.shared:
-            agreed = computed_metrics.of_all_replicas(self._memory, self._labels, self.table)
-            return [*agreed, *self.derived_of_replica()]
+            return computed_metrics.of_all_replicas(self._memory, self._labels, self.table, outdated=self.outdated)
         return computed_metrics.derived(self._memory, self._labels, self.table)
 
     def derived_of_replica(self) -> list[ComputedFamily]:
         """Those of this process alone, where others share the store."""
-        return computed_metrics.of_replica(outdated=self.outdated)
+        lag = self._clock.steady() - self._refreshed
+        return computed_metrics.of_replica(outdated=self.outdated, lag=lag)
 
     async def record(self, event: Event) -> EventOutcome:
         """Count an event; on return it is durable.
@@ -298,11 +306,22 @@ class Recorder:
     async def _follow_loop(self) -> None:
         """See what others record, and whether the store is there, though nobody asks for either."""
         while True:
-            await asyncio.sleep(_FOLLOW)
+            await self._counts.wait(_FOLLOW)
             await self.refresh()
-            if self._commits.not_ready or self.outdated:
-                async with self._commits.lock:
-                    await self._commits.run(Job(partial(self._store.borrow, ()), _nothing))
+            if self._commits.not_ready or self.outdated or self._counts.waiting():
+                await self._commit_counts()
+
+    async def _commit_counts(self) -> None:
+        """Keep what all processes count together, none perhaps; that shows as well whether anything is kept."""
+        counts = self._counts.waiting()
+
+        async def fold(_: Draft) -> list[Change]:
+            return [self._change(counts)]
+
+        async with self._commits.lock:
+            await self._commits.run(Job(partial(self._store.borrow, ()), fold))
+        if self._commits.not_ready is None:
+            self._counts.keep(counts)
 
     async def tidy(self) -> None:
         """Expire and forget what is due; where storage failed, see whether it works again. Runs on a timer."""
@@ -364,8 +383,3 @@ class Recorder:
 
     def _change(self, increments: Iterable[Increment]) -> Change:
         return Change(self.table.resolve(increments, self._clock.wall(), self._clock.steady()))
-
-
-async def _nothing(_: Draft) -> list[Change]:
-    """A batch that only shows whether one is kept."""
-    return []

@@ -19,11 +19,15 @@ class SelfMetrics:
     Args:
         table: where the series are.
         clock: Unix time in seconds.
+
+    Attributes:
+        share: where several processes share a store, takes what they count together.
     """
 
     def __init__(self, table: SeriesTable, clock: Callable[[], float] = time.time) -> None:
         self._table = table
         self._clock = clock
+        self.share: Callable[[Metric, Labels, int], None] = self._add
 
     def reachable_at(self, url: str) -> None:
         """Links to the exporter lead to that URL."""
@@ -91,12 +95,12 @@ class SelfMetrics:
     def begin_alerting(self) -> None:
         """Alerts are pushed from now on; none was yet."""
         for outcome in get_args(AlertPush):
-            self._add(m.ALERT_PUSHES, (outcome,), 0)
+            self.share(m.ALERT_PUSHES, (outcome,), 0)
         self.alerts_active(0)
 
     def alerts_pushed(self, outcome: AlertPush, alerts: int = 1) -> None:
         """So many alerts went to an Alertmanager, or did not."""
-        self._add(m.ALERT_PUSHES, (outcome,), alerts)
+        self.share(m.ALERT_PUSHES, (outcome,), alerts)
 
     def alerts_active(self, alerts: int) -> None:
         """So many alerts are true."""

@@ -7,15 +7,17 @@ from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
+from exporter.assets.promql import indent
 from exporter.metrics import catalogue as m
 from grafana.builder import colours as c
 from grafana.builder.board import EXPORTER, Section, board
 from grafana.builder.panels import NO_DATA, counted, judged, now, tile, unmeasured, worded
 from grafana.builder.places import RANGE, Number
 from grafana.builder.presence import each, last_events
-from grafana.builder.process import alerting, process, relay
+from grafana.builder.process import START, alerting, process, relay
 from grafana.builder.promises import promises
 from grafana.builder.query import select, total
+from grafana.builder.replicas import replicas
 
 _PLAIN: Final = [{"value": None, "color": c.GOOD}]
 _YES_NO: Final = {"1": ("yes", c.GOOD), "0": ("no", c.CRITICAL)}
@@ -27,7 +29,7 @@ def exporter() -> dict[str, object]:
         EXPORTER,
         "Voice / The exporter itself",
         "Whether the exporter is there, gets every event, keeps it, and stays within its bounds.",
-        [Section("Is it well?", _tiles()), *promises(), process(), relay(), alerting()],
+        [Section("Is it well?", _tiles()), *promises(), replicas(), process(), relay(), alerting()],
     )
 
 
@@ -73,7 +75,9 @@ def _reloaded() -> stat.Panel:
 
 
 def _version() -> stat.Panel:
-    instances = f"sum by (version, python_version) ({select(m.BUILD_INFO)})"
+    # The one address of several replicas is none of them.
+    processes = f"{select(m.BUILD_INFO)}\nand on (job, instance)\n{select(START)}"
+    instances = f"sum by (version, python_version) (\n{indent(processes)}\n)"
     meaning = "How many exporters run of each version, and on which Python."
     panel = tile("Version", meaning, now(instances, "{{version}}, Python {{python_version}}"), empty="not known")
     return counted(panel.text_mode(BigValueTextMode.VALUE_AND_NAME))

@@ -15,6 +15,7 @@ from grafana.builder.query import RATE, TREND, quantile, rate, select, total
 
 UP: Final = Metric("up", "gauge", (), "Written by Prometheus for each target.")
 SCRAPE: Final = Metric("scrape_duration_seconds", "gauge", (), "Written by Prometheus for each target.")
+START: Final = Metric("process_start_time_seconds", "gauge", (), "Of prometheus-client.")
 _CPU: Final = Metric("process_cpu_seconds_total", "counter", (), "Of prometheus-client.")
 _MEMORY: Final = Metric("process_resident_memory_bytes", "gauge", (), "Of prometheus-client.")
 _FILES: Final = Metric("process_open_fds", "gauge", (), "Of prometheus-client.")

@@ -32,7 +32,7 @@ def promises() -> Sequence[Section]:
     """One row a promise, in the order of the design."""
     return [
         Section("1. Each event counts exactly once", [_outcomes(), _missed()]),
-        Section("2. An event answered 200 is on disk", [_commits(), _storage(), _replicas()]),
+        Section("2. An event answered 200 is on disk", [_commits(), _storage()]),
         Section(
             "3. Nothing private gets out, no stranger gets in",
             [_labels(), _refusals(), _unauthorized()],
@@ -86,16 +86,6 @@ def _storage() -> timeseries.Panel:
         query(total(m.WEBHOOKS, ("instance",), span, outcome="unavailable"), "{{instance}} refused"),
     )
     return marked(panel, [(1, c.CRITICAL)])
-
-
-def _replicas() -> timeseries.Panel:
-    return series(
-        "Replicas on one database",
-        "Batches begun again per minute, because replicas were in each other's way: nothing is lost by it, only time."
-        " And 1 for a replica that can't read the database and shows what it knew last.",
-        query(f"60 * {rate(m.STORAGE_CONFLICTS, ('instance',))}", "{{instance}} begun again"),
-        query(f"max by (instance) ({select(m.STATE_OUTDATED)})", "{{instance}} out of date"),
-    ).span(24)
 
 
 def _labels() -> bargauge.Panel:

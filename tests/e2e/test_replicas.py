@@ -64,6 +64,7 @@ def test_what_is_shared_and_what_is_a_replicas_own(start_exporter: StartExporter
     status, own = get(replicas[0], "/metrics/replica")
     assert status == 200
     assert {"process_cpu_seconds_total", "voice_exporter_storage_commit_seconds"} <= families(own)
+    assert "voice_exporter_replica_lag_seconds" in families(own) - families(shared[0])
     assert families(own) & families(shared[0]) <= {
         "voice_exporter_webhooks_total",
         "voice_exporter_webhooks_created",

@@ -9,8 +9,13 @@ from tests.grafana.conftest import has_data
 from tests.support.servers import Prometheus, eventually
 
 MAY_BE_EMPTY: Final = {
-    "voice-exporter: Replicas on one database A": "where no database is shared",
-    "voice-exporter: Replicas on one database B": "where no database is shared",
+    "voice-exporter: Replicas that are up A": "where no database is shared",
+    "voice-exporter: Replicas that are up B": "where no database is shared",
+    "voice-exporter: Commits per second, by replica A": "where no database is shared",
+    "voice-exporter: Lag of the slowest replica A": "where no database is shared",
+    "voice-exporter: Latency of the database, p99, 10m A": "where no database is shared",
+    "voice-exporter: Conflicts per minute A": "where no database is shared",
+    "voice-exporter: Replicas out of date A": "where no database is shared",
     "voice-exporter: Relay p95, 10m, by status code A": "where no relay is configured",
     "voice-exporter: Relay requests without an answer A": "where no relay is configured",
     "voice-exporter: Relay errors per minute A": "where no relay is configured, or its target answers everything",

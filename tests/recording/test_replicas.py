@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from random import Random
@@ -10,6 +11,7 @@ import pytest
 
 from exporter.config import Calls, Config, Labels
 from exporter.metrics import exposition
+from exporter.metrics.catalogue import REPLICA_LAG
 from exporter.metrics.exposition import Format, Part
 from exporter.recording.recorder import Recorder
 from exporter.store.postgres import PostgresStore
@@ -119,6 +121,19 @@ async def test_each_incident_is_logged_by_one(three: list[Recorder], caplog: pyt
     assert [record.message for record in caplog.records].count("voice hang") == 1
 
 
+async def test_alerts_are_counted_together(three: list[Recorder]) -> None:
+    """Whoever pushed them, all show the same number beside the errors that it explains."""
+    for replica in three:
+        replica.metrics.begin_alerting()
+        replica.metrics.alerts_pushed("sent", 2)
+
+    deadline = time.monotonic() + 30
+    while total(shown(three[0], Format.TEXT), "voice_exporter_alert_pushes_total") != 6:
+        assert time.monotonic() < deadline
+        await three[0].refresh()
+    assert 'voice_exporter_alert_pushes_total{outcome="failed"} 0' in await agreed(three)
+
+
 async def test_limits_hold_for_all_together(url: str) -> None:
     """However many values come at the same moment, there are as many as one exporter would take, and the same."""
     config = Config(labels=Labels(max_values={"assistant_id": 3}))
@@ -205,9 +220,14 @@ async def test_a_database_that_goes_and_comes_back(url: str, monkeypatch: pytest
         text = shown(recorder)
         assert "voice_exporter_state_outdated 1\n" in text
         assert total(text, "voice_hangs_total") == 1
+        recorder.metrics.alerts_pushed("failed")
+        lag = dict(recorder.derived_of_replica())[REPLICA_LAG][0][1]
+        assert lag > 0
         cutter.unreachable = False
         await reached(recorder, ready=True)
         assert await recorder.record(event("hang")) == "duplicate"
         await recorder.refresh()
         assert "voice_exporter_state_outdated 0\n" in shown(recorder)
+        # What was counted meanwhile is not lost.
+        assert total(shown(recorder), "voice_exporter_alert_pushes_total") == 1
         await recorder.stop()

@@ -29,6 +29,8 @@ BY_RULE = {**NEGATIVE, "scope": "rule"}
 """The rule's alert has no call; the label tells the two apart in this test."""
 DOWN = {"alertname": "VoiceExporterDown", "severity": "critical", "job": "voice"}
 
+REPLICA_DOWN = {"alertname": "VoiceExporterReplicaDown", "severity": "warning", "job": "replicas", "instance": "a"}
+
 
 def severities_by_name() -> dict[str, set[str]]:
     """Severities of each shipped alert."""
@@ -81,6 +83,7 @@ def states(alertmanager: Alertmanager) -> Callable[..., list[str]]:
         (DENIED, {"alertname": "VoiceErrorEscalated", "severity": "high", **LLM, "provider": "openai", "cause": "x"}),
         (DOWN, HANG),
         (DOWN, {"alertname": "VoiceExporterNoEvents", "severity": "warning", "job": "voice", "platform": "vapi"}),
+        (DOWN, REPLICA_DOWN),
     ],
     ids=lambda labels: labels["alertname"],
 )
@@ -113,6 +116,7 @@ def test_critical_silences_the_warning_of_the_same_signal(states: Callable[..., 
         (DOWN, OUTAGE),
         ({**DOWN, "instance": "a"}, HANG),
         (DOWN, {"alertname": "VoiceWatchdog", "severity": "info"}),
+        (DOWN, {**REPLICA_DOWN, "cluster": "staging"}),
         (DENIED, REFUSAL),
         ({**NEGATIVE, "call_id": "c1"}, {**NEGATIVE, "call_id": "c2"}),
         ({**NEGATIVE, "call_id": "c1"}, {**BY_RULE, "assistant_id": "billing"}),
