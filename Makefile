@@ -10,7 +10,7 @@ PROBLEM := $(shell ./tests/check-python '$(PYTHON)' '$(VENV)' '$(filter command 
 $(if $(PROBLEM),$(error $(PROBLEM)))
 endif
 
-.PHONY: run test bench demo docs assets crash fuzz setup debian lint format dist constraints clean
+.PHONY: run test bench demo demo-replicas docs assets crash fuzz setup debian lint format dist constraints clean
 
 run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
@@ -29,7 +29,15 @@ demo: setup
 	@for tool in prometheus prometheus-alertmanager; do \
 		command -v $$tool >/dev/null || { ./tests/install-debian-packages prometheus prometheus-alertmanager; break; }; \
 	done
-	$(BIN)/python demo/run.py
+	$(BIN)/python -m demo
+
+# Three exporters on a PostgreSQL of their own, behind nginx.
+demo-replicas: setup
+	@for tool in prometheus prometheus-alertmanager nginx psql; do \
+		command -v $$tool >/dev/null || { \
+			./tests/install-debian-packages prometheus prometheus-alertmanager nginx-light postgresql; break; }; \
+	done
+	$(BIN)/python -m demo --replicas 10062 10063 10064
 
 # The reference pages that follow from the code.
 docs: setup

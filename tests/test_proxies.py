@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import Running, StartExporter
+from tests.support import proxies
 from tests.support.certificates import Authority, Identity
 from tests.support.pages import ROOT
 from tests.support.postgres import Postgres
@@ -44,20 +45,7 @@ def nginx(folder: Path, port: int, backend: str, identity: Identity) -> list[str
         f"{live}/privkey.pem": str(identity.key),
         BACKEND: backend,
     }
-    return nginx_with(folder, adapted("nginx.conf", **places))
-
-
-def nginx_with(folder: Path, example: str) -> list[str]:
-    """The command of an nginx whose configuration includes a text."""
-    (folder / "example.conf").write_text(example)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-    user = "user root;\n" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"{user}daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
-        f"http {{\naccess_log off;\n{paths}include {folder}/example.conf;\n}}\n"
-    )
-    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    return proxies.nginx(folder, adapted("nginx.conf", **places))
 
 
 def caddy(folder: Path, port: int, backend: str, identity: Identity) -> list[str]:
@@ -127,7 +115,7 @@ def balancer(replicas: list[Running], tmp_path: Path) -> Iterator[str]:
     example = adapted("nginx-replicas.conf", **servers, **{"listen 10060": f"listen 127.0.0.1:{port}"})
     url = f"http://127.0.0.1:{port}"
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(nginx_with(tmp_path, example), stdout=log, stderr=log)
+        process = subprocess.Popen(proxies.nginx(tmp_path, example), stdout=log, stderr=log)
     eventually("nginx answers", lambda: _answers(url, tmp_path / "log"))
     yield url
     process.send_signal(signal.SIGTERM)

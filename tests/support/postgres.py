@@ -17,10 +17,15 @@ from tests.support.servers import free_port
 _INSTALLED = Path("/usr/lib/postgresql")
 
 
-def program(name: str) -> str:
+def installed(name: str) -> str | None:
     """Where a program of the newest PostgreSQL is; Debian has the server's beside the path."""
     versions = sorted(_INSTALLED.glob(f"*/bin/{name}"), key=lambda path: float(path.parent.parent.name))
-    found = str(versions[-1]) if versions else shutil.which(name)
+    return str(versions[-1]) if versions else shutil.which(name)
+
+
+def program(name: str) -> str:
+    """Where a program is that has to be there."""
+    found = installed(name)
     assert found, f"{name} is missing: tests/install-debian-packages"
     return found
 
@@ -75,7 +80,11 @@ class Postgres:
         """Start it, and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program("postgres"), "-D", str(self._data)], stdout=log, stderr=log, user=self._user
+                [program("postgres"), "-D", str(self._data)],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                start_new_session=True,  # a Ctrl-C is for whoever started it
             )
         self.wait_ready()
 

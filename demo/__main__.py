@@ -1,4 +1,6 @@
-"""``make demo``: exporter, simulated calls, Prometheus with the shipped rules, Alertmanager, in one terminal.
+"""Exporter, simulated calls, Prometheus with the shipped rules, Alertmanager, in one terminal.
+
+``--replicas`` starts several exporters on one PostgreSQL, behind nginx; any of them may be killed.
 
 Everything listens on the loopback address only, keeps its data in a temporary folder, and ends with Ctrl-C or with the
 terminal. Alerts that reach their receiver are printed here.
@@ -7,19 +9,19 @@ terminal. Alerts that reach their receiver are printed here.
 import argparse
 import asyncio
 import contextlib
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import aiohttp
 import yaml
 from aiohttp import web
 
+from demo import replicas
+from demo.processes import answering, end, find, first_line, keep, run, tell
 from exporter import assets
 
 _HANGS: Final = "graph?g0.expr=sum%20by%20(assistant_id)%20(voice_hangs_total)&g0.tab=0&g0.range_input=15m"
@@ -34,18 +36,14 @@ class Ports(NamedTuple):
     receiver: int = 10061
 
 
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _check(ports: Ports) -> None:
+def _check(ports: Ports, replicated: Sequence[int]) -> None:
     """Find out before anything starts.
 
     Raises:
         RuntimeError: a port is taken.
     """
-    for name, port in ports._asdict().items():
+    listening = {**ports._asdict(), **{f"replica-{number}": port for number, port in enumerate(replicated, 1)}}
+    for name, port in listening.items():
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
@@ -83,7 +81,7 @@ async def _notified(request: web.Request) -> web.Response:
         if labels["alertname"] != "VoiceWatchdog":
             what = alert["annotations"].get("description", alert["annotations"].get("summary", ""))
             receiver = request.match_info["receiver"]
-            _tell(f"[{alert['status']}] {labels['alertname']} ({labels.get('severity')}) -> {receiver}: {what}")
+            tell(f"[{alert['status']}] {labels['alertname']} ({labels.get('severity')}) -> {receiver}: {what}")
     return web.Response()
 
 
@@ -100,20 +98,16 @@ async def _receiver(port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-def _commands(folder: Path, ports: Ports) -> dict[str, list[str]]:
-    exporter = [sys.executable, "-m", "exporter"]
-    simulate = [*exporter, "simulate", f"--url=http://127.0.0.1:{ports.exporter}"]
-    alertmanager = shutil.which("prometheus-alertmanager") or "alertmanager"
+def _exporter(folder: Path, ports: Ports) -> list[str]:
+    address, storage = f"--web.listen-address=127.0.0.1:{ports.exporter}", f"--storage.path={folder}/data"
+    return [sys.executable, "-m", "exporter", "serve", address, storage]
+
+
+def _servers(folder: Path, ports: Ports) -> dict[str, list[str]]:
+    """The commands of what stands around the exporter, by name."""
     return {
-        "exporter": [
-            *exporter,
-            "serve",
-            f"--web.listen-address=127.0.0.1:{ports.exporter}",
-            "--storage.path",
-            f"{folder}/data",
-        ],
         "prometheus": [
-            "prometheus",
+            find("prometheus"),
             f"--config.file={folder / 'rules' / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{ports.prometheus}",
@@ -122,79 +116,77 @@ def _commands(folder: Path, ports: Ports) -> dict[str, list[str]]:
             "--rules.alert.resend-delay=5s",
         ],
         "alertmanager": [
-            alertmanager,
+            find("prometheus-alertmanager", "alertmanager"),
             f"--config.file={folder / 'rules' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager'}",
             f"--web.listen-address=127.0.0.1:{ports.alertmanager}",
             "--cluster.listen-address=",
         ],
+    }
+
+
+def _senders(ports: Ports) -> dict[str, list[str]]:
+    simulate = [sys.executable, "-m", "exporter", "simulate", f"--url=http://127.0.0.1:{ports.exporter}"]
+    return {
         "calls": [*simulate, "--calls-per-minute=40", "--time-scale=4"],
         "trouble": [*simulate, "--calls-per-minute=6", "--scenario=hang-storm", "--seed=2", "--time-scale=4"],
     }
 
 
-async def _run(name: str, command: list[str], folder: Path) -> None:
-    """Run a program until it ends or the demo does."""
-    with (folder / f"{name}.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-    try:
-        code = await process.wait()
-        raise RuntimeError(f"{name} ended with {code}:\n{(folder / f'{name}.log').read_text()[-2000:]}")
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-async def _answering(*urls: str) -> str:
-    """The first of the pages that is there, once one is: Debian's Prometheus has only the old ones, on other paths."""
-    async with aiohttp.ClientSession() as session:
-        while True:
-            for url in urls:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(url) as answer:
-                        if answer.status == 200:
-                            return url
-            await asyncio.sleep(0.1)
-
-
 async def _show(ports: Ports) -> None:
     """Print where everything is."""
-    exporter, prometheus = f"http://localhost:{ports.exporter}", f"http://localhost:{ports.prometheus}"
-    _tell(f"exporter  {await _answering(f'{exporter}/')}")
-    _tell(f"metrics   {await _answering(f'{exporter}/metrics')}")
-    _tell(f"alerts    {await _answering(f'{prometheus}/classic/alerts', f'{prometheus}/alerts')}")
-    _tell(f"hangs     {await _answering(f'{prometheus}/classic/{_HANGS}', f'{prometheus}/{_HANGS}')}")
-    _tell(f"routing   amtool --alertmanager.url=http://localhost:{ports.alertmanager} alert")
-    _tell("Alerts appear below within a minute. Ctrl-C stops all.\n")
+    exporter, prometheus = f"http://127.0.0.1:{ports.exporter}", f"http://127.0.0.1:{ports.prometheus}"
+    tell(f"exporter  {await answering(f'{exporter}/')}")
+    tell(f"metrics   {await answering(f'{exporter}/metrics')}")
+    tell(f"alerts    {await answering(f'{prometheus}/classic/alerts', f'{prometheus}/alerts')}")
+    tell(f"hangs     {await answering(f'{prometheus}/classic/{_HANGS}', f'{prometheus}/{_HANGS}')}")
+    tell(f"routing   amtool --alertmanager.url=http://127.0.0.1:{ports.alertmanager} alert")
+    tell("Alerts appear below within a minute. Ctrl-C stops all.\n")
 
 
-async def demo(ports: Ports) -> None:
+async def demo(ports: Ports, replicated: Sequence[int]) -> None:
     """Start everything, say where it is, and wait for the end.
 
+    Args:
+        ports: where everything listens; with replicas the exporter's port is that of the proxy before them.
+        replicated: the ports of the replicas; without one there is a single exporter.
+
     Raises:
-        RuntimeError: a port is taken.
+        RuntimeError: a port is taken, or a program is missing.
         ExceptionGroup: of RuntimeError; a program ended by itself.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _check(ports)
-    with tempfile.TemporaryDirectory(prefix="voice-exporter-demo-") as name:
+    _check(ports, replicated)
+    with tempfile.TemporaryDirectory(prefix="voice-exporter-demo-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         _write(folder, ports)
-        commands = _commands(folder, ports)
+        servers, kept = _servers(folder, ports), dict[str, list[str]]()
+        if replicated:
+            servers["nginx"] = replicas.proxy(folder, replicated, ports.exporter)
+            storage = stack.enter_context(replicas.database()).database()
+            kept = replicas.commands(storage, replicated, ports.exporter)
+            replicas.add_scrapes(folder / "rules" / "prometheus.yml", replicated)
+        else:
+            servers["exporter"] = _exporter(folder, ports)
         async with _receiver(ports.receiver), asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(_run(name, commands.pop(name), folder))
-                for name in ("exporter", "prometheus", "alertmanager")
-            ]
-            await _answering(f"http://localhost:{ports.exporter}/-/ready")
-            running += [tasks.create_task(_run(name, command, folder)) for name, command in commands.items()]
-            running.append(tasks.create_task(_show(ports)))
+            serving = [tasks.create_task(keep(name, command, folder)) for name, command in kept.items()]
+            serving += [tasks.create_task(run(name, command, folder)) for name, command in servers.items()]
+            sending: list[asyncio.Task[None]] = []
+
+            async def send() -> None:
+                await answering(f"http://127.0.0.1:{ports.exporter}/-/ready")
+                sending.extend(tasks.create_task(run(*each, folder)) for each in _senders(ports).items())
+                await _show(ports)
+
+            starting = tasks.create_task(send())
             await stop.wait()
-            for task in running:
-                task.cancel()
+            await end([starting])
+            await end(sending)
+            await end(serving)
+        for sender in _senders(ports) if sending else ():
+            tell(f"{sender}: {first_line(sender, folder)}")
 
 
 def main() -> None:
@@ -202,9 +194,14 @@ def main() -> None:
     parser = argparse.ArgumentParser("make demo", description="A live system on the loopback address.")
     for name, port in Ports()._asdict().items():
         parser.add_argument(f"--{name}", metavar="PORT", type=int, default=port)
+    parser.add_argument(
+        "--replicas", metavar="PORT", type=int, nargs=3, default=(), help="three exporters on one PostgreSQL"
+    )
+    arguments = vars(parser.parse_args())
+    replicated = arguments.pop("replicas")
     failures: tuple[Exception, ...] = ()
     try:
-        asyncio.run(demo(Ports(**vars(parser.parse_args()))))
+        asyncio.run(demo(Ports(**arguments), replicated))
     except* RuntimeError as failed:
         failures = failed.exceptions
     if failures:

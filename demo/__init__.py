@@ -1,0 +1,1 @@
+"""A live system on the loopback address: ``make demo`` and ``make demo-replicas``."""
