@@ -16,7 +16,7 @@ run: $(VENV)/.run
 	$(BIN)/voice-exporter serve $(ARGS)
 
 test: setup debian $(SID) lint
-	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 # Ratios, ours beside others on one core. The last two are others: they are left out of the table where they are missing.
 bench: setup

@@ -25,6 +25,9 @@ from exporter.http.connection_limit import ConnectionLimit
 from tests.support.postgres import FAST, Postgres
 from tests.support.programs import RELEASES, Programs
 
+# A test starts exporters by the hundred: none of them is to compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # How long a draw or an example takes says something of the machine only.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -33,6 +36,11 @@ settings.load_profile("untimed")
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the event loop that the exporter runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two to a core, because most of the time tests wait: for a push, a scrape, a time that has to pass."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 STARTING: Final = {"start_exporter", "programs", "make_disk", "small_disk", "authority", "idle", "boards", "exporter"}

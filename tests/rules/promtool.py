@@ -2,15 +2,16 @@
 
 import re
 import subprocess
+from math import gcd
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
-
+from exporter.yamlfile.durations import parse_duration
 from tests.rules.needed import needed, selected
 from tests.rules.shipped import RULES, alerts
 from tests.support.programs import INSTALLED, Programs
+from tests.support.yamls import dumped, loaded
 
 
 def promtool(*arguments: object, cwd: Path = RULES, programs: Programs = INSTALLED) -> subprocess.CompletedProcess[str]:
@@ -21,25 +22,29 @@ def promtool(*arguments: object, cwd: Path = RULES, programs: Programs = INSTALL
 def run_rule_test(file: Path, folder: Path, programs: Programs) -> subprocess.CompletedProcess[str]:
     """Run a test of rules, whose alerts are expected with a description only: the other annotations are added here.
 
+    The rules are evaluated as seldom as the moments that a case looks at allow, up to once a minute; the interval of
+    the file is the least.
+
     Args:
         file: under `rules/tests`.
         folder: where the whole test may be written.
         programs: whose promtool.
     """
     text = file.read_text()
-    suite, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)  # noqa: S506 - a safe loader, too
+    suite, words = loaded(text), loaded(text, strings=True)
     files = [file.parent / name for name in suite["rule_files"]]
     paths = []
     for number, (case, said) in enumerate(zip(suite["tests"], words["tests"], strict=True)):
         # Of what promtool writes 0x12 for, thirteen zeros, YAML would make a hexadecimal number.
         case["input_series"] = said["input_series"]
         rules = folder / f"{number}.rules.yml"
-        rules.write_text(yaml.safe_dump(needed(files, _wanted(case)), width=1_000_000, sort_keys=False))
+        rules.write_text(dumped(needed(files, _wanted(case))))
         for moment in case.get("alert_rule_test", ()):
             moment["exp_alerts"] = [_whole(moment["alertname"], alert) for alert in moment["exp_alerts"]]
-        alone = {**suite, "rule_files": [str(rules)], "tests": [case]}
+        every = f"{_evaluated_every(case, suite['evaluation_interval'])}s"
+        alone = {**suite, "rule_files": [str(rules)], "evaluation_interval": every, "tests": [case]}
         paths.append(folder / f"{number}-{file.name}")
-        paths[-1].write_text(yaml.safe_dump(alone, width=1_000_000, sort_keys=False))
+        paths[-1].write_text(dumped(alone))
     return promtool("test", "rules", *paths, programs=programs)
 
 
@@ -48,6 +53,13 @@ def _wanted(case: dict[str, Any]) -> set[str]:
     names = {alert["alert"] for alert in alerts()}
     asked = {name for query in case.get("promql_expr_test", ()) for name in selected(query["expr"], names)}
     return asked | {moment["alertname"] for moment in case.get("alert_rule_test", ())}
+
+
+def _evaluated_every(case: dict[str, Any], least: str) -> int:
+    """Seconds between the evaluations of a case."""
+    moments = [*case.get("alert_rule_test", ()), *case.get("promql_expr_test", ())]
+    common = gcd(60, *(round(parse_duration(str(moment["eval_time"]))) for moment in moments))
+    return max(common, round(parse_duration(least)))
 
 
 def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from tests.rules.lint import check
 from tests.rules.shapes import KEPT, Shape
+from tests.support.yamls import loaded
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "rules"
@@ -19,13 +18,13 @@ TESTS: Final = sorted((RULES / "tests").glob("*.test.yml"))
 @cache
 def groups() -> tuple[dict[str, Any], ...]:
     """Every group of the committed files; each file has one."""
-    return tuple(yaml.safe_load(file.read_text())["groups"][0] for file in sorted(RULES.glob("*.rules.yml")))
+    return tuple(loaded(file.read_text())["groups"][0] for file in sorted(RULES.glob("*.rules.yml")))
 
 
 @cache
 def alertmanager() -> dict[str, Any]:
     """The example for Alertmanager."""
-    found: dict[str, Any] = yaml.safe_load((RULES / "alertmanager.yml").read_text())
+    found: dict[str, Any] = loaded((RULES / "alertmanager.yml").read_text())
     return found
 
 

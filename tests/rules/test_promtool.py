@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.yamlfile.durations import parse_duration
 from tests.rules.promtool import promtool, run_rule_test
 from tests.rules.shipped import RULES, TESTS, alerts
 from tests.support.programs import RELEASES, Programs
+from tests.support.yamls import loaded
 
 NAMES = sorted({alert["alert"] for alert in alerts()})
 ALWAYS = {"VoiceWatchdog"}
@@ -19,7 +19,7 @@ ALWAYS = {"VoiceWatchdog"}
 @cache
 def cases() -> list[dict[str, Any]]:
     """The cases of all test files."""
-    return [case for file in TESTS for case in yaml.safe_load(file.read_text())["tests"]]
+    return [case for file in TESTS for case in loaded(file.read_text())["tests"]]
 
 
 def expectations(name: str) -> list[dict[str, Any]]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
-import yaml
-
 from exporter.assets import load
 from exporter.config import Config
 from exporter.metrics import exposition
@@ -27,13 +25,15 @@ from tests.rules.needed import needed, selected
 from tests.rules.promtool import promtool
 from tests.rules.shipped import RULES
 from tests.support.programs import RELEASES
+from tests.support.yamls import dumped, loaded
 
 Question: TypeAlias = dict[str, Any]
 """What is asked, when, and the samples that answer it, in the words of promtool's promql_expr_test."""
 
 LEAD: Final = 60
 """Seconds of scrapes before the traffic begins."""
-_STEP: Final = round(load().scrape_interval)
+STEP: Final = round(load().scrape_interval)
+"""Seconds between scrapes, as shipped."""
 _ORIGIN: Final = MONDAY / 1000 - LEAD
 """The Unix time that promtool calls 0: events of 1970 would pass for mistakes."""
 _TARGET: Final = 'job="voice-exporter",instance="localhost:10060"'
@@ -41,10 +41,16 @@ _ABSENT: Final = "_"
 
 
 class Scrapes:
-    """The exporter's series that some rule files select, scrape by scrape."""
+    """The exporter's series that some rule files select, scrape by scrape.
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    Args:
+        files: of rules.
+        step: seconds between scrapes.
+    """
+
+    def __init__(self, files: Sequence[Path], step: int) -> None:
         self._files = files
+        self._step = step
         # Those of the process tell real time.
         self._names = frozenset(name for name in _selected(files) if name.startswith("voice_"))
         self._rows: dict[str, list[str]] = {}
@@ -53,7 +59,7 @@ class Scrapes:
     @property
     def due(self) -> float:
         """When the next scrape is, Unix time."""
-        return _ORIGIN + self._taken * _STEP
+        return _ORIGIN + self._taken * self._step
 
     def take(self, recorder: Recorder) -> None:
         """Scrape."""
@@ -71,7 +77,7 @@ class Scrapes:
         row += [_ABSENT] * (self._taken - len(row))
         row.append(value)
 
-    def tell(self, folder: Path, questions: Sequence[Question], every: int = _STEP) -> None:
+    def tell(self, folder: Path, questions: Sequence[Question], every: int = 2 * STEP) -> None:
         """Ask promtool of each release; fails with what it says where an answer is another.
 
         Args:
@@ -80,18 +86,18 @@ class Scrapes:
             every: seconds between evaluations of the rules.
         """
         series = [{"series": name, "values": _values(row)} for name, row in self._rows.items()]
-        case = {"interval": f"{_STEP}s", "input_series": series, "promql_expr_test": questions}
+        case = {"interval": f"{self._step}s", "input_series": series, "promql_expr_test": questions}
         suite = {"rule_files": [*map(str, self._files)], "evaluation_interval": f"{every}s", "tests": [case]}
         path = folder / "simulated.test.yml"
-        path.write_text(yaml.safe_dump(suite, width=1_000_000))
+        path.write_text(dumped(suite))
         for programs in RELEASES:
             tested = promtool("test", "rules", path, programs=programs)
             assert tested.returncode == 0, f"{programs}: {tested.stdout}{tested.stderr}"
 
 
-async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[Path]) -> Scrapes:
-    """Scrapes of an exporter that gets the deliveries of so many minutes from `MONDAY` on."""
-    now, scrapes, end = _ORIGIN, Scrapes(files), MONDAY / 1000 + minutes * 60
+async def scrape(deliveries: Iterable[Delivery], minutes: int, files: Sequence[Path], step: int = STEP) -> Scrapes:
+    """Scrapes, so many seconds apart, of an exporter that gets the deliveries of so many minutes from `MONDAY` on."""
+    now, scrapes, end = _ORIGIN, Scrapes(files, step), MONDAY / 1000 + minutes * 60
     recorder = Recorder(Config(), MemoryStore(), clock=lambda: now)
     ingest = Ingest(recorder, RecentActivity())
     recorder.load()
@@ -122,13 +128,13 @@ def rules_of(names: Collection[str], folder: Path) -> list[Path]:
     """A file in the folder with the shipped rules that these alerts rest on."""
     path = folder / "needed.rules.yml"
     rules = needed(sorted(RULES.glob("*.rules.yml")), names)
-    path.write_text(yaml.safe_dump(rules, width=1_000_000, sort_keys=False))
+    path.write_text(dumped(rules))
     return [path]
 
 
 def _selected(files: Iterable[Path]) -> set[str]:
     """Names of the series that the rules of the files select."""
-    rules = [rule for file in files for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
+    rules = [rule for file in files for group in loaded(file.read_text())["groups"] for rule in group["rules"]]
     return {name for rule in rules for name in selected(rule["expr"], ())}
 
 
