@@ -67,9 +67,9 @@ class Alerting:
             await self._run.stop()
         await asyncio.gather(*self._ending)
 
-    def _take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd]) -> None:
+    def _take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd], *, own: bool) -> None:
         if self._run:
-            self._run.take(incidents, ends)
+            self._run.take(incidents, ends, own=own)
 
 
 class _Run:
@@ -83,8 +83,14 @@ class _Run:
         self._tasks: list[asyncio.Task[None]] = []
         links = Links(external_url, settings.grafana_url)
         metrics = recorder.metrics
-        self._board = Board(settings, links, recorder.assistant_name, lambda: metrics.alerts_pushed("dropped"))
-        self._pushers = [Pusher(url, self._open, self._board, metrics, self._show) for url in settings.urls]
+        self._board = Board(
+            settings,
+            links,
+            recorder.assistant_name,
+            lambda: metrics.alerts_pushed("dropped"),
+            listed=recorder.incidents.get if recorder.shared else lambda _: True,
+        )
+        self._pushers = [Pusher(url, self._open, self._board, metrics, lambda: recorder.leads) for url in settings.urls]
 
     def start(self) -> None:
         """Begin to push."""
@@ -100,15 +106,12 @@ class _Run:
         if self._session:
             await self._session.close()
 
-    def take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd]) -> None:
+    def take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd], *, own: bool) -> None:
         """Take what became durable just now."""
         if self._tasks:
-            self._board.take(incidents, ends)
+            self._board.take(incidents, ends, own=own)
             for pusher in self._pushers:
                 pusher.wake()
-
-    def _show(self, now: float) -> None:
-        self._recorder.metrics.alerts_active(self._board.active(now))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

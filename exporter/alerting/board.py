@@ -41,7 +41,8 @@ class Alert:
         incident: the latest that it stands for.
         starts: Unix time at which it began.
         ends: Unix time at which it ends or ended; None while that is open.
-        restored: an earlier process had it already.
+        heard: Unix time at which another process told of its last change, which pushes it; 0 for an earlier process,
+            None where this one counted it.
         further: how many incidents it counts beside the latest; None for the alert of a single call.
         changes: rises whenever what it says changes.
         ids: of the incidents that it stands for.
@@ -51,7 +52,7 @@ class Alert:
     incident: Incident
     starts: float
     ends: float | None
-    restored: bool
+    heard: float | None
     further: int | None = None
     changes: int = 0
     ids: list[int] = field(default_factory=list)
@@ -71,6 +72,8 @@ class Board:
         name: the name of a platform's assistant, empty where it is not known.
         dropped: told of each incident that gets no alert of its own.
         clock: Unix time in seconds.
+        listed: whether the incident of an id is; of others that share a store, no process hears the outcome of one that
+            is not.
     """
 
     settings: Alertmanager
@@ -78,6 +81,7 @@ class Board:
     name: Callable[[str, str], str]
     dropped: Callable[[], None]
     clock: Callable[[], float] = time.time
+    listed: Callable[[int], object] = lambda _: True
     _alerts: dict[Key, Alert] = field(default_factory=dict)
     _by_incident: dict[int, Key] = field(default_factory=dict)
     _calls: dict[Key, Alert] = field(default_factory=dict)
@@ -87,20 +91,26 @@ class Board:
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Take what an earlier process left, in any order."""
         for incident in sorted(incidents, key=lambda each: each.number):
-            self._take(incident, restored=True)
+            self._take(incident, heard=0.0)
 
-    def take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd] = ()) -> None:
-        """Take new incidents, and new outcomes of known ones; ``ends`` are of those that are listed no more."""
+    def take(self, incidents: Sequence[Incident], ends: Sequence[HangEnd] = (), *, own: bool = True) -> None:
+        """Take new incidents, and new outcomes of known ones.
+
+        Args:
+            incidents: new, or with a new outcome.
+            ends: of those that are listed no more.
+            own: this process counted them.
+        """
+        heard = None if own else self.clock()
         for incident in incidents:
-            self._take(incident, restored=False)
+            self._take(incident, heard)
         for end in ends:
             key = self._by_incident.get(end.id)
             alert = self._alerts.get(key) if key else None
             if alert and alert.further is None:
                 now = self.clock()
                 self._take(
-                    replace(alert.incident, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now),
-                    restored=False,
+                    replace(alert.incident, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now), heard
                 )
 
     def alerts(self, now: float) -> dict[Key, Alert]:
@@ -113,6 +123,10 @@ class Board:
         """How many are true at Unix time ``now``."""
         return sum(not alert.is_over(now) for alert in self._alerts.values())
 
+    def is_known(self, alert: Alert) -> bool:
+        """Whether its outcome would be heard, so that it may be told again."""
+        return alert.ends is not None or bool(self.listed(alert.incident.id))
+
     def annotations(self, alert: Alert, now: float) -> dict[str, str]:
         """What an alert says at Unix time ``now``."""
         incident = alert.incident
@@ -123,36 +137,37 @@ class Board:
             said["description"] = f"{alert.further + 1} further {what}, the latest: {said['description']}"
         return said | self.links.of(incident)
 
-    def _take(self, incident: Incident, *, restored: bool) -> None:
+    def _take(self, incident: Incident, heard: float | None) -> None:
         if not concerns(incident):
             return
         ends = ends_at(incident, self.settings.resolve_after)
-        if restored and ends is not None and ends <= self.clock() - RETAIN_SECONDS:
+        if heard is not None and ends is not None and ends <= self.clock() - RETAIN_SECONDS:
             return
         key = self._by_incident.get(incident.id)
         if key and (known := self._alerts.get(key)):
-            self._update(known, incident, ends)
+            self._update(known, incident, ends, heard)
             return
-        if not restored and incident.settled > incident.received:
+        if heard is None and incident.settled > incident.received:
             # An outcome of an incident that was too old or one too many.
             return
         found = labels(incident, self.settings.labels)
         key = tuple(sorted(found.items()))
         if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
             self._assign(incident, key, known)
-            self._update(known, incident, ends)
+            self._update(known, incident, ends, heard)
         elif self._is_room(incident):
-            alert = Alert(found, incident, incident.received, ends, restored)
+            alert = Alert(found, incident, incident.received, ends, heard)
             self._put(key, alert, incident)
             self._calls[key] = alert
             self._counts[_group(incident)] += 1
             self._expect(alert)
         else:
-            self._count(incident, restored=restored)
+            self._count(incident, heard)
 
-    def _update(self, alert: Alert, incident: Incident, ends: float | None) -> None:
+    def _update(self, alert: Alert, incident: Incident, ends: float | None, heard: float | None) -> None:
         if alert.further is not None:
             return
+        alert.heard = heard
         if incident.number >= alert.incident.number:
             alert.incident = incident
             alert.ends = ends
@@ -190,9 +205,9 @@ class Board:
             self._next_end = min((alert.ends for alert in self._calls.values() if alert.ends), default=math.inf)
         return len(self._calls) < CALLS_IN_ALL and self._counts[group] < CALLS_OF_ONE
 
-    def _count(self, incident: Incident, *, restored: bool) -> None:
+    def _count(self, incident: Incident, heard: float | None) -> None:
         """Count an incident into the one alert of its assistant."""
-        if not restored:
+        if heard is None:
             self.dropped()
         name, severity, platform, assistant = _group(incident)
         own = {"alertname": name, "severity": severity, "platform": platform, "assistant_id": assistant}
@@ -201,9 +216,9 @@ class Board:
         ends = incident.received + self.settings.resolve_after
         if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
             known.further = (known.further or 0) + 1
-            known.incident, known.ends = incident, ends
+            known.incident, known.ends, known.heard = incident, ends, heard
         else:
-            self._put(key, Alert(found, incident, incident.received, ends, restored, further=0), incident)
+            self._put(key, Alert(found, incident, incident.received, ends, heard, further=0), incident)
 
 
 def _group(incident: Incident) -> _Group:

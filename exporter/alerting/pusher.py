@@ -25,6 +25,8 @@ from exporter.recording.self_metrics import SelfMetrics
 RESEND_SECONDS: Final = 60.0
 VALID_SECONDS: Final = 4 * RESEND_SECONDS
 """An alert that is not sent again for so long is over, should the exporter die."""
+TAKE_OVER_SECONDS: Final = 10.0
+"""So long the process that counted has to tell; then one of those that heard of it does, should that be dead."""
 _LONGEST_PAUSE: Final = 15.0
 _BATCH: Final = 16
 """Alerts in one request: so few that putting it together is no pause that a webhook would notice."""
@@ -58,7 +60,7 @@ class Pusher:
         session: sends the requests, with their authorization.
         board: knows the alerts.
         metrics: count them.
-        looked: told of the Unix time of each look at the board.
+        leads: whether this process tells again, and tells what another one counted.
     """
 
     def __init__(
@@ -67,13 +69,13 @@ class Pusher:
         session: Callable[[], aiohttp.ClientSession],
         board: Board,
         metrics: SelfMetrics,
-        looked: Callable[[float], None],
+        leads: Callable[[], bool],
     ) -> None:
         self._url = url.rstrip("/") + _SUFFIX
         self._session = session
         self._board = board
         self._metrics = metrics
-        self._looked = looked
+        self._leads = leads
         self._told: dict[Key, _Told] = {}
         self._wake = asyncio.Event()
         self._failing = False
@@ -104,7 +106,7 @@ class Pusher:
         """Say what is to be said now; whether the Alertmanager took it."""
         now = time.time()
         alerts = self._board.alerts(now)
-        self._looked(now)
+        self._metrics.alerts_active(self._board.active(now))
         self._told = {key: told for key, told in self._told.items() if key in alerts}
         due = [(key, alert, say) for key, alert in alerts.items() if (say := self._due(key, alert, now))]
         for some in (due[begin : begin + _BATCH] for begin in range(0, len(due), _BATCH)):
@@ -114,24 +116,37 @@ class Pusher:
                 self._note(key, alert, say, now)
         return True
 
+    def _repeats(self, alert: Alert) -> bool:
+        return self._leads() and self._board.is_known(alert)
+
+    def _concerns(self, alert: Alert, now: float) -> bool:
+        """Whether it is up to this process to tell."""
+        return alert.heard is None or (now >= alert.heard + TAKE_OVER_SECONDS and self._repeats(alert))
+
     def _due(self, key: Key, alert: Alert, now: float) -> _Say | None:
+        if not self._concerns(alert, now):
+            return None
         told = self._told.get(key)
         if told is None or told.starts != alert.starts:
-            return "resolved" if alert.restored and alert.is_over(now) else "firing"
+            return "resolved" if alert.heard is not None and alert.is_over(now) else "firing"
         if told.resolved:
             return None
         if alert.is_over(now) and now >= told.first + HOLD_SECONDS:
             return "resolved"
         changed = told.changes != alert.changes and not alert.is_over(now)
-        return "firing" if changed or now >= told.last + RESEND_SECONDS else None
+        return "firing" if changed or (now >= told.last + RESEND_SECONDS and self._repeats(alert)) else None
 
     def _next(self, now: float) -> float:
         """Seconds until something is to be said though nothing changes."""
         moments = [now + RESEND_SECONDS]
         for key, alert in self._board.alerts(now).items():
             told = self._told.get(key)
-            if told and not told.resolved:
-                moments.append(told.last + RESEND_SECONDS)
+            if not self._concerns(alert, now):
+                if alert.heard is not None and self._repeats(alert):
+                    moments.append(alert.heard + TAKE_OVER_SECONDS)
+            elif told and not told.resolved:
+                if self._repeats(alert):
+                    moments.append(told.last + RESEND_SECONDS)
                 if alert.ends is not None:
                     moments.append(max(alert.ends, told.first + HOLD_SECONDS))
         return max(0.0, min(moments) - now)

@@ -5,8 +5,8 @@ and nothing has to be deleted.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -17,8 +17,19 @@ from exporter.logs import cause, log
 
 KEPT: Final = 500
 
-Watcher: TypeAlias = Callable[[Sequence[Incident], Sequence[HangEnd]], None]
-"""Takes incidents that are new or have a new outcome, and outcomes of those that are listed no more, once durable."""
+
+class Watcher(Protocol):
+    """Whom to tell of changes."""
+
+    def __call__(self, incidents: Sequence[Incident], ends: Sequence[HangEnd], /, *, own: bool) -> None:
+        """Take what is durable now.
+
+        Args:
+            incidents: that are new or have a new outcome.
+            ends: outcomes of those that are listed no more.
+            own: this process counted it, not another one that shares the store.
+        """
+
 
 _KEYS: Final = tuple(identity("incident in slot", slot) for slot in range(KEPT))
 """Where a store keeps each slot, among the assistants."""
@@ -84,11 +95,11 @@ class Incidents:
         """The incident with that id."""
         return self._by_id.get(number)
 
-    def notify(self, changed: Sequence[Incident], ends: Sequence[HangEnd]) -> None:
+    def notify(self, changed: Sequence[Incident], ends: Sequence[HangEnd] = (), *, own: bool = True) -> None:
         """Tell whoever watches of changes that are durable."""
         for watcher in self.watchers:
             try:
-                watcher(changed, ends)
+                watcher(changed, ends, own=own)
             except Exception as error:  # noqa: BLE001 - who looks on must not cost an answer
                 log(_log, logging.ERROR, "incidents were not passed on", error=cause(error))
 

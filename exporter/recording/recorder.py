@@ -119,6 +119,11 @@ class Recorder:
         return self._memory
 
     @property
+    def leads(self) -> bool:
+        """Whether this process does what one of several has to do."""
+        return self._store.leads
+
+    @property
     def ready(self) -> str | None:
         """None while events can be kept, else the reason why not."""
         return self._commits.ready
@@ -295,12 +300,14 @@ class Recorder:
             await self.tidy()
 
     def _take_incidents(self, incidents: Sequence[Incident]) -> None:
-        """Pass on what another process reported, and logged."""
-        self._incident_log.pass_over(incidents)
-        self.incidents.notify(incidents, [])
+        """Pass on what another process reported."""
+        self.incidents.notify(incidents, own=False)
 
-    def _log_incidents(self, incidents: Sequence[Incident], _: Sequence[HangEnd]) -> None:
-        if self._memory.config.incidents.log:
+    def _log_incidents(self, incidents: Sequence[Incident], _: Sequence[HangEnd], *, own: bool) -> None:
+        """Log what this process counted; another one logs the rest."""
+        if not own:
+            self._incident_log.pass_over(incidents)
+        elif self._memory.config.incidents.log:
             self._incident_log.write(incidents)
 
     async def _follow_loop(self) -> None:

@@ -141,6 +141,13 @@ class Store(Protocol):
         """Whether other processes use it, too: calls are borrowed, and what the others commit is news."""
 
     @property
+    def leads(self) -> bool:
+        """Whether this process does what one of all that share the store has to do.
+
+        As a rule it is one of them; for some seconds it may be none or several, and all where nobody can know.
+        """
+
+    @property
     def quarantined(self) -> str | None:
         """The name that the last damaged database was given; None where there was none."""
 
@@ -220,6 +227,7 @@ class UnsharedStore:
     """What a store of one process has of the steps of a batch: nothing to lend and no news."""
 
     shared: Final = False
+    leads: Final = True
 
     def listen(self, take: Callable[[News], None]) -> None:
         """There is no news."""

@@ -168,7 +168,7 @@ def test_a_start_finds_what_is_still_true(watched: Watched) -> None:
     assert watched.calls() == {f"c{number}" for number in range(1, CALLS_OF_ONE + 1)}
     assert watched.dropped == 0
     over = [alert for alert in watched.board.alerts(watched.now).values() if alert.is_over(watched.now)]
-    assert [(alert.labels["call_id"], alert.restored) for alert in over] == [("c0", True)]
+    assert [(alert.labels["call_id"], alert.heard) for alert in over] == [("c0", 0.0)]
 
 
 def test_what_ended_is_forgotten(watched: Watched) -> None:

@@ -28,6 +28,8 @@ from tests.support.postgres import FAST, Postgres
 
 _WORKERS: Final = 8
 _SECONDS: Final = 30.0
+_START_SECONDS: Final = 120.0
+"""A busy machine takes its time."""
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 _ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_", "PG"))}
 
@@ -46,17 +48,25 @@ _CUTS: Final[dict[str, list[Point]]] = {
 
 
 class Replica:
-    """One exporter of several; it may be killed and started again."""
+    """One exporter of several; it may be killed and started again.
 
-    def __init__(self, folder: Path, number: int, storage: str) -> None:
+    Args:
+        folder: for its log.
+        number: which it is.
+        storage: URL of the database.
+        port: where it listens on the loopback address; 0 for any.
+    """
+
+    def __init__(self, folder: Path, number: int, storage: str, port: int = 0) -> None:
         self._log = folder / f"replica-{number}.log"
         self._storage = storage
+        self._port = port
         self.url = ""
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
         self._begin()
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + _START_SECONDS
         while not (found := re.search(r"msg=listening address=(\S+)", self._log.read_text())):
             if time.monotonic() > deadline:
                 # Says where it is.
@@ -67,7 +77,8 @@ class Replica:
         self.url = f"http://{found[1]}"
 
     def _begin(self) -> None:
-        command = [sys.executable, "-X", "faulthandler", "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0"]
+        address = f"127.0.0.1:{self._port}"
+        command = [sys.executable, "-X", "faulthandler", "-m", "exporter", "serve", f"--web.listen-address={address}"]
         with self._log.open("wb") as log:
             environment = {**_ENVIRONMENT, "VOICE_EXPORTER_STORAGE_URL": self._storage}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

@@ -216,7 +216,7 @@ async def test_logging_can_be_switched_off(caplog: pytest.LogCaptureFixture) -> 
 async def test_who_watches_costs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
     """A watcher that fails is logged without its text, and the event is kept."""
 
-    def failing(*_: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise RuntimeError("Ada Example")
 
     async with recording(MemoryStore()) as recorder:

@@ -5,18 +5,22 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from itertools import islice
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.config import Calls, Config, Labels
 from exporter.metrics import exposition
 from exporter.metrics.catalogue import REPLICA_LAG
 from exporter.metrics.exposition import Format, Part
 from exporter.recording.recorder import Recorder
+from exporter.simulate import SCENARIOS
 from exporter.store.postgres import PostgresStore
 from tests.calls.tally import Tally
-from tests.calls.test_exactly_once import ORDER_FREE
+from tests.calls.test_exactly_once import ORDER_FREE, SEEDS, call, mangled
 from tests.recording.test_every_store import parsed, simulated, total
 from tests.recording.test_hanging_storage import reached
 from tests.recording.test_recorder import DAY, event, recording
@@ -74,6 +78,25 @@ async def test_events_count_once(three: list[Recorder], seed: int) -> None:
     assert outcomes.count("counted") <= len(bodies) / 2
     for name in ORDER_FREE:
         assert total(text, name) == pytest.approx(tally.total(name)), name
+
+
+@settings(max_examples=8)
+@given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
+async def test_any_order_over_all_replicas(postgres: Postgres, seed: int, scenario: str, order: int) -> None:
+    """Whatever is duplicated, reordered or lost and repeated, and whoever gets it, totals are of one clean delivery."""
+    bodies, rng, clean = call(seed, scenario), Random(order), Tally()
+    clean.deliver(*bodies)
+    async for replicas in several(postgres.database(), 3, clock=lambda: 1.8e9):
+        deliveries = iter(mangled(bodies, rng))
+        while some := [*islice(deliveries, rng.choice((1, 2, 5, 20)))]:
+            to = (rng.sample(replicas, rng.choice((1, 1, 2))) for _ in some)
+            await asyncio.gather(
+                *(replica.record(parsed(body)) for body, each in zip(some, to, strict=True) for replica in each)
+            )
+        text = await agreed(replicas)
+        assert {name: total(text, name) for name in ORDER_FREE} == pytest.approx(
+            {name: clean.total(name) for name in ORDER_FREE}
+        )
 
 
 async def test_the_same_event_at_the_same_moment(three: list[Recorder]) -> None:

@@ -44,7 +44,11 @@ class Cutter:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            # One may wait for a server that is gone, or for `resume`.
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def arm(self, *points: Point) -> None:
         """Cut the connections of the next commits there, one after another."""
@@ -64,7 +68,7 @@ class Cutter:
             writer.transport.abort()
             return
         target = urlsplit(self._target)
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
             pair = {writer, server_writer}
             self._connections |= pair

@@ -23,6 +23,12 @@ _AT_LEAST_EVERY: Final = 12
 """Rounds after which few rows are folded, too."""
 CHUNK_BITS: Final = 8
 
+_ROUND: Final = """
+SELECT sum(number - folded)::bigint AS waiting, min(id) FILTER (WHERE seen > clock_timestamp() - interval '15 seconds')
+AS eldest FROM voice_exporter.replica
+"""
+"""How many rows of the journal are not folded, and the eldest process that lives."""
+
 _FOLDED: Final = """
 UPDATE voice_exporter.replica r SET folded = k.number FROM unnest($1::bigint[], $2::bigint[]) AS k (id, number)
 WHERE r.id = k.id
@@ -52,6 +58,9 @@ class Checkpoints:
     Args:
         url: of the database.
         journal: says which replica this process is.
+
+    Attributes:
+        leads: it is the eldest that lives, as far as anybody can know.
     """
 
     def __init__(self, url: str, journal: Journal) -> None:
@@ -60,6 +69,7 @@ class Checkpoints:
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._rounds = 0
+        self.leads = False
 
     def start(self) -> None:
         """Begin to take part."""
@@ -76,14 +86,16 @@ class Checkpoints:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
             try:
                 await self.round()
             except StorageError as error:
+                # None may be left but this one.
+                self.leads = True
                 # Whoever commits says it louder.
                 log(_log, logging.DEBUG, "no checkpoint now", reason=str(error))
             except Exception as error:  # noqa: BLE001 - the next round may do better, and nobody waits for this one
                 log(_log, logging.ERROR, "checkpoint failed", error=cause(error))
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def round(self) -> None:
         """Be seen, and fold where there is enough.
@@ -97,7 +109,9 @@ class Checkpoints:
         try:
             with translated():
                 await connection.execute(SEEN, self._journal.own)
-                waiting = await connection.fetchval("SELECT sum(number - folded)::bigint FROM voice_exporter.replica")
+                found = await connection.fetchrow(_ROUND)
+            waiting, eldest = found or (None, None)
+            self.leads = eldest == self._journal.own
             self._rounds += 1
             if waiting and (waiting >= CHECKPOINT_ROWS or self._rounds >= _AT_LEAST_EVERY):
                 self._rounds = 0

@@ -45,6 +45,11 @@ class PostgresStore:
         self._turn = 0
         self._take: Callable[[News], None] = lambda _: None
 
+    @property
+    def leads(self) -> bool:
+        """As `Store.leads`."""
+        return self._checkpoints.leads
+
     def load(self, merge: Merge = JOINED) -> Snapshot:  # noqa: ARG002 - a record of this store is a whole call
         """Everything but the calls, and the tables where there are none yet.
 
