@@ -26,10 +26,18 @@ th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0; b
 th.n { text-align: right; }
 .bad { font-weight: bold; color: light-dark(#b00020, #ff8a80); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
-@media (max-width: 40rem) { body { font-size: 13px; } th, td { padding-right: .7rem; } }
+@media (max-width: 40rem) {
+  body { font-size: 13px; } th, td { padding-right: .7rem; }
+  .cards thead { display: none; }
+  .cards, .cards tbody, .cards tr, .cards td { display: block; }
+  .cards tr { border-bottom: 1px solid GrayText; padding: .3rem 0; }
+  .cards td { border: 0; padding: .1rem 0 .1rem 8rem; position: relative; overflow-wrap: anywhere; }
+  .cards td::before { content: attr(data-name); position: absolute; left: 0; opacity: .75; }
+}
 """
 
 HEADERS: Final = html.headers(_STYLE)
+_WEBHOOK: Final = ("platform", "last event", "URL to paste", "authentication")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def render(page: Page, now: float | None = None) -> str:
     body = (
         f"<h1>voice-exporter</h1><p>Version {escape(__version__)}, {state}. Storage: {escape(page.storage)}.</p>"
         f"{_sentiment(page.analyser)}<nav>{links}</nav>"
-        + _table("Webhooks", ("platform", "last event", "URL to paste", "authentication"), _webhooks(page, now))
+        + _table("Webhooks", _WEBHOOK, _webhooks(page, now), cards=True)
         + _table("Last event of each kind", ("platform", "event", "time (UTC)", ""), _last(page, now))
         + _table("Events by minutes", ("platform", "event", "outcome", *map(str, SPANS)), _events(page.activity, now))
         + _table("Last rejected requests", ("time (UTC)", "platform", "status", "reason"), _rejections(page.activity))
@@ -132,18 +140,25 @@ def _rejections(activity: RecentActivity) -> list[tuple[object, ...]]:
     return [(_utc(at), platform, status, reason) for at, platform, status, reason in reversed(activity.rejections)]
 
 
-def _table(caption: str, names: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
-    rows = list(rows)
+def _table(caption: str, names: Iterable[str], rows: Iterable[tuple[object, ...]], *, cards: bool = False) -> str:
+    """A table; as cards each of its rows stands by itself on a narrow screen, with the names beside the values."""
+    names, rows = list(names), list(rows)
     numbers = [isinstance(value, int) for value in rows[0]] if rows else []
     marks = [' class="n"' if number else "" for number in numbers]
     head = "".join(
         f'<th scope="col"{mark}>{escape(name)}</th>' for name, mark in zip_longest(names, marks, fillvalue="")
     )
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    beside = names if cards else [""] * len(names)
+    body = "".join(f"<tr>{''.join(map(_cell, row, beside))}</tr>" for row in rows)
     body = body or "<tr><td>none</td></tr>"
-    table = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    kind = ' class="cards"' if cards else ""
+    table = (
+        f"<table{kind}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
     return f'<div class="wide">{table}</div>'
 
 
-def _cell(value: object) -> str:
-    return f'<td class="n">{value}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+def _cell(value: object, name: str) -> str:
+    number = ' class="n"' if isinstance(value, int) else ""
+    beside = f' data-name="{escape(name)}"' if name else ""
+    return f"<td{number}{beside}>{escape(str(value))}</td>"

@@ -81,6 +81,16 @@ def test_it_shows_what_to_paste_and_whether_it_works() -> None:
     assert rows[newest + 1] == ["interactly", "error", "1970-01-01 00:00:05", "9 minutes ago"]
 
 
+def test_a_webhook_is_readable_on_a_narrow_screen() -> None:
+    """Its row becomes a card there, on which each value has its name beside it, and a long URL breaks."""
+    document = page()
+    (webhooks,) = re.findall(r'<table class="cards">.*?</table>', document)
+    assert '<td data-name="URL to paste">https://voice.example.com/webhook/vapi</td>' in webhooks
+    (narrow,) = re.findall(r"@media \(max-width: 40rem\) \{(.*?)\n\}", document, re.DOTALL)
+    assert "content: attr(data-name)" in narrow
+    assert "overflow-wrap: anywhere" in narrow
+
+
 def test_it_shows_the_events_of_the_last_minutes() -> None:
     """One row for each platform, event and outcome, one column for each span."""
     activity = RecentActivity()
