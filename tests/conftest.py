@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 
 from exporter.http import addresses, listeners
 from exporter.http.connection_limit import ConnectionLimit
+from tests.support.effort import EFFORT
 from tests.support.postgres import FAST, Postgres
 from tests.support.programs import RELEASES, Programs
 
@@ -29,7 +30,9 @@ from tests.support.programs import RELEASES, Programs
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # How long a draw or an example takes says something of the machine only.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed", deadline=None, max_examples=40 * EFFORT, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 

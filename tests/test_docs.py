@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +48,16 @@ def test_first_curl_of_the_readme(start_exporter: StartExporter, tmp_path: Path)
     assert done.stdout == printed
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rules and dashboards as an operator has them."""
+    folder = tmp_path_factory.mktemp("rendered")
+    render(folder)
+    return folder
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Path:
+def machine(tmp_path: Path, rendered: Path) -> Path:
     """A folder in place of `/`, with the files that the commands name."""
     example = (ROOT / "docs" / "examples" / "voice-exporter.yml").read_text(encoding="utf-8")
     for folder in ("run/secrets", "etc/voice-exporter", "var/lib/prometheus"):
@@ -59,7 +68,7 @@ def machine(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(here(example, tmp_path))
     (tmp_path / "mine.yml").write_text("hang_rate: {critical: 0.07}\n")
     (tmp_path / "recorded.jsonl").write_bytes(b"\n".join(body for _, body in bodies(1, 3)))
-    render(tmp_path / "etc" / "prometheus" / "voice")
+    shutil.copytree(rendered, tmp_path / "etc" / "prometheus" / "voice")
     return tmp_path
 
 

@@ -18,7 +18,7 @@ from tests.conftest import Running, StartExporter
 from tests.sentiment.sentences import FURIOUS
 from tests.support.alerting import Alertmanager, Notification, Receivers
 from tests.support.certificates import Authority
-from tests.support.programs import Programs
+from tests.support.programs import SID, Programs
 from tests.support.servers import Prometheus, eventually, free_port
 
 HANG_MS = 1772702490000
@@ -29,6 +29,10 @@ DENIED = {
     "provider": "openai",
     "retryable": False,
 }
+
+
+of_one_release = pytest.mark.parametrize("programs", [SID], indirect=True, ids=str)
+"""What the exporter does, whatever Alertmanager's release."""
 
 
 @pytest.fixture
@@ -224,6 +228,7 @@ def test_one_of_two_is_down(
         assert exporter.stop() == 0
 
 
+@of_one_release
 def test_a_storm_is_bounded(start_exporter: StartExporter, tmp_path: Path, alertmanager: Alertmanager) -> None:
     """Ten calls of an assistant have alerts of their own; the others are counted into one that says how many."""
     exporter = start_exporter(configured(tmp_path, alertmanager.url))
@@ -246,6 +251,7 @@ def test_a_storm_is_bounded(start_exporter: StartExporter, tmp_path: Path, alert
     assert value(exporter, "voice_exporter_alerts_active") == 11
 
 
+@of_one_release
 def test_five_thousand_hangs_in_a_minute(
     start_exporter: StartExporter, tmp_path: Path, alertmanager: Alertmanager
 ) -> None:

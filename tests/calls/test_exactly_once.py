@@ -11,12 +11,13 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulate import SCENARIOS, Traffic, generate_call
 from exporter.simulate.traffic import MONDAY
 from tests.calls.tally import Tally
+from tests.support.effort import effort
 
 ORDER_FREE = (
     "voice_calls_started_total",
@@ -67,7 +68,7 @@ def totals(tally: Tally) -> Counter[str]:
     return Counter({name: value for name in ORDER_FREE if (value := tally.total(name))})
 
 
-@settings(max_examples=60)
+@effort(30)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -> None:
     """Whatever is duplicated, reordered or lost and repeated, totals are those of one clean delivery."""
@@ -78,7 +79,7 @@ def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -
     assert totals(other) == totals(clean)
 
 
-@settings(max_examples=60)
+@effort(30)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_any_order_before_the_end_gives_the_same_series(seed: int, scenario: str, order: int) -> None:
     """Once the assistant is known and before the call ends, order does not even matter to labels and observations."""
@@ -94,7 +95,7 @@ def test_any_order_before_the_end_gives_the_same_series(seed: int, scenario: str
     assert totals(other) == totals(clean)
 
 
-@settings(max_examples=30)
+@effort(15)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_second_delivery_of_a_call_counts_nothing(seed: int, scenario: str, order: int) -> None:
     """A call that was delivered once adds nothing when it comes again, in whatever order."""

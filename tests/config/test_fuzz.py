@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter import config
@@ -13,6 +13,7 @@ from exporter.config import Config
 from exporter.config.reference import reference_keys
 from exporter.errors import ConfigError
 from tests.config.files import CANARY, FIXTURES
+from tests.support.effort import effort
 
 LEAVES = (
     st.none()
@@ -57,7 +58,7 @@ def accepted(file: Path, data: bytes) -> bool:
     return error is None
 
 
-@settings(max_examples=200)
+@effort(60)
 @given(st.binary(max_size=60))
 @example(b"")
 @example(b"\xff\xfe")
@@ -67,14 +68,14 @@ def test_any_bytes_are_a_configuration_or_a_fault(file: Path, data: bytes) -> No
     accepted(file, data)
 
 
-@settings(max_examples=200)
+@effort(60)
 @given(DOCUMENTS)
 def test_any_document_is_a_configuration_or_a_fault(file: Path, document: object) -> None:
     """Whatever YAML a file holds, it loads or is refused with its faults."""
     accepted(file, yaml.safe_dump(document).encode())
 
 
-@settings(max_examples=300)
+@effort(60)
 @given(VALUES)
 @example({"webhooks.vapi.auth": "hmac", "webhooks.vapi.secrets": [3]})
 @example({"webhooks.vapi.auth.type": "hmac", "webhooks.vapi.auth": "none"})
@@ -91,7 +92,7 @@ def test_any_values_are_a_configuration_or_a_fault(file: Path, values: dict[str,
     accepted(file, yaml.safe_dump(tree).encode())
 
 
-@settings(max_examples=200)
+@effort(60)
 @given(
     st.integers(0, len(CONTRACT)), st.integers(0, 30), st.text(max_size=6) | st.sampled_from([": ", "[", "]", "}", "*"])
 )

@@ -8,13 +8,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
 from tests.calls.tally import FIXTURES, Tally
 from tests.calls.test_exactly_once import totals
+from tests.support.effort import effort
 
 
 def bodies(platform: str) -> list[dict[str, Any]]:
@@ -39,7 +40,7 @@ def test_every_platform_counts_something(platform: str) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@settings(max_examples=25)
+@effort(10)
 @given(seed=st.integers(0, 2**32))
 def test_any_order_gives_the_same_totals(platform: str, seed: int) -> None:
     """However often each event comes and in whatever order, totals are those of one clean delivery."""
@@ -53,7 +54,7 @@ def test_any_order_gives_the_same_totals(platform: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@settings(max_examples=10)
+@effort(5)
 @given(seed=st.integers(0, 2**32))
 def test_a_second_delivery_counts_nothing(platform: str, seed: int) -> None:
     """What was delivered once adds nothing when it comes again, in whatever order."""

@@ -4,13 +4,14 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulate import SCENARIOS, Traffic, generate_call
 from exporter.simulate.traffic import MONDAY
 from tests.calls.tally import Tally
 from tests.platforms.vapi_bodies import SCHEMAS, START_MS, Writer
+from tests.support.effort import effort
 
 Body = dict[str, Any]
 MESSAGES = sorted(name for name in SCHEMAS if name.startswith(("ServerMessage", "ClientMessage")))
@@ -79,7 +80,7 @@ def totals(tally: Tally) -> object:
     return counters, {name: tally.values(name) for name in ORDER_FREE_OBSERVATIONS}
 
 
-@settings(max_examples=60)
+@effort(25)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -> None:
     """Whatever is duplicated, reordered or lost and repeated, totals are those of one clean delivery."""
@@ -89,7 +90,7 @@ def test_any_order_gives_the_same_totals(seed: int, scenario: str, order: int) -
     assert totals(other) == totals(clean)
 
 
-@settings(max_examples=60)
+@effort(25)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_late_speech_finds_its_pair(seed: int, scenario: str, order: int) -> None:
     """Events that overtake each other by less than a turn give the same waits for a reply."""
@@ -99,7 +100,7 @@ def test_late_speech_finds_its_pair(seed: int, scenario: str, order: int) -> Non
     assert other.values("voice_response_seconds") == clean.values("voice_response_seconds")
 
 
-@settings(max_examples=30)
+@effort(15)
 @given(SEEDS, st.sampled_from(sorted(SCENARIOS)), SEEDS)
 def test_second_delivery_of_a_call_counts_nothing(seed: int, scenario: str, order: int) -> None:
     """A call that was delivered once adds nothing when it comes again, in whatever order."""
@@ -110,7 +111,7 @@ def test_second_delivery_of_a_call_counts_nothing(seed: int, scenario: str, orde
     assert tally.snapshot() == before
 
 
-@settings(max_examples=300)
+@effort(100)
 @given(st.sampled_from(MESSAGES), SEEDS, st.integers(1, 3))
 def test_schema_bodies(name: str, seed: int, deliveries: int) -> None:
     """A body of the schemas, even with a field of the wrong type here and there, counts what it says and once."""

@@ -37,7 +37,7 @@ from tests.calls.tally import FIXTURES, payload
 from tests.conftest import StartExporter, until
 from tests.security.raw import get
 from tests.security.test_fuzz import bodies as mutated
-from tests.security.test_fuzz import effort
+from tests.security.test_fuzz import tries
 from tests.sentiment import analysers
 
 LONG = 1_000_000
@@ -309,7 +309,7 @@ async def test_what_was_judged_survives_a_crash(start_exporter: StartExporter, t
     assert "Sentiment is on: tests.sentiment.analysers:by_length" in get(again.url, "/")
 
 
-@effort(60)
+@tries(30)
 @given(mutated())
 def test_a_mutated_body_has_texts_or_is_invalid(sent: tuple[str, bytes]) -> None:
     """Whatever a client sends, reading its texts gives texts or `InvalidEvent`."""

@@ -14,9 +14,9 @@ import pytest
 
 from tests.conftest import Running, StartExporter
 from tests.security.counters import scraped
-from tests.security.effort import EFFORT
 from tests.security.raw import Connection, get, request
 from tests.security.siege import HEADERS, MEGABYTE, SECRET, Siege, event
+from tests.support.effort import EFFORT
 
 LIMIT: Final = 8 * MEGABYTE
 """Of a body, by default."""

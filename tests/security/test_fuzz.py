@@ -16,8 +16,8 @@ from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
 from tests.security.canaries import paths
 from tests.security.counters import Model, put, scraped
-from tests.security.effort import EFFORT
 from tests.security.raw import Connection, ask, request
+from tests.support.effort import effort
 
 BODIES: Final = [
     (name, json.loads(path.read_text()))
@@ -34,10 +34,10 @@ UNREADABLE: Final = (
 STATUSES: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
-def effort(examples: int) -> settings:
-    """So many examples, or as many more as were asked for."""
+def tries(examples: int) -> settings:
+    """So many examples, or as many more as were asked for, of large bodies."""
     return settings(
-        max_examples=examples * EFFORT,
+        effort(examples),
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
@@ -77,7 +77,7 @@ def test_mutated_bodies_are_answered_and_counted_as_they_should_be(start_exporte
     """Each is answered as its parser says, and the scrape shows what the fold makes of those that are valid."""
     exporter, model = start_exporter(), Model()
 
-    @effort(150)
+    @tries(60)
     @given(bodies())
     @example(("vapi", b'{"message":{"type":"hang","timestamp":' + b"9" * 400 + b"}}"))
     @example(("interactly", b'{"message":' * 100_000))
@@ -135,7 +135,7 @@ def test_any_encoding_beside_any_header_is_read_or_refused(start_exporter: Start
     """What can't be understood is 400; what can is the event that it is."""
     exporter = start_exporter(VOICE_EXPORTER_WEBHOOK_SECRET=SECRET.decode())
 
-    @effort(150)
+    @tries(60)
     @given(packed())
     def check(sent: tuple[list[bytes], bytes]) -> None:
         headers, body = sent
@@ -169,7 +169,7 @@ def test_any_bytes_without_the_secret_move_nothing(start_exporter: StartExporter
     """No answer is 500, every connection ends, and the next client is served."""
     exporter = start_exporter(VOICE_EXPORTER_WEBHOOK_SECRET=SECRET.decode())
 
-    @effort(100)
+    @tries(40)
     @given(requests() | st.binary(max_size=200))
     @example(request(b"/webhook/vapi", host=b"x:abc"))
     @example(request(b"/webhook/vapi", host=b"x:99999999"))

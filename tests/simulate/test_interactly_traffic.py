@@ -3,16 +3,17 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from exporter.simulate import SCENARIOS
 from tests.simulate.reading import Message, conversation, interactly_calls, of_type, report
+from tests.support.effort import effort
 
 SEEDS = st.integers(0, 2**32)
 SCENARIO = st.sampled_from(sorted(SCENARIOS))
-bounded = settings(max_examples=20)
+bounded = effort(10)
 
 
 def ms(written: str) -> int:

@@ -3,7 +3,7 @@ from itertools import pairwise
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert, json
 
@@ -11,10 +11,11 @@ from exporter.simulate import SCENARIOS
 from tests.simulate.reading import Message, conversation, of_type, report, vapi_calls
 from tests.simulate.vapi_schemas import SAID
 from tests.simulate.vapi_schemas import Message as Schema
+from tests.support.effort import effort
 
 SEEDS = st.integers(0, 2**32)
 SCENARIO = st.sampled_from(sorted(SCENARIOS))
-bounded = settings(max_examples=20)
+bounded = effort(10)
 
 
 def ms(written: str) -> int:

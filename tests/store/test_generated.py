@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from exporter.store.base import Batch
 from exporter.store.database import Database
 from tests.store.model import RAM, Model, batch, created, same
+from tests.support.effort import effort
 
 AMOUNTS = st.integers(-3, 2**70)
 STATES = st.dictionaries(st.sampled_from([-(2**63), -1, *range(9), 2**63 - 1]), st.none() | st.binary(max_size=30))
@@ -89,4 +90,4 @@ class Restarts(RuleBasedStateMachine):
 
 
 TestRestarts = Restarts.TestCase
-TestRestarts.settings = settings(max_examples=60, stateful_step_count=25)
+TestRestarts.settings = settings(effort(30), stateful_step_count=25)

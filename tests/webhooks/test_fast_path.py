@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import pytest
 import uvloop
 from aiohttp import HttpVersion11, StreamReader, web
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.config import Auth, Config, Relay
@@ -32,6 +32,7 @@ from exporter.webhooks import fast_path
 from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve, Wire, head
+from tests.support.effort import effort
 from tests.support.service import Service, logged, running
 
 PATH: Final = "/webhook/interactly"
@@ -279,7 +280,7 @@ async def outcome(pieces: list[bytes], *, fast: bool) -> Seen:
         )
 
 
-@settings(max_examples=60, database=None)
+@effort(25)
 @given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=12), st.lists(st.integers(1, 3000), max_size=12))
 @example([*REQUESTS], [])
 def test_both_ways_answer_and_count_alike(requests: list[bytes], cuts: list[int]) -> None:
