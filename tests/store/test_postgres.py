@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeAlias
 
+import msgspec
 import pytest
 
+from exporter.calls import state_codec
 from exporter.errors import StorageError, StoreConflict
 from exporter.store.base import Batch, CallRow, Due, News, Snapshot
+from exporter.store.codec import unpack_batch
 from exporter.store.postgres import PostgresStore, schema
 from exporter.store.postgres.checkpoint import checkpoint
 from exporter.store.postgres.connection import connect
@@ -335,6 +338,17 @@ def test_a_schema_that_this_release_does_not_know(url: str, postgres: Postgres) 
     postgres.execute("UPDATE voice_exporter.registry SET version = 9", url.rpartition("/")[2])
     with pytest.raises(StorageError, match=f"version 9, this release needs {schema.VERSION}"):
         loaded(url)
+
+
+def test_a_neighbouring_release_writes_a_field_more() -> None:
+    """Whoever does not know it reads the others."""
+    one = batch([created(1)], [(1, ((0, 2),))])
+    assert unpack_batch(msgspec.msgpack.encode(msgspec.to_builtins(one) | {"later": [1]})) == one
+
+
+def test_another_layout_of_states_is_another_version() -> None:
+    """An older release can't read it: it must not take an event beside the newer one."""
+    assert {1: 2}[schema.VERSION] == state_codec.LAYOUT
 
 
 async def test_a_user_who_may_not_make_tables(url: str, postgres: Postgres) -> None:

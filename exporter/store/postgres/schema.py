@@ -20,7 +20,12 @@ from exporter.errors import StorageError
 from exporter.store.postgres.connection import Connection, translated
 
 VERSION: Final = 1
-"""Of the schema and of all that is written into it. A release that others can work beside leaves it as it is."""
+"""Of the schema and of all that is written into it. A release that others can work beside leaves it as it is.
+
+One that they can't work beside raises it, and in the same transaction the epoch of every replica: from then on no
+process of an older release commits, and each that tries finds out why. Another layout of states
+(`exporter.calls.state_codec`) is another version.
+"""
 
 DDL: Final = """
 CREATE SCHEMA IF NOT EXISTS voice_exporter;
