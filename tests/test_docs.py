@@ -15,10 +15,11 @@ import yaml
 from exporter import config
 from exporter.assets import render
 from exporter.cli import main
+from exporter.sentiment import analyser
 from exporter.simulate import bodies
 from tests.conftest import StartExporter
 from tests.rules.promtool import promtool
-from tests.support.pages import ELSEWHERE, HERE, ROOT, TEXTS, commands, program, runnable
+from tests.support.pages import ELSEWHERE, HERE, NO_COMMANDS, ROOT, TEXTS, commands, program, runnable, spans
 from tests.support.servers import free_port
 
 PAGES = runpy.run_path(str(ROOT / "docs" / "build.py"))["PAGES"]
@@ -93,6 +94,13 @@ def test_every_command_is_run_or_known() -> None:
     assert {program(command) for text in TEXTS.values() for command in commands(text)} == HERE | ELSEWHERE.keys()
 
 
+@pytest.mark.parametrize("page", TEXTS.keys() - {"CHANGELOG.md"})
+def test_what_looks_like_a_command_is_one_or_is_known_as_none(page: str) -> None:
+    """So that no command in a sentence is left out because nobody knows its program."""
+    looking = {span for span in spans(TEXTS[page]) if re.match(r"[a-z./][\w./-]* ", span)}
+    assert {span for span in looking if program(span) not in HERE | ELSEWHERE.keys()} <= NO_COMMANDS
+
+
 @pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if [*runnable(text)]])
 def test_commands_of_a_page_work(page: str, machine: Path) -> None:
     """What can be run here runs, in the order of the page."""
@@ -124,13 +132,17 @@ def test_rules_for_the_operator_are_rules(machine: Path) -> None:
     assert promtool("check", "rules", machine / "spec.yml").returncode == 0
 
 
-@pytest.mark.parametrize(
-    "page", ["docs/configuration.md", "docs/how-to.md", "docs/proxies.md", "docs/relay.md", "docs/replicas.md"]
-)
+HAVE_TESTS = {
+    "README.md": "test_prometheus_and_alertmanager_take_what_the_readme_connects",
+    "docs/receivers.md": "tests/test_receivers.py",
+}
+"""Pages whose configurations are tried elsewhere."""
+
+
+@pytest.mark.parametrize("page", {page for page, text in TEXTS.items() if "```yaml" in text} - HAVE_TESTS.keys())
 def test_configurations_are_valid(page: str, machine: Path) -> None:
     """Every configuration that is shown loads, once its secret files are there."""
     shown = re.findall(r"```yaml\n(.*?)```", TEXTS[page], re.DOTALL)
-    assert shown
     for number, snippet in enumerate(shown):
         path = machine / f"{number}.yml"
         path.write_text(here(snippet, machine))
@@ -138,6 +150,17 @@ def test_configurations_are_valid(page: str, machine: Path) -> None:
             assert promtool("check", "config", "--syntax-only", path).returncode == 0
         else:
             config.load(path)
+
+
+def test_the_analyser_of_ones_own_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example is found by the name beside it."""
+    (code,) = re.findall(r"```python\n(.*?)```", TEXTS["docs/how-to.md"], re.DOTALL)
+    (module, function) = re.findall(r"sentiment\.analyser: (\S+):(\S+)", code)[0]
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir()
+    path.write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert analyser.load(f"{module}:{function}")("Not again.") == ("negative", 0.93)
 
 
 def test_the_example_loads_as_it_is() -> None:

@@ -36,7 +36,9 @@ def git(*arguments: str) -> list[str]:
 def test_the_version_is_everywhere_the_same() -> None:
     """Wherever a number has to be written, it is that of the release."""
     images = "".join(path.read_text() for path in DEPLOY.glob("*.yaml"))
+    shown = (DEPLOY / "README.md").read_text()
     numbers = {
+        "docs/deploy/README.md": re.findall(r"(?:voice_exporter-|@v)([0-9.]+[0-9])", shown),
         "Dockerfile": re.findall(r"^ARG VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE),
         "docs/deploy": re.findall(r"image: voice-exporter:(\S+)", images),
         "Chart.yaml": re.findall(r'^(?:version|appVersion): "?([^"\n]+)', CHART.read_text(), re.MULTILINE),

@@ -23,22 +23,48 @@ ELSEWHERE = {
     "git": "fetches from another machine",
     "helm": "needs a cluster; tests/test_helm.py renders the chart",
     "install": "installs into the system",
+    "kill": "ends a process of the reader's",
     "kubectl": "needs a cluster",
+    "mimirtool": "asks a Mimir that runs",
+    "pg_dump": "asks the operator's database",
     "pip": "installs into the system",
+    "pipx": "installs into the home directory",
+    "pytest": "the tests themselves",
+    "python": "the long checks",
     "python3": "installs into the system",
     "sqlite3": "is none of the tools that the tests need",
     "systemctl": "needs systemd",
+    "ulimit": "is the shell's own",
+    "uv": "installs into the home directory",
 }
 """Commands that are shown and are not run, and why."""
+NO_COMMANDS = {
+    "alerts can't be pushed",
+    "and (…_created > time() - window)",
+    "cannot listen on …: Address already in use",
+    "ignore_invalid_headers off",
+    "no rules",
+    "no signature in x-signature",
+    "port 9090 is taken",
+    "proxy_next_upstream … non_idempotent",
+    "serve --web.config.file",
+    'team = "example"',
+    "wrong secret in x-interactly-secret",
+}
+"""What stands between backquotes and begins as a command would: messages, settings, a command without its program."""
 
 
 def commands(text: str) -> Iterator[str]:
     """Every command that a page shows: in a block of its own, after a prompt, or in a sentence."""
     for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
         yield from _typed(block) if language == "sh" else re.findall(r"^\$ (.+)", block, re.MULTILINE)
+    yield from (span for span in spans(text) if program(span) in HERE | ELSEWHERE.keys())
+
+
+def spans(text: str) -> Iterator[str]:
+    """What stands between backquotes in a sentence and has more than one word."""
     sentences = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    spans = (span for span in re.findall(r"`([^`\n]+)`", sentences) if " " in span.strip())
-    yield from (span for span in spans if program(span) in HERE | ELSEWHERE.keys())
+    return (span for span in re.findall(r"`([^`\n]+)`", sentences) if " " in span.strip())
 
 
 def _typed(block: str) -> Iterator[str]:
