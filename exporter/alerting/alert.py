@@ -36,7 +36,7 @@ _RUNBOOKS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class AlertLinks:
     """Where an alert's links lead.
 
     Attributes:

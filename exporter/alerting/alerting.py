@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from exporter.alerting.alert import Links
+from exporter.alerting.alert import AlertLinks
 from exporter.alerting.board import Board
 from exporter.alerting.pusher import Pusher
 from exporter.calls.incident import HangEnd, Incident
@@ -81,7 +81,7 @@ class _Run:
         self._tls = _tls(settings)
         self._session: aiohttp.ClientSession | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        links = Links(external_url, settings.grafana_url)
+        links = AlertLinks(external_url, settings.grafana_url)
         metrics = recorder.metrics
         self._board = Board(
             settings,

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from exporter.alerting.alert import Links, annotations, concerns, ends_at, labels, name_of
+from exporter.alerting.alert import AlertLinks, annotations, concerns, ends_at, labels, name_of
 from exporter.calls.incident import HangEnd, Incident
 from exporter.config import Alertmanager
 
@@ -33,7 +33,7 @@ _Group: TypeAlias = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
-class Alert:
+class PushedAlert:
     """An alert that is true, or was until a while ago.
 
     Attributes:
@@ -77,14 +77,14 @@ class Board:
     """
 
     settings: Alertmanager
-    links: Links
+    links: AlertLinks
     name: Callable[[str, str], str]
     dropped: Callable[[], None]
     clock: Callable[[], float] = time.time
     listed: Callable[[int], object] = lambda _: True
-    _alerts: dict[Key, Alert] = field(default_factory=dict)
+    _alerts: dict[Key, PushedAlert] = field(default_factory=dict)
     _by_incident: dict[int, Key] = field(default_factory=dict)
-    _calls: dict[Key, Alert] = field(default_factory=dict)
+    _calls: dict[Key, PushedAlert] = field(default_factory=dict)
     _counts: Counter[_Group] = field(default_factory=Counter)
     _next_end: float = math.inf
 
@@ -113,7 +113,7 @@ class Board:
                     replace(alert.incident, outcome=end.outcome, recovery_ms=end.recovery_ms, settled=now), heard
                 )
 
-    def alerts(self, now: float) -> dict[Key, Alert]:
+    def alerts(self, now: float) -> dict[Key, PushedAlert]:
         """What is true at Unix time ``now``, and what ended a while ago."""
         for key in [key for key, alert in self._alerts.items() if alert.is_over(now - RETAIN_SECONDS)]:
             self._forget(key)
@@ -123,11 +123,11 @@ class Board:
         """How many are true at Unix time ``now``."""
         return sum(not alert.is_over(now) for alert in self._alerts.values())
 
-    def is_known(self, alert: Alert) -> bool:
+    def is_known(self, alert: PushedAlert) -> bool:
         """Whether its outcome would be heard, so that it may be told again."""
         return alert.ends is not None or bool(self.listed(alert.incident.id))
 
-    def annotations(self, alert: Alert, now: float) -> dict[str, str]:
+    def annotations(self, alert: PushedAlert, now: float) -> dict[str, str]:
         """What an alert says at Unix time ``now``."""
         incident = alert.incident
         said = annotations(incident, self.name(incident.platform, incident.assistant), now)
@@ -156,7 +156,7 @@ class Board:
             self._assign(incident, key, known)
             self._update(known, incident, ends, heard)
         elif self._is_room(incident):
-            alert = Alert(found, incident, incident.received, ends, heard)
+            alert = PushedAlert(found, incident, incident.received, ends, heard)
             self._put(key, alert, incident)
             self._calls[key] = alert
             self._counts[_group(incident)] += 1
@@ -164,7 +164,7 @@ class Board:
         else:
             self._count(incident, heard)
 
-    def _update(self, alert: Alert, incident: Incident, ends: float | None, heard: float | None) -> None:
+    def _update(self, alert: PushedAlert, incident: Incident, ends: float | None, heard: float | None) -> None:
         if alert.further is not None:
             return
         alert.heard = heard
@@ -174,12 +174,12 @@ class Board:
             self._expect(alert)
         alert.changes += 1
 
-    def _expect(self, alert: Alert) -> None:
+    def _expect(self, alert: PushedAlert) -> None:
         """Count the active calls anew when this alert ends."""
         if alert.ends is not None:
             self._next_end = min(self._next_end, alert.ends)
 
-    def _put(self, key: Key, alert: Alert, incident: Incident) -> None:
+    def _put(self, key: Key, alert: PushedAlert, incident: Incident) -> None:
         if key in self._alerts:
             self._forget(key)
         self._alerts[key] = alert
@@ -192,7 +192,7 @@ class Board:
         for number in self._alerts.pop(key).ids:
             self._by_incident.pop(number, None)
 
-    def _assign(self, incident: Incident, key: Key, alert: Alert) -> None:
+    def _assign(self, incident: Incident, key: Key, alert: PushedAlert) -> None:
         self._by_incident[incident.id] = key
         alert.ids.append(incident.id)
 
@@ -218,7 +218,7 @@ class Board:
             known.further = (known.further or 0) + 1
             known.incident, known.ends, known.heard = incident, ends, heard
         else:
-            self._put(key, Alert(found, incident, incident.received, ends, heard, further=0), incident)
+            self._put(key, PushedAlert(found, incident, incident.received, ends, heard, further=0), incident)
 
 
 def _group(incident: Incident) -> _Group:

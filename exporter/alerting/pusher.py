@@ -18,7 +18,7 @@ import aiohttp
 from msgspec.json import encode
 
 from exporter.alerting.alert import HOLD_SECONDS
-from exporter.alerting.board import Alert, Board, Key
+from exporter.alerting.board import Board, Key, PushedAlert
 from exporter.logs import log
 from exporter.recording.self_metrics import SelfMetrics
 
@@ -116,14 +116,14 @@ class Pusher:
                 self._note(key, alert, say, now)
         return True
 
-    def _repeats(self, alert: Alert) -> bool:
+    def _repeats(self, alert: PushedAlert) -> bool:
         return self._leads() and self._board.is_known(alert)
 
-    def _concerns(self, alert: Alert, now: float) -> bool:
+    def _concerns(self, alert: PushedAlert, now: float) -> bool:
         """Whether it is up to this process to tell."""
         return alert.heard is None or (now >= alert.heard + TAKE_OVER_SECONDS and self._repeats(alert))
 
-    def _due(self, key: Key, alert: Alert, now: float) -> _Say | None:
+    def _due(self, key: Key, alert: PushedAlert, now: float) -> _Say | None:
         if not self._concerns(alert, now):
             return None
         told = self._told.get(key)
@@ -151,12 +151,12 @@ class Pusher:
                     moments.append(max(alert.ends, told.first + HOLD_SECONDS))
         return max(0.0, min(moments) - now)
 
-    def _note(self, key: Key, alert: Alert, say: _Say, now: float) -> None:
+    def _note(self, key: Key, alert: PushedAlert, say: _Say, now: float) -> None:
         told = self._told.get(key)
         first = told.first if told and told.starts == alert.starts else now
         self._told[key] = _Told(alert.starts, first, now, alert.changes, resolved=say == "resolved")
 
-    def _body(self, alert: Alert, say: _Say, now: float) -> dict[str, object]:
+    def _body(self, alert: PushedAlert, say: _Say, now: float) -> dict[str, object]:
         ends = now + VALID_SECONDS
         if say == "resolved":
             ends = min(now, alert.ends or now)

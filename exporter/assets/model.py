@@ -304,7 +304,7 @@ class RelaySlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relay:
+class RelayThresholds:
     """The application behind the exporter."""
 
     failing: RelayFailing
@@ -342,6 +342,6 @@ class Thresholds:
     audio: Audio
     negative_sentiment: NegativeSentiment
     exporter: Exporter
-    relay: Relay
+    relay: RelayThresholds
     slo: Slo
     widened: tuple[str, ...] = ()

@@ -4,7 +4,17 @@ from exporter.config.alertmanager import Alertmanager, BasicAuth
 from exporter.config.auth import Auth
 from exporter.config.load import load, restart_only_changes
 from exporter.config.reference import reference, web_reference
-from exporter.config.settings import Calls, Config, Incidents, Labels, Limits, PlatformConfig, Relay, Target, Webhooks
+from exporter.config.settings import (
+    Calls,
+    Config,
+    Incidents,
+    Labels,
+    Limits,
+    PlatformConfig,
+    RelayConfig,
+    Target,
+    WebhooksConfig,
+)
 
 __all__ = [
     "Alertmanager",
@@ -16,9 +26,9 @@ __all__ = [
     "Labels",
     "Limits",
     "PlatformConfig",
-    "Relay",
+    "RelayConfig",
     "Target",
-    "Webhooks",
+    "WebhooksConfig",
     "load",
     "reference",
     "restart_only_changes",

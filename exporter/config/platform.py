@@ -4,7 +4,7 @@ from pathlib import Path
 
 from exporter.config import authentication
 from exporter.config.secret import read_secrets
-from exporter.config.settings import PlatformConfig, Relay
+from exporter.config.settings import PlatformConfig, RelayConfig
 from exporter.events import OTHER
 from exporter.platforms import PLATFORMS
 from exporter.yamlfile.fields import build
@@ -36,7 +36,7 @@ def platform(found: Found, name: str, base: Path, shared: tuple[bytes, ...]) -> 
     return settings
 
 
-def _relay(found: Found, at: str, name: str) -> Relay | None:
+def _relay(found: Found, at: str, name: str) -> RelayConfig | None:
     relay = found.section(f"{at}.relay")
     if "url" not in relay:
         if f"{at}.relay" in found.nodes:
@@ -49,4 +49,4 @@ def _relay(found: Found, at: str, name: str) -> Relay | None:
         for event in events.value if events and isinstance(events.value, list) else ():
             if event.value not in known:
                 found.faults.append(event.fault(unknown(str(event.value), known, f"event of {name}")))
-    return build(Relay, found.values, f"{at}.relay.")
+    return build(RelayConfig, found.values, f"{at}.relay.")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.config import web_keys
-from exporter.config.settings import Config, PlatformConfig, Relay, Webhooks
+from exporter.config.settings import Config, PlatformConfig, RelayConfig, WebhooksConfig
 from exporter.yamlfile.fields import keys
 from exporter.yamlfile.schema import Key
 
@@ -41,7 +41,7 @@ def value_at(config: Config, path: str) -> Any:  # noqa: ANN401 - a section or a
     value: Any = config
     for name in path.split("."):
         here = value[0] if isinstance(value, tuple) else value
-        platforms = here.platforms if isinstance(here, Webhooks) else {}
+        platforms = here.platforms if isinstance(here, WebhooksConfig) else {}
         value = platforms[name] if name in platforms else getattr(here, name)
     return value
 
@@ -62,4 +62,6 @@ def _default(key: Key) -> str:
         return key.default
     if "[]" in key.path:
         return "required"
-    return key.kind.show(value_at(Config(webhooks=Webhooks({"<platform>": PlatformConfig(relay=Relay(""))})), key.path))
+    return key.kind.show(
+        value_at(Config(webhooks=WebhooksConfig({"<platform>": PlatformConfig(relay=RelayConfig(""))})), key.path)
+    )

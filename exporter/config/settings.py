@@ -43,7 +43,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class RelayConfig:
     """The application behind the exporter."""
 
     url: Annotated[_Url, Doc("The application behind the exporter.", "http://127.0.0.1:8080/hook", "no relay")]
@@ -103,7 +103,7 @@ class PlatformConfig:
     header: Annotated[
         str | None, kinds.HEADER, Doc("Short for `auth.header`.", "x-webhook-secret", "see `auth.header`")
     ] = None
-    relay: Relay | None = None
+    relay: RelayConfig | None = None
 
     @property
     def credentials(self) -> tuple[tuple[Auth, tuple[bytes, ...]], ...]:
@@ -126,7 +126,7 @@ def _platforms() -> Mapping[str, PlatformConfig]:
 
 
 @dataclass(frozen=True, slots=True)
-class Webhooks:
+class WebhooksConfig:
     """The webhooks of all platforms.
 
     Attributes:
@@ -215,7 +215,7 @@ class Config:
         buckets: bounds by metric name without ``voice_``; the others have those of the catalogue.
     """
 
-    webhooks: Webhooks = field(default_factory=Webhooks)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     labels: Labels = field(default_factory=Labels)
     calls: Calls = field(default_factory=Calls)
     timezone: Annotated[ZoneInfo, kinds.TIMEZONE, Doc("Time zone of the metrics by hour.", "Europe/Berlin")] = field(

@@ -2,19 +2,14 @@
 
 from collections.abc import Collection
 from ipaddress import ip_address
-from typing import Final, Protocol
+from typing import Final
+
+from exporter.http.request_headers import RequestHeaders
 
 _OWN: Final = frozenset({"none", "same-origin"})
 
 
-class Headers(Protocol):
-    """Request headers, names in any case."""
-
-    def get(self, key: str, default: str, /) -> str:
-        """The first value of a header, or the default."""
-
-
-def is_cross_site(headers: Headers) -> bool:
+def is_cross_site(headers: RequestHeaders) -> bool:
     """Whether a browser sends the request for a page of another site; a platform or a tool never says so."""
     if headers.get("Sec-Fetch-Site", "none").lower() not in _OWN:
         return True
@@ -22,7 +17,7 @@ def is_cross_site(headers: Headers) -> bool:
     return bool(origin) and origin.partition("://")[2].lower() != headers.get("Host", "").lower()
 
 
-def is_rebound(headers: Headers, known: Collection[str] = ()) -> bool:
+def is_rebound(headers: RequestHeaders, known: Collection[str] = ()) -> bool:
     """Whether the name that was asked for may be anybody's, who lets it lead to this machine (DNS rebinding).
 
     Nobody can do that with an address, with ``localhost`` or with a name without a dot. A request without a name is

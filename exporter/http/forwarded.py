@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
+
+from exporter.http.request_headers import RequestHeaders
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
@@ -12,14 +14,7 @@ _PORT: Final = re.compile(r"(\[[^\]]*\]|[^:]*):[0-9_A-Za-z.-]+")
 _FOR: Final = re.compile(r'\s*for\s*=\s*("?)([^";]*)\1\s*', re.IGNORECASE)
 
 
-class Headers(Protocol):
-    """Request headers: names in any case, each with any number of values."""
-
-    def getall(self, key: str, default: list[str], /) -> list[str]:
-        """All values of one header, or the default."""
-
-
-def client(peer: str | None, headers: Headers, trusted: Sequence[Network]) -> str | None:
+def client(peer: str | None, headers: RequestHeaders, trusted: Sequence[Network]) -> str | None:
     """The right-most address that no trusted proxy has, else the left-most; the peer where that can't be told.
 
     What stands left of an address that is not trusted is anybody's to write. Nor can it be told which of the two
@@ -38,7 +33,7 @@ def client(peer: str | None, headers: Headers, trusted: Sequence[Network]) -> st
     return str(found)
 
 
-def _hops(headers: Headers) -> Iterator[str]:
+def _hops(headers: RequestHeaders) -> Iterator[str]:
     """The addresses that were forwarded for, the latest first.
 
     Raises:

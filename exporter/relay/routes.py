@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from msgspec.structs import replace
 
-from exporter.config.settings import SECRET_HEADERS, PlatformConfig, Relay
+from exporter.config.settings import SECRET_HEADERS, PlatformConfig, RelayConfig
 from exporter.errors import Refused
 from exporter.events import OTHER, UNKNOWN, Event
 from exporter.relay import headers
@@ -43,7 +43,7 @@ class Route:
         settings: the configuration.
     """
 
-    def __init__(self, name: str, platform: PlatformConfig, settings: Relay) -> None:
+    def __init__(self, name: str, platform: PlatformConfig, settings: RelayConfig) -> None:
         self.settings = settings
         secret_headers = {*SECRET_HEADERS[name], *(header for auth in platform.auth for header in auth.headers)}
         bearer = any(auth.type == "bearer" for auth in platform.auth)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from exporter.simulate import cast
 from exporter.simulate.conversation import Limits, Talk, Talker
 from exporter.simulate.dice import Dice
-from exporter.simulate.model import PLATFORMS, UNREACHED, Assistant, Call, Platform, Reason
-from exporter.simulate.scenarios import Fault, Scenario
+from exporter.simulate.model import PLATFORMS, UNREACHED, Assistant, Call, PlatformName, Reason
+from exporter.simulate.scenarios import Scenario, ServiceFault
 
 _UNREACHED_SHARE: Final = 0.15  # of outbound calls
 _SPREAD: Final = 0x9E3779B97F4A7C15  # odd and large, so that neighbouring starts differ in most bits
@@ -29,7 +29,7 @@ class Traffic(Struct, frozen=True):
     """
 
     calls_per_minute: float = 60.0
-    platforms: tuple[Platform, ...] = PLATFORMS
+    platforms: tuple[PlatformName, ...] = PLATFORMS
     time_scale: float = 1.0
     turns: int | None = None
     deadline_ms: int | None = None
@@ -84,14 +84,14 @@ def _call_id(rng: Random, assistant: Assistant, start_ms: int) -> str:
             return str(UUID(int=bits, version=4))
 
 
-def _unreached(rng: Random, assistant: Assistant, fault: Fault | None, traffic: Traffic) -> Reason | None:
+def _unreached(rng: Random, assistant: Assistant, fault: ServiceFault | None, traffic: Traffic) -> Reason | None:
     """Why nobody talked, where nobody did; never in a call that is meant to meet a fault or to have turns."""
     if assistant.direction == "inbound" or fault or traffic.turns or rng.random() > _UNREACHED_SHARE:
         return None
     return rng.choice(sorted(UNREACHED) if assistant.platform != "interactly" else ("busy", "no-answer"))
 
 
-def _ended_reason(rng: Random, assistant: Assistant, fault: Fault | None) -> str:
+def _ended_reason(rng: Random, assistant: Assistant, fault: ServiceFault | None) -> str:
     if assistant.platform != "vapi" or fault is None:
         return ""
     return rng.choice(fault.ended_reasons).format(provider=assistant.llm_provider)

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import Assistant, Person, Platform
+from exporter.simulate.model import Assistant, Person, PlatformName
 
 ASSISTANTS: Final[tuple[Assistant, ...]] = (
     Assistant(
@@ -312,7 +312,7 @@ _LAST = ("Example", "Sample", "Specimen", "Placeholder", "Testwood", "Mockley", 
 _AREAS = ("202", "312", "415", "503", "617", "702", "808", "919")
 
 
-def pick_assistant(rng: Random, platforms: tuple[Platform, ...]) -> Assistant:
+def pick_assistant(rng: Random, platforms: tuple[PlatformName, ...]) -> Assistant:
     """An assistant of one of the platforms, the busier ones more often."""
     able = [assistant for assistant in ASSISTANTS if assistant.platform in platforms]
     return rng.choices(able, [assistant.weight for assistant in able])[0]

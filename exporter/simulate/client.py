@@ -17,7 +17,7 @@ from yarl import URL
 from exporter import platforms as known
 from exporter.errors import DeliveryError
 from exporter.simulate.calls import Traffic
-from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS, Delivery, Platform
+from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS, Delivery, PlatformName
 from exporter.simulate.scenarios import SCENARIOS
 from exporter.simulate.tally import Tally
 from exporter.simulate.traffic import arriving, encode, interleaved
@@ -27,7 +27,7 @@ TIMEOUT_SECONDS: Final = 20.0
 """Platforms wait this long for an answer by default."""
 
 
-def endpoints(url: str) -> dict[Platform, URL]:
+def endpoints(url: str) -> dict[PlatformName, URL]:
     """The webhook URL of each platform below an exporter's URL.
 
     Raises:
@@ -39,7 +39,7 @@ def endpoints(url: str) -> dict[Platform, URL]:
     return {platform: base / "webhook" / platform for platform in EVERY_PLATFORM}
 
 
-def credentials(platform: Platform, secret: str | None, body: bytes) -> dict[str, str]:
+def credentials(platform: PlatformName, secret: str | None, body: bytes) -> dict[str, str]:
     """The header by which the platform's requests are authenticated by default: its signature, else the secret."""
     if not secret:
         return {}
@@ -125,7 +125,7 @@ async def simulate(  # noqa: PLR0913, PLR0917 -- one for each option of the comm
     out: TextIO,
     err: TextIO | None = None,
     time_scale: float = 1.0,
-    platforms: tuple[Platform, ...] = PLATFORMS,
+    platforms: tuple[PlatformName, ...] = PLATFORMS,
 ) -> int:
     """Send traffic to an exporter, write a summary and return the exit code: 1 when nothing was delivered.
 

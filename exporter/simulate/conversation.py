@@ -9,7 +9,7 @@ from exporter.simulate import cast
 from exporter.simulate.dice import RAMBLE_SHARE, USER_MS_PER_CHAR, Dice
 from exporter.simulate.model import HANG_MS, TOLD_AT_THE_END, Assistant, Part, Reason, Turn
 from exporter.simulate.replies import Replies
-from exporter.simulate.scenarios import Fault, Scenario
+from exporter.simulate.scenarios import Scenario, ServiceFault
 
 _PROMPT_TOKENS: Final = 420
 
@@ -34,7 +34,7 @@ class Talk(Struct, frozen=True):
 class Talker:
     """Makes one talk."""
 
-    def __init__(self, rolls: Dice, assistant: Assistant, scenario: Scenario, fault: Fault | None) -> None:
+    def __init__(self, rolls: Dice, assistant: Assistant, scenario: Scenario, fault: ServiceFault | None) -> None:
         self._dice = rolls
         self._assistant = assistant
         self._scenario = scenario
@@ -61,13 +61,13 @@ class Talker:
         reason = self._reason or self._parting()
         return Talk(welcome, tuple(self._turns), self._clock + self._dice.pause(400), reason, self._provider_failed)
 
-    def _met(self, number: int, first_hit: int) -> Fault | None:
+    def _met(self, number: int, first_hit: int) -> ServiceFault | None:
         """The call's fault, if this turn meets it."""
         if self._fault and (number == first_hit or (number > first_hit and self._dice.chance(self._fault.repeat))):
             return self._fault
         return None
 
-    def _turn(self, fault: Fault | None, *, last: bool) -> None:
+    def _turn(self, fault: ServiceFault | None, *, last: bool) -> None:
         unheard = self._unheard(fault) if fault and fault.component == "stt" else ()
         if self._reason:
             return
@@ -125,7 +125,7 @@ class Talker:
         self._next_start = self._clock
         return self._waited(turn, self._clock)
 
-    def _late(self, turn: Turn, fault: Fault, *, last: bool) -> Turn:
+    def _late(self, turn: Turn, fault: ServiceFault, *, last: bool) -> Turn:
         """A reply after more than 5 seconds, or a call that ends before it."""
         wait = HANG_MS + 400 + min(int(self._dice.rng.expovariate(1 / 2500)), 12_000)
         turn = replace(turn, tts_errors=1 + self._dice.jitter(1) if fault.component == "tts" else 0)
@@ -139,7 +139,7 @@ class Talker:
             return self._answered(turn, last=last, tts_ms=rest)
         return self._answered(turn, last=last, llm_ms=rest)
 
-    def _refused(self, turn: Turn, fault: Fault, *, last: bool) -> Turn:
+    def _refused(self, turn: Turn, fault: ServiceFault, *, last: bool) -> Turn:
         """A turn in which the LLM refuses, some times over, until it answers, the caller asks again or all ends."""
         failures = self._refusals(turn.heard, fault)
         turn = replace(turn, failures=failures)
@@ -154,7 +154,7 @@ class Talker:
             return self._answered(turn, last=last, llm_ms=served)
         return self._unanswered(turn, self._dice.pause(2200))
 
-    def _refusals(self, since: int, fault: Fault) -> tuple[int, ...]:
+    def _refusals(self, since: int, fault: ServiceFault) -> tuple[int, ...]:
         """When the service refuses: the pause before a retry grows by half each time."""
         times, wait = [since + 120 + self._dice.jitter(400)], 400 + self._dice.jitter(300)
         for _ in range(self._dice.rng.randint(*fault.errors) - 1):
@@ -162,7 +162,7 @@ class Talker:
             wait += wait // 2
         return tuple(times)
 
-    def _unheard(self, fault: Fault) -> tuple[int, ...]:
+    def _unheard(self, fault: ServiceFault) -> tuple[int, ...]:
         """Speech that could not be transcribed, so that the caller says it again; a Vapi call ends instead."""
         failures = []
         for _ in range(self._dice.rng.randint(*fault.errors)):

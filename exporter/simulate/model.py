@@ -9,17 +9,17 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-Platform: TypeAlias = Literal["interactly", "vapi", "retell", "elevenlabs", "events"]
+PlatformName: TypeAlias = Literal["interactly", "vapi", "retell", "elevenlabs", "events"]
 Component: TypeAlias = Literal["llm", "stt", "tts"]
 Body: TypeAlias = dict[str, Any]
 Reason: TypeAlias = Literal[
     "assistant", "customer", "silence", "forwarded", "failed", "abandoned", "busy", "no-answer", "voicemail"
 ]
 
-PLATFORMS: tuple[Platform, ...] = ("interactly", "vapi")
+PLATFORMS: tuple[PlatformName, ...] = ("interactly", "vapi")
 """Whose traffic is sent unless others are asked for."""
-EVERY_PLATFORM: tuple[Platform, ...] = (*PLATFORMS, "retell", "elevenlabs", "events")
-TOLD_AT_THE_END: frozenset[Platform] = frozenset({"vapi", "retell", "elevenlabs"})
+EVERY_PLATFORM: tuple[PlatformName, ...] = (*PLATFORMS, "retell", "elevenlabs", "events")
+TOLD_AT_THE_END: frozenset[PlatformName] = frozenset({"vapi", "retell", "elevenlabs"})
 """Platforms that have no event for an error: one that a call meets ends it, and the end tells of it."""
 UNREACHED: frozenset[Reason] = frozenset({"busy", "no-answer", "voicemail"})
 
@@ -30,7 +30,7 @@ HANG_MS = 5000
 class Delivery(Struct, frozen=True):
     """One webhook of a call, by its id: sent at ``at_ms`` (Unix time), never before the time that its body states."""
 
-    platform: Platform
+    platform: PlatformName
     at_ms: int
     body: Body
     call: str
@@ -39,7 +39,7 @@ class Delivery(Struct, frozen=True):
 class Assistant(Struct, frozen=True):
     """An invented assistant. Latencies are medians in milliseconds, prices US dollars per million tokens."""
 
-    platform: Platform
+    platform: PlatformName
     id: str
     name: str
     channel: Literal["phone", "web"]

@@ -9,7 +9,7 @@ from exporter.simulate.model import Assistant, Component, ServiceError
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ServiceFault:
     """One way for a service to fail.
 
     Attributes:
@@ -70,8 +70,8 @@ _AUDIO_QUALITY = ServiceError(
 )
 _LLM_FAILED = ("call.in-progress.error-providerfault-{provider}-llm-failed",)
 
-_STRAY_HANG = Fault("llm", share=0.008, slow=True, fatal=0.15)
-_STRAY_ERROR = Fault("llm", share=0.004, error=_RATE_LIMIT, ended_reasons=_LLM_FAILED)
+_STRAY_HANG = ServiceFault("llm", share=0.008, slow=True, fatal=0.15)
+_STRAY_ERROR = ServiceFault("llm", share=0.004, error=_RATE_LIMIT, ended_reasons=_LLM_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,14 @@ class Scenario:
     """
 
     description: str
-    faults: tuple[Fault, ...] = (_STRAY_HANG, _STRAY_ERROR)
+    faults: tuple[ServiceFault, ...] = (_STRAY_HANG, _STRAY_ERROR)
     confidence: tuple[float, float] = (17.0, 3.0)
     context_tokens: int = 0
     noisy: float = 0.0
     window: tuple[float, float] | None = None
     alerts: Mapping[str, int] = field(default_factory=dict)
 
-    def fault(self, rng: Random, assistant: Assistant, elapsed_ms: int) -> Fault | None:
+    def fault(self, rng: Random, assistant: Assistant, elapsed_ms: int) -> ServiceFault | None:
         """What goes wrong in a call of the assistant that starts so long after the traffic began, if anything."""
         if self.window and not self.window[0] <= elapsed_ms / 1000 < self.window[1]:
             return None
@@ -112,7 +112,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "llm-rate-limit": Scenario(
         "openai refuses: rate_limit_exceeded, retryable, three times and more in a call",
         (
-            Fault(
+            ServiceFault(
                 "llm",
                 share=0.75,
                 providers=frozenset({"openai"}),
@@ -131,7 +131,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "auth-failure": Scenario(
         "anthropic's key is refused: authentication_failed, not retryable, in each of its calls",
         (
-            Fault(
+            ServiceFault(
                 "llm",
                 share=1.0,
                 providers=frozenset({"anthropic"}),
@@ -147,7 +147,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "audio-quality": Scenario(
         "deepgram cannot transcribe: audio_quality_insufficient, dropped audio, low confidence",
         (
-            Fault(
+            ServiceFault(
                 "stt",
                 share=0.6,
                 providers=frozenset({"deepgram"}),
@@ -163,7 +163,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "network-timeout": Scenario(
         "elevenlabs is slow or gone: speech takes 5 s and more, calls hang, retries show in the reports",
         (
-            Fault(
+            ServiceFault(
                 "tts",
                 share=0.7,
                 providers=frozenset({"eleven-labs", "11labs"}),
@@ -186,12 +186,12 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "hang-storm": Scenario(
         "the models of all assistants are slow: two calls in five hang, several of each assistant",
-        (Fault("llm", share=0.4, repeat=0.3, slow=True, fatal=0.15),),
+        (ServiceFault("llm", share=0.4, repeat=0.3, slow=True, fatal=0.15),),
         alerts={"VoiceAssistantHang": 2, "VoiceAssistantHangsRepeated": 4, "VoiceHangRateHigh": 20},
     ),
     "error-spike": Scenario(
         "quiet for two minutes, then two of errors in most calls, then quiet; alerts after 6 h of any traffic",
-        (Fault("llm", share=0.8, repeat=0.3, error=_RATE_LIMIT, errors=(1, 2), ended_reasons=_LLM_FAILED),),
+        (ServiceFault("llm", share=0.8, repeat=0.3, error=_RATE_LIMIT, errors=(1, 2), ended_reasons=_LLM_FAILED),),
         window=(120.0, 240.0),
         alerts={"VoiceErrorSpike": 15},
     ),

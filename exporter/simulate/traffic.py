@@ -11,7 +11,7 @@ from msgspec.json import Encoder
 
 from exporter.simulate import elevenlabs, interactly, own, retell, vapi
 from exporter.simulate.calls import Traffic, draw
-from exporter.simulate.model import Body, Call, Delivery, Platform
+from exporter.simulate.model import Body, Call, Delivery, PlatformName
 from exporter.simulate.scenarios import SCENARIOS, Scenario
 
 MONDAY: Final = 1_767_603_600_000
@@ -19,7 +19,7 @@ MONDAY: Final = 1_767_603_600_000
 
 _HOUR_MS: Final = 3_600_000
 encode = Encoder().encode
-_WRITERS: Final[Mapping[Platform, Callable[[Call, Random], list[tuple[int, Body]]]]] = {
+_WRITERS: Final[Mapping[PlatformName, Callable[[Call, Random], list[tuple[int, Body]]]]] = {
     "interactly": interactly.events,
     "vapi": vapi.events,
     "retell": retell.events,
@@ -89,7 +89,7 @@ def interleaved(created: Iterable[tuple[int, list[Delivery]]]) -> Iterator[Deliv
 
 def bodies(
     seed: int, calls: int, scenario: str = "normal", *, start_ms: int = MONDAY, traffic: Traffic | None = None
-) -> Iterator[tuple[Platform, bytes]]:
+) -> Iterator[tuple[PlatformName, bytes]]:
     """Webhook bodies of so many overlapping calls, as fast as they can be made: for tests and benchmarks."""
     created = islice(arriving(seed, start_ms, SCENARIOS[scenario], traffic), calls)
     for delivery in interleaved(created):

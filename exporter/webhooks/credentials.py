@@ -3,17 +3,8 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-
-class Headers(Protocol):
-    """Request headers: names in any case, each with any number of values."""
-
-    def getall(self, key: str, default: list[str], /) -> list[str]:
-        """All values of one header, or the default."""
-
-    def get(self, key: str, default: str, /) -> str:
-        """The first value of one header, or the default."""
+from exporter.http.request_headers import RequestHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,7 @@ class Credentials:
 
     method: str
     target: str
-    headers: Headers = field(repr=False)
+    headers: RequestHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     scheme: str = "http"
 

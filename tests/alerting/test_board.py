@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from exporter.alerting.alert import HOLD_SECONDS, Links
-from exporter.alerting.board import CALLS_IN_ALL, CALLS_OF_ONE, RETAIN_SECONDS, Alert, Board
+from exporter.alerting.alert import HOLD_SECONDS, AlertLinks
+from exporter.alerting.board import CALLS_IN_ALL, CALLS_OF_ONE, RETAIN_SECONDS, Board, PushedAlert
 from exporter.calls.incident import HangEnd, Incident
 from exporter.config import Alertmanager
 
@@ -46,7 +46,7 @@ class Watched:
         self.now = NOW
         self.dropped = 0
         settings = Alertmanager(urls=("http://alertmanager",), resolve_after=300.0)
-        links = Links("http://exporter")
+        links = AlertLinks("http://exporter")
         self.board = Board(settings, links, lambda *_: "Front desk", self._drop, lambda: self.now)
 
     def _drop(self) -> None:
@@ -59,7 +59,7 @@ class Watched:
             alert.labels["call_id"] for alert in alerts if "call_id" in alert.labels and not alert.is_over(self.now)
         }
 
-    def summaries(self) -> list[Alert]:
+    def summaries(self) -> list[PushedAlert]:
         """Alerts that count."""
         return [alert for alert in self.board.alerts(self.now).values() if alert.further is not None]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.config import Auth, Calls, Config, Labels, Limits, PlatformConfig, Relay, Target, Webhooks
+from exporter.config import Auth, Calls, Config, Labels, Limits, PlatformConfig, RelayConfig, Target, WebhooksConfig
 from exporter.config.settings import MAX_VALUES
 from exporter.errors import ConfigError
 from exporter.platforms.elevenlabs import ELEVENLABS
@@ -57,10 +57,10 @@ def test_the_contracts_example_is_the_defaults_with_secrets() -> None:
     interactly, vapi = loaded.webhooks.platforms["interactly"], loaded.webhooks.platforms["vapi"]
     assert interactly.secrets == (b"s3cr3t-of-autumn", b"s3cr3t-of-winter", b"s3cr3t-from-a-file")
     assert interactly.auth[0].headers == ("x-interactly-secret", "x-interactly.ai-secret")
-    assert interactly.relay == Relay("http://127.0.0.1:8080/hook", 18.0)
+    assert interactly.relay == RelayConfig("http://127.0.0.1:8080/hook", 18.0)
     assert (vapi.secrets, vapi.auth[0].explicit) == ((b"s3cr3t-of-vapi",), True)
     assert config.restart_only_changes(Config(), loaded) == []
-    assert replace(loaded, webhooks=Webhooks(), buckets=Config().buckets) == Config()
+    assert replace(loaded, webhooks=WebhooksConfig(), buckets=Config().buckets) == Config()
 
 
 def test_every_key_reaches_its_setting() -> None:
@@ -70,7 +70,7 @@ def test_every_key_reaches_its_setting() -> None:
         secrets=(b"s3cr3t-from-a-file",),
         secret_files=(Path("../one-secret"),),
         auth=(Auth("bearer", header="x-token", headers=("authorization", "x-token"), explicit=True),),
-        relay=Relay(
+        relay=RelayConfig(
             "https://app.example/hook?from=interactly",
             timeout=5.0,
             ack="exporter",

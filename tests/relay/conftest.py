@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from exporter.config import Auth, Config, Limits, PlatformConfig, Relay
+from exporter.config import Auth, Config, Limits, PlatformConfig, RelayConfig
 from exporter.errors import RelayFailure
 from exporter.relay import RelayOptions
 from exporter.store.base import Store
@@ -33,7 +33,7 @@ def config(
     relayed = PlatformConfig(
         secrets=(SECRET.encode(),),
         auth=(auth,) if auth else base.platforms[platform].auth,
-        relay=Relay(url, **relay),
+        relay=RelayConfig(url, **relay),
     )
     return Config(webhooks=replace(base, platforms={**base.platforms, platform: relayed}), limits=limits or Limits())
 

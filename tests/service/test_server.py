@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.config import Config, PlatformConfig, Webhooks
+from exporter.config import Config, PlatformConfig, WebhooksConfig
 from exporter.service.server import Options, _web_addresses
 from tests.conftest import Connect, Running, StartExporter, head, until
 from tests.support.servers import free_port
@@ -125,7 +125,7 @@ def test_it_says_that_there_is_no_secret(start_exporter: StartExporter) -> None:
 
 def test_the_default_address_depends_on_secrets() -> None:
     """Loopback without a secret, every address with one, and what was asked for in any case."""
-    secret = Config(webhooks=Webhooks({"vapi": PlatformConfig(secrets=(b"open sesame",))}))
+    secret = Config(webhooks=WebhooksConfig({"vapi": PlatformConfig(secrets=(b"open sesame",))}))
 
     assert _web_addresses(Options(), Config()) == ["127.0.0.1:10060"]
     assert _web_addresses(Options(), secret) == [":10060"]

@@ -11,7 +11,7 @@ from exporter.commands import simulate
 from exporter.platforms.values import provider
 from exporter.simulate import SCENARIOS, Delivery, Scenario, Traffic, arriving, interleaved
 from exporter.simulate.cast import ASSISTANTS
-from exporter.simulate.model import PLATFORMS, Platform
+from exporter.simulate.model import PLATFORMS, PlatformName
 from exporter.simulate.traffic import MONDAY
 from tests.rules.shipped import RULES, alerts, groups
 from tests.simulate.scraping import Question, asked, rules_of, scrape
@@ -33,7 +33,7 @@ def defaults() -> argparse.Namespace:
 
 
 def calls(
-    scenario: str, start: int, end: int, rate: float | None = None, platforms: tuple[Platform, ...] = PLATFORMS
+    scenario: str, start: int, end: int, rate: float | None = None, platforms: tuple[PlatformName, ...] = PLATFORMS
 ) -> Iterator[tuple[int, list[Delivery]]]:
     """The command's calls of a scenario, between minutes after `MONDAY`."""
     begin, given = MONDAY + start * 60_000, defaults()

@@ -13,18 +13,18 @@ from exporter.platforms import PLATFORMS
 from exporter.replay.origin import platform_of
 from exporter.simulate import SCENARIOS, Traffic, arriving, interleaved, simulate
 from exporter.simulate.cast import ASSISTANTS
-from exporter.simulate.model import EVERY_PLATFORM, Delivery, Platform
+from exporter.simulate.model import EVERY_PLATFORM, Delivery, PlatformName
 from exporter.simulate.traffic import MONDAY, encode
 from tests.calls.tally import Tally
 from tests.conftest import StartExporter
 from tests.support.pages import ROOT
 
 SECRET = "a secret of this test"
-NEW: tuple[Platform, ...] = ("retell", "elevenlabs", "events")
+NEW: tuple[PlatformName, ...] = ("retell", "elevenlabs", "events")
 REJECTED = "voice_exporter_rejected_values_total"
 
 
-def deliveries(platform: Platform, scenario: str, calls: int = 40) -> list[Delivery]:
+def deliveries(platform: PlatformName, scenario: str, calls: int = 40) -> list[Delivery]:
     """The webhooks of so many calls of a platform."""
     traffic = Traffic(platforms=(platform,))
     return list(interleaved(islice(arriving(5, MONDAY, SCENARIOS[scenario], traffic), calls)))
@@ -38,7 +38,7 @@ def test_every_platform_has_traffic() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("platform", NEW)
-def test_each_body_is_the_platforms_and_counts(platform: Platform, scenario: str) -> None:
+def test_each_body_is_the_platforms_and_counts(platform: PlatformName, scenario: str) -> None:
     """Every call starts and ends once, and no value is one that can't be."""
     sent, tally = deliveries(platform, scenario), Tally()
     bodies = [encode(each.body) for each in sent]
@@ -54,7 +54,7 @@ def test_each_body_is_the_platforms_and_counts(platform: Platform, scenario: str
 
 
 @pytest.mark.parametrize("platform", NEW)
-def test_what_goes_wrong_shows(platform: Platform) -> None:
+def test_what_goes_wrong_shows(platform: PlatformName) -> None:
     """Slow replies in a hang storm, errors of the LLM where it refuses; hangs where the platform can tell them."""
     storm, limit = Tally(), Tally()
     storm.deliver(*(encode(each.body) for each in deliveries(platform, "hang-storm")), platform=platform)
@@ -67,7 +67,7 @@ def test_what_goes_wrong_shows(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("platform", NEW)
-def test_costs_add_up(platform: Platform) -> None:
+def test_costs_add_up(platform: PlatformName) -> None:
     """What a call costs in all is the sum of its parts."""
     tally = Tally()
     tally.deliver(*(encode(each.body) for each in deliveries(platform, "normal")), platform=platform)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.config import Config, Limits, Webhooks
+from exporter.config import Config, Limits, WebhooksConfig
 from exporter.http import admission, connection
 from exporter.http.admission import Entry
 from exporter.http.connection import Phase
@@ -38,7 +38,7 @@ async def test_a_client_may_leave_at_any_time(
 
 async def test_a_body_that_is_late_is_refused_once(serve: Serve, connect: Connect) -> None:
     """408 with its true duration; once the rest is there after all, the connection goes on."""
-    async with site(serve, Config(webhooks=Webhooks(read_timeout=0.1))) as at:
+    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=0.1))) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event(1))[:-10])
         assert await wire.answer() == (408, b'{"error": "body was not complete within 0.1 s"}\n')
@@ -54,7 +54,7 @@ async def test_a_late_body_that_never_comes_ends_the_connection(
 ) -> None:
     """The answer is there to be read, then it is over."""
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.1)
-    async with site(serve, Config(webhooks=Webhooks(read_timeout=0.1))) as at:
+    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=0.1))) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-1])
 
@@ -64,7 +64,7 @@ async def test_a_late_body_that_never_comes_ends_the_connection(
 
 async def test_a_body_that_came_in_time_is_not_late_for_a_slow_commit(serve: Serve, connect: Connect) -> None:
     """The time for a body ends with the body."""
-    async with site(serve, Config(webhooks=Webhooks(read_timeout=0.5)), store := Slow()) as at:
+    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=0.5)), store := Slow()) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-10])
         await wire.send(plain(event())[-10:])
@@ -205,7 +205,7 @@ async def test_nothing_of_half_a_body_stays(
     """Its objects are gone when its connection is, without a collection."""
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.1)
     kinds = {FastConnection, WebhookRequest, Entry}
-    async with site(serve, Config(webhooks=Webhooks(read_timeout=0.1 if late else 20.0))) as at:
+    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=0.1 if late else 20.0))) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-1])
         if late:

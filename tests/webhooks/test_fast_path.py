@@ -21,7 +21,7 @@ from aiohttp import HttpVersion11, StreamReader, web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.config import Auth, Config, Relay
+from exporter.config import Auth, Config, RelayConfig
 from exporter.errors import StorageError
 from exporter.http import addresses, connection, listeners
 from exporter.http.connection import CONNECTION, Connection
@@ -118,7 +118,7 @@ async def statuses(wire: Wire, count: int) -> list[int]:
     return [(await wire.answer())[0] for _ in range(count)]
 
 
-def guarded(auth: Auth | None = None, relay: Relay | None = None) -> Config:
+def guarded(auth: Auth | None = None, relay: RelayConfig | None = None) -> Config:
     """A configuration whose Interactly webhook has a secret."""
     base = Config().webhooks
     platform = replace(base.platforms["interactly"], secrets=(b"sesame",), relay=relay)
@@ -201,7 +201,7 @@ async def test_an_application_answers_its_own_events(serve: Serve, connect: Conn
         wire = await ready(connect, at)
         await wire.send(plain(event(), KEY))
         assert await wire.answer() == OK
-        at.service.webhooks.configure(guarded(relay=Relay("http://127.0.0.1:9")))
+        at.service.webhooks.configure(guarded(relay=RelayConfig("http://127.0.0.1:9")))
         await wire.send(plain(event(1), KEY))
 
         assert (await wire.answer())[0] == 502

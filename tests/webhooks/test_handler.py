@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.config import Auth, Config, Limits, PlatformConfig, Webhooks
+from exporter.config import Auth, Config, Limits, PlatformConfig, WebhooksConfig
 from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.platforms import platform
@@ -39,7 +39,7 @@ def config(auth: Auth | None = None, **limits: float) -> Config:
     webhooks = {name: value for name, value in limits.items() if name in names}
     rest = {name: value for name, value in limits.items() if name not in names}
     return Config(
-        webhooks=Webhooks({**base.platforms, "interactly": platform}, **webhooks),  # type: ignore[arg-type]  # numbers of the right kind
+        webhooks=WebhooksConfig({**base.platforms, "interactly": platform}, **webhooks),  # type: ignore[arg-type]  # numbers of the right kind
         limits=Limits(**rest),  # type: ignore[arg-type]  # numbers of the right kind
     )
 
@@ -402,7 +402,7 @@ async def test_webhooks_take_posts_only(serve: Serve, connect: Connect, method: 
 
 async def test_a_body_that_trickles_is_cut_off(serve: Serve, connect: Connect) -> None:
     """The read timeout of the configuration holds for the whole body."""
-    async with running(replace(Config(), webhooks=Webhooks(read_timeout=0.1))) as service:
+    async with running(replace(Config(), webhooks=WebhooksConfig(read_timeout=0.1))) as service:
         wire = await connect(await serve(service.app))
         await wire.send(head(PATH, "Content-Length: 100") + b"{")
 
@@ -419,7 +419,7 @@ async def test_a_body_that_is_too_large_is_refused(serve: Serve, connect: Connec
         "chunked": head(PATH, "Transfer-Encoding: chunked") + b"3e9\r\n" + bytes(1001) + b"\r\n",
         "bomb": head(PATH, "Content-Encoding: gzip", f"Content-Length: {len(bomb)}") + bomb,
     }
-    async with running(replace(Config(), webhooks=Webhooks(max_body_bytes=1000))) as service:
+    async with running(replace(Config(), webhooks=WebhooksConfig(max_body_bytes=1000))) as service:
         wire = await connect(await serve(service.app))
         await wire.send(sent[way])
 
