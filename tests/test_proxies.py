@@ -20,7 +20,7 @@ from tests.support.certificates import Authority, Identity
 from tests.support.pages import ROOT
 from tests.support.postgres import Postgres
 from tests.support.servers import eventually, free_port
-from tests.webhooks.test_handler import HANG
+from tests.webhooks.posting import HANG
 
 EXAMPLES = ROOT / "docs" / "examples"
 SECRET = "s3cr3t-of-the-platforms"

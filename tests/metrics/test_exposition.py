@@ -1,14 +1,8 @@
 import subprocess
-from collections.abc import Callable, Iterable
-from itertools import accumulate
-from typing import TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.metrics_core import Metric as Parsed
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.metrics.catalogue import (
     ASSISTANT_INFO,
@@ -30,77 +24,34 @@ from exporter.metrics.exposition import (
     CHUNK_LINES,
     Format,
     Rows,
-    negotiate,
     process_families,
     render,
 )
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import NANO, Increment, Labels, Metric
-from exporter.metrics.series import Family, Series
+from exporter.metrics.series import Family
 from exporter.metrics.series_table import Exemplar, SeriesTable
 from exporter.metrics.text_format import openmetrics_sections, text_sections
-
-NOW = 1_700_000_000.5
-PA = ("vapi", "a1")
-
-TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
-PARSE: dict[Format, Callable[[str], Iterable[Parsed]]] = {TEXT: parse_text, OPENMETRICS: parse_openmetrics}
-BOTH = pytest.mark.parametrize("fmt", list(Format), ids=lambda fmt: fmt.name.lower())
-
-Samples: TypeAlias = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def _table(*increments: Increment, exemplar: Exemplar | None = None) -> SeriesTable:
-    table = SeriesTable(LabelLimits({}, 1_000_000, 86_400.0))
-    table.apply(table.resolve(increments, NOW), exemplar)
-    return table
-
-
-def _scrape(
-    table: SeriesTable,
-    fmt: Format,
-    names: frozenset[str] | None = None,
-    derived: Iterable[tuple[Metric, Rows]] = (),
-) -> str:
-    return b"".join(render(table, fmt, names, derived)).decode()
-
-
-def _lines(table: SeriesTable, fmt: Format, *metrics: Metric) -> list[str]:
-    """The lines of some families."""
-    return _scrape(table, fmt, frozenset(metric.name for metric in metrics)).splitlines()
-
-
-def _parsed(scrape: str, fmt: Format) -> Samples:
-    """What a reader makes of a scrape; no sample may come twice."""
-    samples: Samples = {}
-    for family in PARSE[fmt](scrape):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in samples
-            samples[key] = float(sample.value)
-    return samples
-
-
-def _expected(series: Series) -> Samples:
-    """The samples of a series, from its cells."""
-    metric, cells = series.family.metric, series.cells
-    labels = dict(zip(metric.labels, series.labels, strict=True))
-    if metric.kind == "gauge":
-        return {(metric.name, frozenset(labels.items())): cells[0] / metric.scale}
-    samples: Samples = {(f"{metric.family}_created", frozenset(labels.items())): series.created}
-    if metric.kind == "counter":
-        return {(metric.name, frozenset(labels.items())): cells[0] / metric.scale, **samples}
-    for bound, count in zip([*map(str, series.family.bounds), "+Inf"], accumulate(cells[1:]), strict=True):
-        samples[f"{metric.name}_bucket", frozenset({**labels, "le": bound}.items())] = count
-    samples[f"{metric.name}_count", frozenset(labels.items())] = sum(cells[1:])
-    samples[f"{metric.name}_sum", frozenset(labels.items())] = cells[0] / NANO
-    return samples
+from tests.metrics.scraped import (
+    BOTH,
+    NOW,
+    OPENMETRICS,
+    PA,
+    PARSE,
+    TEXT,
+    Samples,
+    expected_of,
+    filled,
+    lines_of,
+    parsed,
+    scraped,
+)
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> SeriesTable:
     """Tables of any metrics with any text in their labels."""
-    table = _table()
+    table = filled()
     text = st.text(st.one_of(st.sampled_from('\\"\n\r\t {}=,#%\0\u2028\x85'), st.characters(codec="utf-8")), max_size=8)
     for metric in draw(st.lists(st.sampled_from(list(METRICS.values())), max_size=8)):
         labels = tuple(draw(text) for _ in metric.labels)
@@ -117,16 +68,16 @@ def test_a_reader_gets_every_value_and_nothing_else(fmt: Format, table: SeriesTa
     expected: Samples = {}
     for family in table.families():
         for series in family.series:
-            expected |= _expected(series)
-    scrape = _scrape(table, fmt)
-    assert {key: value for key, value in _parsed(scrape, fmt).items() if key[0].startswith("voice_")} == expected
+            expected |= expected_of(series)
+    scrape = scraped(table, fmt)
+    assert {key: value for key, value in parsed(scrape, fmt).items() if key[0].startswith("voice_")} == expected
 
 
 @BOTH
 def test_every_metric_has_its_type_and_help(fmt: Format) -> None:
     """A reader learns type and help of each family of the catalogue."""
-    table = _table(*((metric, ("x",) * len(metric.labels), 1) for metric in METRICS.values()))
-    families = {family.name: family for family in PARSE[fmt](_scrape(table, fmt))}
+    table = filled(*((metric, ("x",) * len(metric.labels), 1) for metric in METRICS.values()))
+    families = {family.name: family for family in PARSE[fmt](scraped(table, fmt))}
     for metric in METRICS.values():
         family = families[metric.family]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
@@ -134,15 +85,15 @@ def test_every_metric_has_its_type_and_help(fmt: Format) -> None:
 
 def test_promtool_has_no_complaint() -> None:
     """Names, types and help of the whole catalogue are as Prometheus wants them."""
-    table = _table(*((metric, ("x",) * len(metric.labels), 1) for metric in METRICS.values()))
-    scrape = _scrape(table, TEXT).encode()
+    table = filled(*((metric, ("x",) * len(metric.labels), 1) for metric in METRICS.values()))
+    scrape = scraped(table, TEXT).encode()
     checked = subprocess.run(["promtool", "check", "metrics"], input=scrape, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 def test_a_counter_in_text() -> None:
     """The created timestamp is a gauge family of its own."""
-    assert _lines(_table((HANGS, (*PA, "openai", "gpt-4o"), 17)), TEXT, HANGS) == [
+    assert lines_of(filled((HANGS, (*PA, "openai", "gpt-4o"), 17)), TEXT, HANGS) == [
         f"# HELP voice_hangs_total {HANGS.help}",
         "# TYPE voice_hangs_total counter",
         'voice_hangs_total{platform="vapi",assistant_id="a1",provider="openai",model="gpt-4o"} 17',
@@ -154,7 +105,7 @@ def test_a_counter_in_text() -> None:
 
 def test_a_counter_in_openmetrics() -> None:
     """The created timestamp is part of the family, whose name lacks ``_total``."""
-    assert _lines(_table((HANGS, (*PA, "openai", "gpt-4o"), 17)), OPENMETRICS, HANGS) == [
+    assert lines_of(filled((HANGS, (*PA, "openai", "gpt-4o"), 17)), OPENMETRICS, HANGS) == [
         f"# HELP voice_hangs {HANGS.help}",
         "# TYPE voice_hangs counter",
         'voice_hangs_total{platform="vapi",assistant_id="a1",provider="openai",model="gpt-4o"} 17',
@@ -169,7 +120,7 @@ def test_a_histogram_in_openmetrics() -> None:
     for milliseconds in (250, 3913, 251):
         table.add(RESPONSE, PA, milliseconds * NANO // 1000, NOW)
     labels = 'platform="vapi",assistant_id="a1"'
-    assert _lines(table, OPENMETRICS, RESPONSE)[2:] == [
+    assert lines_of(table, OPENMETRICS, RESPONSE)[2:] == [
         "# UNIT voice_response_seconds seconds",
         f'voice_response_seconds_bucket{{{labels},le="0.25"}} 1',
         f'voice_response_seconds_bucket{{{labels},le="3.0"}} 2',
@@ -184,8 +135,8 @@ def test_a_histogram_in_openmetrics() -> None:
 
 def test_a_histogram_without_labels() -> None:
     """Where there is no label there are no braces, except around ``le``."""
-    table = _table((STORAGE_COMMIT, (), NANO))
-    lines = _lines(table, TEXT, STORAGE_COMMIT)
+    table = filled((STORAGE_COMMIT, (), NANO))
+    lines = lines_of(table, TEXT, STORAGE_COMMIT)
     assert 'voice_exporter_storage_commit_seconds_bucket{le="1.0"} 1' in lines
     assert "voice_exporter_storage_commit_seconds_count 1" in lines
     assert "voice_exporter_storage_commit_seconds_sum 1.0" in lines
@@ -207,7 +158,7 @@ def test_a_histogram_without_labels() -> None:
 )
 def test_amounts_are_plain_decimals(fmt: Format, nanos: int, shown: str) -> None:
     """The shortest decimal of the value, without an exponent."""
-    lines = _lines(_table((TTS_AUDIO, (*PA, "openai"), nanos)), fmt, TTS_AUDIO)
+    lines = lines_of(filled((TTS_AUDIO, (*PA, "openai"), nanos)), fmt, TTS_AUDIO)
     line = next(line for line in lines if not line.startswith("#"))
     assert line.rsplit(" ", 1)[1] == shown
 
@@ -215,7 +166,7 @@ def test_amounts_are_plain_decimals(fmt: Format, nanos: int, shown: str) -> None
 @BOTH
 def test_counts_are_whole_numbers(fmt: Format) -> None:
     """A large count keeps its last digit."""
-    assert _lines(_table((CALLS_STARTED, PA, 2**60 + 1)), fmt, CALLS_STARTED)[2].endswith(f" {2**60 + 1}")
+    assert lines_of(filled((CALLS_STARTED, PA, 2**60 + 1)), fmt, CALLS_STARTED)[2].endswith(f" {2**60 + 1}")
 
 
 @pytest.mark.parametrize(
@@ -230,15 +181,15 @@ def test_counts_are_whole_numbers(fmt: Format) -> None:
 )
 def test_openmetrics_names_the_unit(metric: Metric, labels: Labels, unit: str) -> None:
     """Whatever the family's name ends in, as the format wants it; the text format knows no units."""
-    table = _table((metric, labels, NANO))
-    (family,) = PARSE[OPENMETRICS]("\n".join(_lines(table, OPENMETRICS, metric)) + "\n")
+    table = filled((metric, labels, NANO))
+    (family,) = PARSE[OPENMETRICS]("\n".join(lines_of(table, OPENMETRICS, metric)) + "\n")
     assert (family.name, family.unit) == (metric.family, unit)
-    assert not any(line.startswith("# UNIT") for line in _lines(table, TEXT, metric))
+    assert not any(line.startswith("# UNIT") for line in lines_of(table, TEXT, metric))
 
 
 def test_a_family_without_series_is_left_out() -> None:
     """No header promises what is not there."""
-    scrape = _scrape(_table(), OPENMETRICS)
+    scrape = scraped(filled(), OPENMETRICS)
     assert "voice_" not in scrape
     assert scrape.endswith("\n# EOF\n")
 
@@ -252,14 +203,14 @@ def test_help_is_escaped() -> None:
 
 def test_exemplars_are_openmetrics_only() -> None:
     """Text format has no place for them."""
-    table = _table((RESPONSE, PA, NANO), (CALLS_STARTED, PA, 1), exemplar=Exemplar("call-1", NOW))
-    assert "call-1" in _scrape(table, OPENMETRICS)
-    assert "call-1" not in _scrape(table, TEXT)
+    table = filled((RESPONSE, PA, NANO), (CALLS_STARTED, PA, 1), exemplar=Exemplar("call-1", NOW))
+    assert "call-1" in scraped(table, OPENMETRICS)
+    assert "call-1" not in scraped(table, TEXT)
 
 
 def test_exemplars_stand_behind_their_bucket_and_counter() -> None:
     """Call id, measured value and time, for the latest call of the bucket."""
-    table = _table()
+    table = filled()
     events: list[tuple[str, list[Increment]]] = [
         ("c1", [(RESPONSE, PA, NANO)]),
         ("c2", [(RESPONSE, PA, 5 * NANO), (CALL_COST, (*PA, "llm", "openai"), NANO // 100)]),
@@ -273,7 +224,7 @@ def test_exemplars_stand_behind_their_bucket_and_counter() -> None:
             sample.exemplar.value,
             float(sample.exemplar.timestamp or 0),
         )
-        for family in PARSE[OPENMETRICS](_scrape(table, OPENMETRICS))
+        for family in PARSE[OPENMETRICS](scraped(table, OPENMETRICS))
         for sample in family.samples
         if sample.exemplar
     }
@@ -287,49 +238,15 @@ def test_exemplars_stand_behind_their_bucket_and_counter() -> None:
 def test_the_longest_call_id_is_a_valid_exemplar() -> None:
     """64 characters of a call id and its name stay below OpenMetrics' 128; a longer one is left out."""
     for length, shown in ((64, True), (65, False)):
-        table = _table((CALLS_STARTED, PA, 1), exemplar=Exemplar("x" * length, NOW))
-        (family,) = (each for each in PARSE[OPENMETRICS](_scrape(table, OPENMETRICS)) if each.name.startswith("voice_"))
+        table = filled((CALLS_STARTED, PA, 1), exemplar=Exemplar("x" * length, NOW))
+        (family,) = (each for each in PARSE[OPENMETRICS](scraped(table, OPENMETRICS)) if each.name.startswith("voice_"))
         assert [bool(sample.exemplar) for sample in family.samples] == [shown, False]
-
-
-@BOTH
-@pytest.mark.parametrize("name", ["voice_hangs", "voice_hangs_total", "voice_hangs_created"])
-def test_names_choose_families(fmt: Format, name: str) -> None:
-    """A family is shown as a whole, by the name of the family in either format or of any sample."""
-    table = _table((HANGS, (*PA, "openai", "m"), 1), (RESPONSE, PA, NANO), (CALLS_ACTIVE, PA, 1))
-    samples = _parsed(_scrape(table, fmt, frozenset({name})), fmt)
-    assert {sample for sample, _ in samples} == {"voice_hangs_total", "voice_hangs_created"}
-
-
-@BOTH
-@pytest.mark.parametrize("suffix", ["", "_bucket", "_count", "_sum", "_created"])
-def test_any_sample_name_chooses_a_histogram(fmt: Format, suffix: str) -> None:
-    """A histogram is never shown in parts."""
-    table = _table((HANGS, (*PA, "openai", "m"), 1), (RESPONSE, PA, NANO))
-    samples = _parsed(_scrape(table, fmt, frozenset({f"voice_response_seconds{suffix}"})), fmt)
-    parts = {f"voice_response_seconds_{part}" for part in ("bucket", "count", "sum", "created")}
-    assert {sample for sample, _ in samples} == parts
-
-
-@BOTH
-def test_names_choose_among_the_families_of_the_process(fmt: Format) -> None:
-    """They too are chosen by family or sample."""
-    for name in ("process_cpu_seconds", "process_cpu_seconds_total"):
-        samples = _parsed(_scrape(_table(), fmt, frozenset({name})), fmt)
-        assert {sample for sample, _ in samples} == {"process_cpu_seconds_total"}
-
-
-def test_unknown_names_choose_nothing() -> None:
-    """A scrape of nothing is empty, or the end mark alone, and never has an empty chunk."""
-    nothing = frozenset({"voice_nothing"})
-    assert list(render(_table((CALLS_ACTIVE, PA, 1)), TEXT, nothing)) == []
-    assert list(render(_table((CALLS_ACTIVE, PA, 1)), OPENMETRICS, nothing)) == [b"# EOF\n"]
 
 
 @BOTH
 def test_the_families_of_the_process_are_part_of_a_scrape(fmt: Format) -> None:
     """Process, platform and garbage collector, once each, before the end."""
-    names = [family.name for family in PARSE[fmt](_scrape(_table((HANGS, (*PA, "x", "m"), 1)), fmt))]
+    names = [family.name for family in PARSE[fmt](scraped(filled((HANGS, (*PA, "x", "m"), 1)), fmt))]
     assert {"process_resident_memory_bytes", "process_open_fds", "python_info", "python_gc_collections"} <= set(names)
     assert len(names) == len(set(names))
     assert b"# EOF" not in process_families(fmt)
@@ -338,14 +255,14 @@ def test_the_families_of_the_process_are_part_of_a_scrape(fmt: Format) -> None:
 @BOTH
 def test_families_come_in_the_order_of_the_catalogue(fmt: Format) -> None:
     """Computed ones too, wherever they stand in the call, and in place of those of the table."""
-    table = _table((WEBHOOKS, ("vapi", "hang", "counted"), 1), (CALLS_ACTIVE, PA, 1), (CALLS_TRACKED, (), 1))
+    table = filled((WEBHOOKS, ("vapi", "hang", "counted"), 1), (CALLS_ACTIVE, PA, 1), (CALLS_TRACKED, (), 1))
     info = ("vapi", "a1", 'Ada "A"\nExample', "openai", "gpt-4o", "deepgram", "cartesia")
     derived: list[tuple[Metric, Rows]] = [
         (SERIES, [(("voice_calls_active",), 1)]),
         (CALLS_TRACKED, [((), 12)]),
         (ASSISTANT_INFO, [(info, 1)]),
     ]
-    scrape = _scrape(table, fmt, None, derived)
+    scrape = scraped(table, fmt, None, derived)
     families = [family for family in PARSE[fmt](scrape) if family.name.startswith("voice_")]
     assert [family.name for family in families if not family.name.endswith("_created")] == [
         "voice_calls_active",
@@ -354,7 +271,7 @@ def test_families_come_in_the_order_of_the_catalogue(fmt: Format) -> None:
         "voice_exporter_calls_tracked",
         "voice_exporter_series",
     ]
-    samples = _parsed(scrape, fmt)
+    samples = parsed(scrape, fmt)
     assert samples["voice_exporter_calls_tracked", frozenset()] == 12
     assert samples["voice_assistant_info", frozenset(zip(ASSISTANT_INFO.labels, info, strict=True))] == 1
 
@@ -363,11 +280,11 @@ def test_families_come_in_the_order_of_the_catalogue(fmt: Format) -> None:
 def test_a_name_that_cannot_be_encoded_does_not_end_a_scrape(fmt: Format) -> None:
     """Half a surrogate pair is shown as a question mark."""
     rows = [(("vapi", "a1", "\ud83d", "x", "x", "x", "x"), 1)]
-    assert 'assistant_name="?"' in _scrape(_table(), fmt, None, [(ASSISTANT_INFO, rows)])
+    assert 'assistant_name="?"' in scraped(filled(), fmt, None, [(ASSISTANT_INFO, rows)])
 
 
 def _large(calls: int = 1500) -> SeriesTable:
-    return _table(
+    return filled(
         *((RESPONSE, ("vapi", f"a{number}"), number * NANO // 100) for number in range(calls)),
         *((CALLS_STARTED, ("vapi", f"a{number}"), number) for number in range(calls)),
         *((CALLS_ACTIVE, ("vapi", f"a{number}"), number) for number in range(calls)),
@@ -398,7 +315,7 @@ def test_series_may_come_and_go_during_a_scrape(fmt: Format) -> None:
         table.expire(NOW + place * 86_400, lambda _, value: value.startswith("a"))
         if place == 2:
             table.expire(NOW + 86_400, lambda _, value: int(value.strip("anew")) < 1000)
-    samples = _parsed(b"".join(chunks).decode(), fmt)
+    samples = parsed(b"".join(chunks).decode(), fmt)
     assert len(chunks) > 3
     for name in ("voice_response_seconds_count", "voice_calls_started_total", "voice_calls_started_created"):
         shown = {dict(labels)["assistant_id"] for sample, labels in samples if sample == name}
@@ -407,70 +324,8 @@ def test_series_may_come_and_go_during_a_scrape(fmt: Format) -> None:
     assert created == {labels for sample, labels in samples if sample == "voice_calls_started_total"}
 
 
-def test_content_types_are_those_of_the_two_formats() -> None:
-    """Nothing else is ever answered, whatever version a client asks for."""
-    assert [fmt.value for fmt in Format] == [
-        "text/plain; version=0.0.4; charset=utf-8",
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    ]
-
-
-PROMETHEUS_2 = (
-    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-)
-PROMETHEUS_3 = (
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-)
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
-
-
-@pytest.mark.parametrize(
-    ("accept", "fmt"),
-    [
-        (PROMETHEUS_2, OPENMETRICS),
-        (PROMETHEUS_3, OPENMETRICS),
-        (BROWSER, TEXT),
-        ("", TEXT),
-        ("*/*", TEXT),
-        ("text/plain", TEXT),
-        ("application/openmetrics-text", OPENMETRICS),
-        ("Application/OpenMetrics-Text; Version=1.0.0; charset=utf-8", OPENMETRICS),
-        ('application/openmetrics-text; version="1.0.0"', OPENMETRICS),
-        ("application/openmetrics-text;version=0.0.1", OPENMETRICS),
-        ("application/openmetrics-text;version=2.0.0", TEXT),
-        ("application/openmetrics-text;version=abc", TEXT),
-        ("application/openmetrics-text;q=0", TEXT),
-        ("application/openmetrics-text;q=0,*/*", TEXT),
-        ("application/openmetrics-text;q=0.4,text/plain;q=0.5", TEXT),
-        ("application/openmetrics-text;q=0.5,text/plain;q=0.5", OPENMETRICS),
-        ("application/openmetrics-text;q=.6 , text/*;q=0.5", OPENMETRICS),
-        ("application/openmetrics-text;q=0.4,text/*;q=0.5", TEXT),
-        ("application/openmetrics-text;q=0.4,*/*;q=0.5", TEXT),
-        ("application/openmetrics-text;q=0.4,text/plain;q=0.1,*/*;q=0.5", OPENMETRICS),
-        ("application/openmetrics-text;q=0.9,text/plain;version=0.0.3", OPENMETRICS),
-        ("application/openmetrics-text;q=nan,text/plain;q=0.1", TEXT),
-        ("application/openmetrics-text;q=,;;=,,", TEXT),
-        ("application/openmetrics-text;q=2", TEXT),
-    ],
-)
-def test_the_format_is_what_the_client_prefers(accept: str, fmt: Format) -> None:
-    """OpenMetrics where a known version of it is named and at least as welcome as text, else text."""
-    assert negotiate(accept) is fmt
-
-
-@given(
-    st.text() | st.lists(st.sampled_from([*';,="/ *', "q", "version", "1.0.0", "٣", "text/plain", "nan"])).map("".join)
-)
-def test_no_accept_header_is_an_error(accept: str) -> None:
-    """Garbage gets a scrape too."""
-    assert negotiate(accept) in Format
-
-
 def test_labels_of_a_computed_family_are_written_as_they_are() -> None:
     """A template's own signs in a label do no harm."""
     labels: Labels = ("vapi", "a1", "100%s \0 %d", "x", "x", "x", "x")
-    samples = _parsed(_scrape(_table(), TEXT, None, [(ASSISTANT_INFO, [(labels, 1)])]), TEXT)
+    samples = parsed(scraped(filled(), TEXT, None, [(ASSISTANT_INFO, [(labels, 1)])]), TEXT)
     assert samples["voice_assistant_info", frozenset(zip(ASSISTANT_INFO.labels, labels, strict=True))] == 1

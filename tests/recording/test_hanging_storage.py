@@ -20,7 +20,7 @@ from exporter.store.memory import MemoryStore
 from tests.conftest import Running, head, until
 from tests.recording.test_recorder import event
 from tests.support.servers import free_port
-from tests.webhooks.test_handler import HANG, PATH
+from tests.webhooks.posting import HANG, PATH
 
 
 class Hanging(MemoryStore):

@@ -13,7 +13,7 @@ from exporter import DOCS
 from exporter.service.app import web_app, webhook_app
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
-from tests.webhooks.test_handler import HANG, PATH, Failing, post
+from tests.webhooks.posting import HANG, PATH, Failing, post
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 

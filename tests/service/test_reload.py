@@ -13,7 +13,7 @@ from exporter.service.reload import Files, Reloader, Take
 from tests.conftest import Serve
 from tests.service.test_app import get
 from tests.support.service import Service, running
-from tests.webhooks.test_handler import HANG, post
+from tests.webhooks.posting import HANG, post
 
 USERS = "basic_auth_users: {ada: $2b$04$RzqhdjaKXdhm1R7IcyWkuux3QjPQYTfWO5RUd7rVjUBdrdHmW9RZK}\n"
 

@@ -15,7 +15,7 @@ from exporter.service import scrapes
 from exporter.service.scrapes import MAX_SCRAPES
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
-from tests.webhooks.test_handler import HANG, PATH, post
+from tests.webhooks.posting import HANG, PATH, post
 
 SCRAPE = head("/metrics", method="GET")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.store.sqlite import SqliteStore
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture
@@ -22,3 +23,9 @@ async def store(directory: Path) -> AsyncIterator[SqliteStore]:
     await asyncio.to_thread(store.load)
     yield store
     await store.close()
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    """A database of its own."""
+    return postgres.database()

@@ -1,68 +1,17 @@
 """The store that several processes share: what one commits the others learn once, whatever breaks meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-import msgspec
 import pytest
 
-from exporter.calls import state_codec
 from exporter.errors import StorageError, StoreConflict
-from exporter.store.base import Batch, CallRow, Due, News, Snapshot
-from exporter.store.codec import unpack_batch
-from exporter.store.postgres import PostgresStore, schema
-from exporter.store.postgres.checkpoint import checkpoint
-from exporter.store.postgres.connection import connect
+from exporter.store.base import Due
 from tests.conftest import until
 from tests.store.model import Model, batch, created, same
+from tests.store.replicas import Process, Start, called, fold, loaded, rows
 from tests.support.cutting import Cutter, Point
-from tests.support.pages import ROOT
 from tests.support.postgres import FAST, Postgres
-
-
-class Process:
-    """A store as one process uses it, with what it was told."""
-
-    def __init__(self, url: str) -> None:
-        self.store = PostgresStore(url)
-        self.store.listen(self.take)
-        self.news: list[Batch] = []
-        self.anew: Snapshot | None = None
-        self.first = self.store.load()
-
-    def take(self, news: News) -> None:
-        """Note what others committed."""
-        self.news += news.batches
-        self.anew = news.anew or self.anew
-
-    async def keep(self, one: Batch, calls: Collection[int] = (), *, exclusive: bool = True) -> None:
-        """Commit a batch, as often as others are in the way."""
-        while True:
-            try:
-                await self.store.borrow(calls)
-                if exclusive:
-                    await self.store.claim(dropping=bool(one.dropped))
-                await self.store.commit(one)
-            except StoreConflict:
-                await self.store.abort()
-            else:
-                return
-
-    async def told(self) -> list[Batch]:
-        """What is new since the last time."""
-        await self.store.refresh()
-        told, self.news = self.news, []
-        return told
-
-
-Start: TypeAlias = Callable[[], Process]
-
-
-@pytest.fixture
-def url(postgres: Postgres) -> str:
-    """A database of its own."""
-    return postgres.database()
 
 
 @pytest.fixture
@@ -77,30 +26,6 @@ async def start(url: str) -> AsyncIterator[Start]:
     yield begin
     for process in started:
         await process.store.close()
-
-
-def called(record: bytes, *, used: float = 100.0, still_open: bool = True) -> CallRow:
-    """A call."""
-    return CallRow(record, still_open, used, "an assistant")
-
-
-def rows(**calls: CallRow | None) -> Batch:
-    """A batch of calls by number."""
-    one = batch()
-    one.rows = {int(key.removeprefix("n")): row for key, row in calls.items()}
-    return one
-
-
-def loaded(url: str) -> Snapshot:
-    """What the next process finds."""
-    return Process(url).first
-
-
-async def fold(url: str) -> None:
-    """Fold the journal."""
-    connection = await connect(url)
-    await checkpoint(connection)
-    await connection.close()
 
 
 async def test_each_learns_once_what_the_others_commit(start: Start) -> None:
@@ -286,12 +211,6 @@ async def test_a_commit_that_others_see_before_its_own_process(url: str) -> None
         await other.store.close()
 
 
-def test_what_an_administrator_is_shown_makes_the_tables() -> None:
-    """The page has the statements that the exporter runs."""
-    assert schema.DDL.lstrip() in (ROOT / "docs" / "replicas.md").read_text()
-    assert schema.REGISTRY.replace("$1", str(schema.VERSION)) in (ROOT / "docs" / "replicas.md").read_text()
-
-
 async def test_who_was_away_for_long_reads_everything_anew(start: Start, url: str, postgres: Postgres) -> None:
     """Where the journal is folded and gone that a process lacks, it is told all there is."""
     one, other = start(), start()
@@ -324,52 +243,6 @@ async def test_a_process_that_was_forgotten_begins_again(start: Start, url: str,
         await one.store.commit(batch(increments=[(1, ((0, 1),))]))
     await one.keep(batch(increments=[(1, ((0, 1),))]), exclusive=False)
     assert loaded(url).series[0].cells == [4]
-
-
-async def test_several_make_the_tables_at_once(url: str) -> None:
-    """Processes that start together on an empty database all find the same."""
-    found = await asyncio.gather(*(asyncio.to_thread(loaded, url) for _ in range(4)))
-    assert [each.series for each in found] == [[]] * 4
-
-
-def test_a_schema_that_this_release_does_not_know(url: str, postgres: Postgres) -> None:
-    """Is refused with a line that names both versions."""
-    loaded(url)
-    postgres.execute("UPDATE voice_exporter.registry SET version = 9", url.rpartition("/")[2])
-    with pytest.raises(StorageError, match=f"version 9, this release needs {schema.VERSION}"):
-        loaded(url)
-
-
-def test_a_neighbouring_release_writes_a_field_more() -> None:
-    """Whoever does not know it reads the others."""
-    one = batch([created(1)], [(1, ((0, 2),))])
-    assert unpack_batch(msgspec.msgpack.encode(msgspec.to_builtins(one) | {"later": [1]})) == one
-
-
-def test_another_layout_of_states_is_another_version() -> None:
-    """An older release can't read it: it must not take an event beside the newer one."""
-    assert {1: 2}[schema.VERSION] == state_codec.LAYOUT
-
-
-async def test_a_user_who_may_not_make_tables(url: str, postgres: Postgres) -> None:
-    """Is told so; once an administrator made them, that user can do all the rest."""
-    database = url.rpartition("/")[2]
-    postgres.execute(f"CREATE ROLE {database}_app LOGIN")
-    limited = postgres.url(database, f"{database}_app")
-    with pytest.raises(StorageError, match=r"permission denied for database .*42501"):
-        await asyncio.to_thread(loaded, limited)
-    await asyncio.to_thread(loaded, url)
-    postgres.execute(
-        f"GRANT USAGE ON SCHEMA voice_exporter TO {database}_app;"
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA voice_exporter TO {database}_app;"
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA voice_exporter TO {database}_app",
-        database,
-    )
-    process = await asyncio.to_thread(Process, limited)
-    await process.keep(batch([created(1)], assistants={1: b"a"}))
-    await fold(limited)
-    await process.store.close()
-    assert [each.id for each in (await asyncio.to_thread(loaded, url)).series] == [1]
 
 
 async def test_a_database_that_is_away() -> None:

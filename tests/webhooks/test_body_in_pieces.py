@@ -14,7 +14,7 @@ from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve, head
 from tests.support.service import logged
-from tests.webhooks.test_fast_path import OK, PATH, Site, Slow, event, plain, reached, ready, site, statuses
+from tests.webhooks.fast_site import OK, PATH, Site, Slow, event, plain, reached, ready, site, statuses
 
 
 @pytest.mark.parametrize("part", ["nothing", "half a head", "a head", "half a body"])

@@ -2,16 +2,13 @@
 
 import ast
 import asyncio
-import gc
 import gzip
 import hashlib
 import hmac
 import inspect
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -21,137 +18,31 @@ from aiohttp import HttpVersion11, StreamReader, web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.config import Auth, Config, RelayConfig
-from exporter.errors import StorageError
-from exporter.http import addresses, connection, listeners
+from exporter.config import Auth, RelayConfig
+from exporter.http import addresses, listeners
 from exporter.http.connection import CONNECTION, Connection
 from exporter.http.connection_limit import ConnectionLimit
-from exporter.store.base import Batch, Store
-from exporter.store.memory import MemoryStore
 from exporter.webhooks import fast_path
 from exporter.webhooks.fast_path import FastConnection
-from exporter.webhooks.receiver import WebhookRequest
-from tests.conftest import Connect, Serve, Wire, head
+from tests.conftest import Connect, Serve, head
 from tests.support.effort import effort
-from tests.support.service import Service, logged, running
-
-PATH: Final = "/webhook/interactly"
-KEY: Final = "X-Interactly-Secret: sesame"
-OK: Final = (200, b'{"status":"ok"}\n')
-HEALTHY: Final = head("/-/healthy", method="GET")
-LIMIT: Final = 2000
-
-
-class Site(NamedTuple):
-    """A service and what reaches it.
-
-    Attributes:
-        service: what answers.
-        url: where it is.
-        limited: its connections.
-        passed: paths of the requests that took aiohttp's own way.
-    """
-
-    service: Service
-    url: str
-    limited: ConnectionLimit
-    passed: list[str]
-
-
-@asynccontextmanager
-async def site(
-    serve: Serve, config: Config | None = None, store: Store | None = None, limit: int = 100
-) -> AsyncIterator[Site]:
-    """An exporter, which must be at rest when the context ends."""
-    async with running(config, store) as service:
-        passed: list[str] = []
-
-        @web.middleware
-        async def note(request: web.Request, handler: Callable[..., Awaitable[web.StreamResponse]]) -> object:
-            passed.append(request.raw_path)
-            return await handler(request)
-
-        service.app.middlewares.insert(0, note)  # type: ignore[arg-type]  # it passes on what it gets
-        limited = ConnectionLimit(limit)
-        yield Site(service, await serve(service.app, limited), limited, passed)
-        await reached(lambda: service.webhooks.receiver.idle, "nothing to be in flight")
-
-
-async def ready(connect: Connect, at: Site) -> Wire:
-    """A connection on which aiohttp's task waits, as behind every first answer."""
-    wire = await connect(at.url)
-    await wire.send(HEALTHY)
-    assert (await wire.answer())[0] == 200
-    at.passed.clear()
-    return wire
-
-
-async def reached(condition: Callable[[], object], what: str) -> None:
-    """Wait until the condition holds; fail with ``what`` when it does not come."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail(f"waited in vain: {what}")
-
-
-def event(number: int = 0, size: int = 0) -> bytes:
-    """An event of its own, blank at the end up to ``size`` bytes."""
-    body = json.dumps({"message": {"type": "hang", "timestamp": 1_772_702_490_000 + number, "call": {"id": "1"}}})
-    return body.encode().ljust(size)
-
-
-def plain(body: bytes, *headers: str, path: str = PATH) -> bytes:
-    """A request as platforms send it."""
-    return head(path, *headers, f"Content-Length: {len(body)}") + body
-
-
-def chunked(body: bytes, size: int) -> bytes:
-    """A request whose body says its length in pieces."""
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    framed = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
-    return head(PATH, KEY, "Transfer-Encoding: chunked") + framed + b"0\r\n\r\n"
-
-
-async def statuses(wire: Wire, count: int) -> list[int]:
-    """Statuses of the next answers."""
-    return [(await wire.answer())[0] for _ in range(count)]
-
-
-def guarded(auth: Auth | None = None, relay: RelayConfig | None = None) -> Config:
-    """A configuration whose Interactly webhook has a secret."""
-    base = Config().webhooks
-    platform = replace(base.platforms["interactly"], secrets=(b"sesame",), relay=relay)
-    platform = replace(platform, auth=(auth,)) if auth else platform
-    webhooks = replace(base, platforms={**base.platforms, "interactly": platform}, max_body_bytes=LIMIT)
-    return Config(webhooks=webhooks)
-
-
-class Slow(MemoryStore):
-    """Ends the commits of calls when it is released, with a failure where it is full."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.release = asyncio.Event()
-        self.full = False
-
-    async def holds(self) -> None:
-        """Wait until there is a commit to end."""
-        await asyncio.wait_for(self.asked.wait(), 20)
-
-    async def commit(self, batch: Batch) -> None:
-        """Wait.
-
-        Raises:
-            StorageError: it is full.
-        """
-        if batch.calls:
-            self.asked.set()
-            await asyncio.wait_for(self.release.wait(), 20)
-            if self.full:
-                raise StorageError("full")
-        await super().commit(batch)
-
+from tests.support.service import running
+from tests.webhooks.fast_site import (
+    HEALTHY,
+    KEY,
+    LIMIT,
+    OK,
+    PATH,
+    Slow,
+    chunked,
+    event,
+    guarded,
+    plain,
+    reached,
+    ready,
+    site,
+    statuses,
+)
 
 # --- which way ---
 
@@ -241,6 +132,7 @@ REQUESTS: Final = (
     HEALTHY,
     head("/nowhere", method="GET"),
 )
+
 STATUSES: Final = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 
 
@@ -374,115 +266,6 @@ async def test_who_does_not_read_answers_is_not_read_further(serve: Serve, conne
         accepted.resume_writing()
 
         assert await statuses(wire, 4) == [200] * 4
-
-
-# --- ends ---
-
-
-@pytest.mark.parametrize("full", [False, True])
-async def test_who_leaves_during_the_commit_is_counted_all_the_same(
-    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture, *, full: bool
-) -> None:
-    """The event was complete: it is kept, or missing, whether anybody is told or not."""
-    async with site(serve, store=(store := Slow())) as at:
-        store.full = full
-        wire = await ready(connect, at)
-        await wire.send(plain(event()) + HEALTHY)
-        await store.holds()
-        wire.writer.close()
-        await reached(lambda: not at.limited.connections(), "the connection to end")
-        store.release.set()
-        await reached(at.service.refused, "the end of the request")
-
-        assert at.service.refused() == {("hang", "unavailable" if full else "counted"): 1}
-    assert logged(caplog) == ["storage fails, events are refused"] * full
-
-
-async def test_at_the_limit_a_pending_commit_is_not_cut_off(serve: Serve, connect: Connect) -> None:
-    """A connection that waits for the store is not evicted."""
-    async with site(serve, store=(store := Slow()), limit=1) as at:
-        pending = await ready(connect, at)
-        await pending.send(plain(event(1)))
-        await store.holds()
-        assert await (await connect(at.url)).closed()
-        store.release.set()
-
-        assert await pending.answer() == OK
-
-
-@pytest.mark.parametrize("full", [False, True])
-async def test_a_stop_waits_for_the_answer(serve: Serve, connect: Connect, *, full: bool) -> None:
-    """What waits for the store is answered, then the connection ends."""
-    async with site(serve, store=(store := Slow())) as at:
-        store.full = full
-        pending = await ready(connect, at)
-        await pending.send(plain(event(1)))
-        await store.holds()
-        drained = asyncio.create_task(at.limited.drain(60))
-        store.release.set()
-
-        assert (await pending.answer())[0] == (503 if full else 200)
-        assert await pending.closed()
-        await drained
-
-
-async def test_a_long_commit_does_not_make_a_connection_idle(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The time of keep-alive begins anew behind the answer."""
-    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.3)
-    monkeypatch.setattr(fast_path, "KEEPALIVE_SECONDS", 0.3)
-    async with site(serve, store=(store := Slow())) as at:
-        wire = await ready(connect, at)
-        await wire.send(plain(event()))
-        await store.holds()
-        late = asyncio.get_running_loop().time() + 0.7
-        await reached(lambda: asyncio.get_running_loop().time() > late, "twice the time of keep-alive")
-        store.release.set()
-
-        assert await wire.answer() == OK
-        assert await wire.closed()
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.parametrize("sent", [plain(event()), plain(event(1)) + plain(event(2)) + HEALTHY, plain(b"{")])
-@pytest.mark.usefixtures("uncollected")
-async def test_nothing_of_a_connection_stays(serve: Serve, connect: Connect, sent: bytes) -> None:
-    """Its objects are gone when it is, without a collection: thousands of clients that leave take no memory."""
-    async with site(serve) as at:
-        wire = await ready(connect, at)
-        await wire.send(sent)
-        await wire.answer()
-        wire.writer.close()
-
-        await reached(
-            lambda: not [one for one in gc.get_objects() if type(one) in {FastConnection, WebhookRequest}],
-            "all objects to go",
-        )
-
-
-async def test_a_bug_is_no_500(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The unexpected is 503 and logged, and the connection goes on."""
-    async with site(serve) as at:
-        wire = await ready(connect, at)
-        monkeypatch.setattr(WebhookRequest, "record", None)
-        await wire.send(plain(event(1)))
-        assert await wire.answer() == (503, b'{"error": "internal error"}\n')
-        monkeypatch.undo()
-        await wire.send(plain(event(2)))
-
-        assert await wire.answer() == OK
-    assert logged(caplog) == ["webhook failed"]
 
 
 # --- what of aiohttp is used ---
