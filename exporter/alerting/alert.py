@@ -1,4 +1,4 @@
-"""An incident as an alert: whom it names, what it says, and how long it is true."""
+"""An incident as an alert: its labels, annotations and end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from exporter.events import UNKNOWN
 from exporter.yamlfile.durations import format_duration
 
 HOLD_SECONDS: Final = 15.0
-"""An alert is held for so long though its outcome is known: Alertmanager tells nobody of one that ends while it waits
-for others of its group."""
+"""How long an alert stays active although its outcome is known: Alertmanager does not notify of an alert that resolves
+within its group_wait."""
 
 _OUTCOMES: Final = {
     "recovered": "The assistant recovered",
@@ -37,7 +37,7 @@ _RUNBOOKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class AlertLinks:
-    """Where an alert's links lead.
+    """The URLs that an alert links to.
 
     Attributes:
         exporter: URL of this exporter, which has the runbooks and the incidents.
@@ -64,7 +64,7 @@ class AlertLinks:
 
 
 def concerns(incident: Incident) -> bool:
-    """Whether somebody is told of an incident: not of lesser errors, nor of an escalation beside a critical one."""
+    """Whether an incident is pushed: errors only if critical, escalations only if not (their error is pushed)."""
     if incident.kind == "error":
         return incident.severity == "critical"
     return incident.kind != "escalation" or incident.severity != "critical"
@@ -87,7 +87,7 @@ def ends_at(incident: Incident, resolve_after: float) -> float | None:
 
 
 def labels(incident: Incident, further: Mapping[str, str]) -> dict[str, str]:
-    """The labels of an incident's alert; those without a value are left out."""
+    """The labels of an incident's alert, without empty ones."""
     own = {
         "alertname": name_of(incident),
         "severity": incident.severity,
@@ -102,7 +102,7 @@ def labels(incident: Incident, further: Mapping[str, str]) -> dict[str, str]:
 
 
 def annotations(incident: Incident, name: str, now: float) -> dict[str, str]:
-    """What an alert says at Unix time ``now``; ``name`` is the assistant's, empty where it is not known."""
+    """The annotations at Unix time ``now``; ``name`` is the assistant's name, empty if unknown."""
     who = f"Assistant {incident.assistant}{f' ({name})' if name else ''} on {incident.platform}"
     call = f"call {incident.call_id}" if incident.call_id else "a call without an id"
     if incident.kind == "hang":

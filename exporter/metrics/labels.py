@@ -1,6 +1,6 @@
-"""The labels of metrics that have several besides platform and assistant: given by name, in the order of the series.
+"""Label values of metrics with several labels besides platform and assistant: passed by name, returned in order.
 
-They are functions because a tuple made by one costs a fifth of a named tuple.
+These are functions because a plain tuple costs a fifth of a named tuple.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from exporter.events import AtFault, Component, CostComponent, EndedBy, Outcome,
 from exporter.metrics.metric import Labels
 
 LabelsByName: TypeAlias = Callable[..., Labels]
-"""Takes the values of labels by name and gives them in order."""
+"""Takes label values by name and returns them in the order of the metric's label names."""
 
 
 def names(labels: LabelsByName) -> tuple[str, ...]:
-    """Names of the labels that a function of this module gives values of."""
+    """Names of the labels that a function of this module returns."""
     return tuple(signature(labels).parameters)
 
 
@@ -27,47 +27,47 @@ def call_end_labels(  # noqa: PLR0913 - one for each label, by name only
 
 
 def cost_labels(*, component: CostComponent, provider: str) -> Labels:
-    """What was paid for, and to whom."""
+    """The component that costs, and its provider."""
     return component, provider
 
 
 def model_labels(*, provider: str, model: str) -> Labels:
-    """The LLM that answered, or did not."""
+    """The LLM."""
     return provider, model
 
 
 def speech_labels(*, provider: str, cached: str) -> Labels:
-    """Whose speech it is, and whether it was generated before."""
+    """The text-to-speech provider, and whether the audio came from its cache."""
     return provider, cached
 
 
 def hang_outcome_labels(*, provider: str, outcome: str) -> Labels:
-    """What came of a hang of a provider."""
+    """The LLM provider, and the hang's outcome."""
     return provider, outcome
 
 
 def error_labels(  # noqa: PLR0913 - one for each label, by name only
     *, component: Component, error_type: str, provider: str, error_code: str, retryable: Retryable, severity: Severity
 ) -> Labels:
-    """What failed, and how badly."""
+    """An error."""
     return component, error_type, provider, error_code, retryable, severity
 
 
 def escalation_labels(*, component: Component, provider: str, cause: str) -> Labels:
-    """What was escalated, and why."""
+    """An escalation and its cause."""
     return component, provider, cause
 
 
 def request_labels(*, component: str, provider: str, model: str) -> Labels:
-    """Which service was asked; the model is unknown of all but LLMs."""
+    """The service that got the request; ``model`` is ``unknown`` except for LLMs."""
     return component, provider, model
 
 
 def component_labels(*, component: Component, provider: str) -> Labels:
-    """Which service it is of."""
+    """A component and its provider."""
     return component, provider
 
 
 def token_labels(*, provider: str, model: str, kind: str) -> Labels:
-    """Whose tokens, and of which kind."""
+    """The LLM, and the kind of token."""
     return provider, model, kind

@@ -25,11 +25,11 @@ UNLIMITED: Final = frozenset({CALLS_ACTIVE, ASSISTANT_INFO, EVENT_SUBSCRIBED})
 """Exempt from ``max_series``: as many as there are assistants, and a gauge must go down where it went up."""
 
 Usage: TypeAlias = Mapping[str, Mapping[str, float]]
-"""By unbounded label and value, the Unix time of the last use."""
+"""Unix time of the last use, by unbounded label and value."""
 
 
 class Restored(NamedTuple):
-    """What came of the stored series: families that start again at 0, and the numbers of the series to drop."""
+    """What `load` could not restore: families that restart at 0, and the numbers of the series to drop."""
 
     families: list[str]
     ids: list[int]
@@ -56,7 +56,7 @@ class SeriesTable:
         self._numbered: dict[int, Series] | None = None
 
     def load(self, stored: Iterable[StoredSeries], usage: Usage | None = None, now: float = 0.0) -> Restored:
-        """Bring back what was stored; a label value that ``usage`` does not know was used ``now``.
+        """Restore stored series; a label value missing from ``usage`` counts as used ``now``.
 
         A series does not come back if its metric is unknown or the meaning of its cells or labels changed; nor does
         the older one of two with the same labels, which was removed before a crash kept its removal from the store.
@@ -94,7 +94,7 @@ class SeriesTable:
         return self._numbered
 
     def bring(self, record: StoredSeries, used: float) -> None:
-        """Show a series that another process stored, unless its cells or labels mean something else here."""
+        """Add a series that another process stored, unless its bounds or label names differ from ours."""
         metric = METRICS.get(record.metric)
         self._next_id = max(self._next_id, record.id + 1)
         if metric is None or self._families[metric].shape != record.shape or (metric, record.labels) in self._index:
@@ -119,14 +119,14 @@ class SeriesTable:
         self._labels.forget(values)
 
     def has_unused(self, now: float) -> bool:
-        """Whether there is a label value that was unused for the ttl, which `expire` might let go."""
+        """Whether any label value was unused for the ttl, so that `expire` may remove it."""
         self._note_use()
         return self._labels.has_unused(now)
 
     def resolve(
         self, increments: Iterable[Increment], now: float, used: float | None = None
     ) -> list[tuple[Series, CellDeltas]]:
-        """Find the series of the increments, or create them out of a scrape's sight until `apply`.
+        """Find the series of the increments; new ones are staged, invisible to scrapes until `apply`.
 
         Label limits are applied here, and what they overflowed is added to the result.
 

@@ -1,7 +1,7 @@
-"""The directory of a database: who has it, which file in it is the good one, and how far that file goes.
+"""The directory of a database: which process owns it, which file is current, and its last acknowledged commit.
 
-A process that has the directory has locked ``lock`` and the database itself, so that deleting one of them lets nobody
-in. SQLite's own locks are of another kind, and others may read the database beside it.
+The owner holds locks on the file ``lock`` and on the database itself: deleting one of them does not let a second
+process in. They are independent of SQLite's own locks, so other programs may still read the database.
 """
 
 import logging
@@ -43,7 +43,7 @@ class Directory:
         self._damage = ""
 
     def acquire(self) -> None:
-        """Lock the directory, and learn how far its database must go.
+        """Lock the directory, and read the number of its last acknowledged commit.
 
         Raises:
             StorageError: another process has it.
@@ -58,7 +58,7 @@ class Directory:
         self._lock.release()
 
     def open(self) -> sqlite3.Connection:
-        """Connect to the database; where there is none yet, or a condemned one, to a new one.
+        """Connect to the database; create it if there is none, or if the old one was condemned.
 
         Raises:
             StoreLost: it is damaged or gone.
@@ -82,11 +82,11 @@ class Directory:
         return db
 
     def condemn(self, reason: str) -> None:
-        """Say that the database is of no use any more; the next to open one gets a new one."""
+        """Mark the database as damaged: the next `open` quarantines it and creates a new one."""
         self._damage = reason
 
     def mark(self) -> None:
-        """Note how far the database goes.
+        """Record the last acknowledged commit in ``lock``.
 
         Raises:
             StoreLost: somebody deleted it, or its log.
@@ -101,11 +101,11 @@ class Directory:
                 raise StoreLost(f"the {'database' if path == self._database else 'log of the database'} file is gone")
 
     def settle(self) -> None:
-        """Note that the database stands alone, without a log: a copy of it may take its place, an empty file not."""
+        """Record that the database has no write-ahead log left: a copy may replace it, an empty file may not."""
         self._note(min(1, self.acknowledged))
 
     def _recognise(self, generation: int) -> None:
-        """Look which database this is, and how far it must go."""
+        """Identify the database by its generation, and take over its last acknowledged commit."""
         if self._inodes and self._mark and self._mark.generation != generation:
             raise StoreLost("another database is in the place of the database")
         if self._mark is None or self._mark.generation != generation:
@@ -135,7 +135,7 @@ class Directory:
         self._inodes = {}
 
     def _unclaim(self) -> None:
-        """Unlock the database. Not while it is connected: closing a descriptor of a file ends SQLite's locks on it."""
+        """Unlock the database; never while connected: closing a descriptor ends SQLite's locks on the file."""
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
