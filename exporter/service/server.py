@@ -33,7 +33,7 @@ from exporter.service import open_access, storage
 from exporter.service.app import is_webhook, web_app, webhook_app
 from exporter.service.landing_page import Webhook
 from exporter.service.pages import Pages
-from exporter.service.reload import Reloader
+from exporter.service.reload import Prepare, Reloader
 from exporter.service.scrapes import Scrapes
 from exporter.webhooks.handler import Webhooks
 
@@ -147,7 +147,8 @@ class _Exporter:
         self._webhooks = Webhooks(settings, ingest, closed, RelayOptions(options.storage), known)
         self._alerting = Alerting(self.recorder, self._external_url)
         self._alerting.prepare(settings.alertmanager)()
-        ingest.sentiment.prepare(settings.sentiment)()
+        self._sentiment = ingest.sentiment
+        self._sentiment.prepare(settings.sentiment)()
         self._connections = ConnectionLimit(_affordable(settings))
         self._guard = AccessControl(web_config, is_webhook, known)
         self._reloader = Reloader(
@@ -155,24 +156,31 @@ class _Exporter:
             web_config_file=options.web_config_file,
             public=public,
             current=settings,
-            parts=(
-                lambda files: self._guard.prepare(files.web),
-                lambda files: self._webhooks.prepare(files.config, files.closed),
-                lambda files: partial(self.recorder.configure, files.config),
-                lambda files: self._alerting.prepare(files.config.alertmanager),
-                lambda files: ingest.sentiment.prepare(files.config.sentiment),
-                lambda files: partial(self._take_limits, files.config),
-            ),
+            parts=self._parts(),
             metrics=self.recorder.metrics,
         )
-        self._pages = Pages(
+        self._pages = self._describe(options, settings)
+
+    def _parts(self) -> Sequence[Prepare]:
+        """What a reload prepares, and takes over once all of it is prepared."""
+        return (
+            lambda files: self._guard.prepare(files.web),
+            lambda files: self._webhooks.prepare(files.config, files.closed),
+            lambda files: partial(self.recorder.configure, files.config),
+            lambda files: self._alerting.prepare(files.config.alertmanager),
+            lambda files: self._sentiment.prepare(files.config.sentiment),
+            lambda files: partial(self._take_limits, files.config),
+        )
+
+    def _describe(self, options: Options, settings: Config) -> Pages:
+        return Pages(
             recorder=self.recorder,
             scrapes=Scrapes(self.recorder),
             activity=self._activity,
             webhooks=self._describe_webhooks,
             storage=self._storage,
             reloads=self._reloader.reload,
-            analyser=lambda: ingest.sentiment.analyser,
+            analyser=lambda: self._sentiment.analyser,
             max_values=settings.labels.max_values,
             telemetry_path=options.telemetry_path,
             lifecycle=options.lifecycle,
