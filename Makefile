@@ -25,7 +25,7 @@ bench: setup
 	done
 	$(BIN)/python -m benchmarks --output build/benchmarks.json $(ARGS)
 
-demo: setup
+demo: $(VENV)/.run
 	@for tool in prometheus prometheus-alertmanager; do \
 		command -v $$tool >/dev/null || { ./tests/install-debian-packages prometheus prometheus-alertmanager; break; }; \
 	done
