@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import history, memory, peers, pushes, scrape, sentiment, servers, starting, tail, throughput
+from benchmarks import flat, history, memory, peers, pushes, scrape, sentiment, servers, starting, tail, throughput
 from benchmarks.figures import Figure, as_json, table
 
 
@@ -19,13 +19,14 @@ def figures(folder: Path, *, small: bool) -> Iterator[Figure]:
     yield peers.fsync(folder)
     rounds, scale, warm_up = (1, 0.05, 1) if small else (15, 1.0, 6)
     yield from uvloop.run(throughput.measure(folder / "throughput", rounds, scale, warm_up))
+    yield from uvloop.run(flat.measure(small=small))
     yield from history.measure(3 if small else 200)
     yield from scrape.measure(20, 1800, 1) if small else scrape.measure()
     hang, _, update, *_ = throughput.cases(scale)
     yield from uvloop.run(sentiment.measure(update, folder / "sentiment", 1 if small else 7))
     yield from uvloop.run(tail.measure(hang, folder / "tail", 1 if small else 7))
     yield from uvloop.run(pushes.measure(folder / "pushes", *((160, 1) if small else ())))
-    yield from uvloop.run(memory.of_process(folder / "memory", 32 if small else 3200))
+    yield from uvloop.run(memory.of_process(folder / "memory", 32 if small else 6400))
     yield from memory.of_series(50 if small else 5000)
     yield from starting.measure(folder / "start", *((1000, 1000) if small else (100_000, 50_000)))
     if shutil.which("prometheus-pushgateway"):

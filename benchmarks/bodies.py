@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from exporter.simulate.calls import Traffic
+from exporter.simulate.model import PlatformName
 from exporter.simulate.scenarios import SCENARIOS
 from exporter.simulate.traffic import MONDAY, encode, generate_call
 
@@ -50,6 +51,13 @@ def growing(messages: int) -> list[Template]:
     return [_template(by_length[length]) for length in range(1, messages + 1)]
 
 
+def conversation(platform: PlatformName, messages: int) -> Template:
+    """An update of a call on a platform, with about so many messages."""
+    made = _deliveries(1, "normal", messages, platform)
+    found = [body for body in made if body["message"]["type"] == "conversation-update"]
+    return _template(min(found, key=lambda body: abs(len(body["message"]["messages"]) - messages)))
+
+
 def hangs(size: int = 2048, calls: int = 4) -> list[list[Template]]:
     """Of each call: the conversation before its hang, then the hang, of about as many bytes as the documented one."""
     found: list[tuple[Any, Any]] = []
@@ -70,8 +78,8 @@ def _by_length(seed: int, messages: int) -> dict[int, Any]:
     return {len(body["message"]["messages"]): body for body in found}
 
 
-def _deliveries(seed: int, scenario: str, turns: int) -> list[Any]:
-    traffic = Traffic(platforms=("interactly",), turns=turns)
+def _deliveries(seed: int, scenario: str, turns: int, platform: PlatformName = "interactly") -> list[Any]:
+    traffic = Traffic(platforms=(platform,), turns=turns)
     made = generate_call(Random(seed), MONDAY + seed, SCENARIOS[scenario], traffic=traffic)
     return [delivery.body for delivery in made]
 

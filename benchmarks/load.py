@@ -22,9 +22,9 @@ class Run(Struct, frozen=True):
     latencies: list[float]
 
 
-def request(path: str, body: bytes, secret: str = "") -> bytes:
-    """A POST as it goes over the wire."""
-    auth = f"x-interactly-secret: {secret}\r\n" if secret else ""
+def request(path: str, body: bytes, secret: str = "", header: str = "x-interactly-secret") -> bytes:
+    """A POST as it goes over the wire, with the secret in a header."""
+    auth = f"{header}: {secret}\r\n" if secret else ""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: axios/1.7.2\r\nAccept: application/json\r\n"
     head += f"Content-Type: application/json\r\n{auth}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

@@ -1,40 +1,48 @@
 """What is held: by an idle process, an open call, a series."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from benchmarks import bodies, servers
 from benchmarks.figures import Figure
 from benchmarks.load import CONNECTIONS, connect, request
 from benchmarks.servers import SECRET
-from benchmarks.throughput import PATH
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import Metric
 from exporter.metrics.series_table import SeriesTable
+from exporter.simulate.model import PlatformName
 
 
-async def of_process(folder: Path, calls: int = 3200) -> list[Figure]:
-    """The resident memory of an idle exporter, and what each open call of 40 messages adds to it."""
-    template = bodies.growing(40)[-1]
-    with servers.exporter(folder) as server:
+async def of_process(folder: Path, calls: int = 6400) -> list[Figure]:
+    """The resident memory of an idle exporter, and what each open call of 40 messages adds to it on a platform."""
+    with servers.exporter(folder / "idle") as server:
         idle = server.memory_bytes()
+    found = [Figure("memory, idle", idle / 1e6, "MB", 50)]
+    platforms: tuple[PlatformName, ...] = ("interactly", "vapi")
+    for platform in platforms:
+        found += [figure async for figure in _of_calls(folder / platform, platform, calls, idle)]
+    return found
+
+
+async def _of_calls(folder: Path, platform: PlatformName, calls: int, idle: int) -> AsyncIterator[Figure]:
+    """What each open call adds to a running exporter, and to one that is started with them."""
+    template, each = bodies.conversation(platform, 40), calls // CONNECTIONS
+    path, header, held = f"/webhook/{platform}", f"x-{platform}-secret", 0.0
+    name = f"memory of an open call of 40 messages on {platform}"
+    with servers.exporter(folder) as server:
         load = await connect(server.port)
-        each = calls // CONNECTIONS
-        for turn in range(2):
+        # The first turn fills what is not per call: buffers, free lists, the journal.
+        for _ in range(2):
             before = server.memory_bytes()
-            await load.run([[_post(template) for _ in range(each)] for _ in range(CONNECTIONS)])
+            await load.run([[_post(template, path, header) for _ in range(each)] for _ in range(CONNECTIONS)])
             held = (server.memory_bytes() - before) / (each * CONNECTIONS)
-            # The first turn fills what is not per call: buffers, free lists, the journal.
-            del turn
         load.close()
-    return [
-        Figure("memory, idle", idle / 1e6, "MB", 60),
-        Figure(
-            "memory of an open call of 40 messages", held / 1000, "kB", 6, beside=f"resident memory over {calls} calls"
-        ),
-    ]
+    yield Figure(name, held / 1000, "kB", 4, beside=f"resident memory over {calls} calls")
+    with servers.exporter(folder) as server:
+        held = (server.memory_bytes() - idle) / (2 * each * CONNECTIONS)
+    yield Figure(f"{name}, after a restart", held / 1000, "kB", 4, beside=f"resident memory over {2 * calls} calls")
 
 
 def of_series(count: int = 5000) -> Iterator[Figure]:
@@ -56,5 +64,5 @@ def _held(metric: Metric, count: int) -> float:
     return held / count
 
 
-def _post(template: bodies.Template) -> bytes:
-    return request(PATH, template.of(bodies.new_call()), SECRET)
+def _post(template: bodies.Template, path: str, header: str) -> bytes:
+    return request(path, template.of(bodies.new_call()), SECRET, header)

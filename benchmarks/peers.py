@@ -1,15 +1,17 @@
-"""The same events by other means: one push each to a Pushgateway, log lines read by mtail."""
+"""The same events by other means: Telegraf, one push each to a Pushgateway, log lines read by mtail."""
 
 import os
 import resource
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import bodies, servers
 from benchmarks.figures import Figure
 from benchmarks.load import CONNECTIONS, connect
+from benchmarks.servers import Server
 
 _PROGRAM = """
 counter voice_hangs_total by assistant_id, provider, model
@@ -18,10 +20,41 @@ counter voice_hangs_total by assistant_id, provider, model
   voice_hangs_total[$assistant_id][$provider][$model]++
 }
 """
+_TELEGRAF = """
+[agent]
+  omit_hostname = true
+  quiet = true
+[[inputs.http_listener_v2]]
+  service_address = "tcp://127.0.0.1:{port}"
+  paths = ["/webhook/interactly"]
+  data_format = "json_v2"
+  [[inputs.http_listener_v2.json_v2]]
+    measurement_name = "voice"
+    [[inputs.http_listener_v2.json_v2.tag]]
+      path = "message.type"
+    [[inputs.http_listener_v2.json_v2.tag]]
+      path = "message.call.assistantId"
+    [[inputs.http_listener_v2.json_v2.field]]
+      path = "message.timestamp"
+      type = "int"
+[[outputs.prometheus_client]]
+  listen = "127.0.0.1:{output}"
+"""
 _PUSHED = (
     '# TYPE voice_hangs counter\nvoice_hangs{assistant_id="65f0a1c2d3e4f5a6b7c8d9%02x",provider="gemini"} 1\n'
     '# TYPE voice_messages counter\nvoice_messages{assistant_id="65f0a1c2d3e4f5a6b7c8d9%02x"} 2\n'
 )
+
+
+@contextmanager
+def telegraf(folder: Path) -> Iterator[Server]:
+    """Telegraf, which takes three fields of the same bodies, counts nothing and keeps nothing on a disk."""
+    port, output = servers.free_port(), servers.free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "telegraf.conf"
+    file.write_text(_TELEGRAF.format(port=port, output=output))
+    with servers.running(["--config", str(file)], output, "telegraf", "/metrics") as server:
+        yield Server(port, server.pid, server.started)
 
 
 async def pushgateway(events: int = 4000) -> Figure:

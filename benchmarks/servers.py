@@ -61,7 +61,7 @@ def exporter(folder: Path, *options: str, config: str = "") -> Iterator[Server]:
     """The exporter, with its secret in a header and its store in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.yml"
-    file.write_text(f"webhooks: {{interactly: {{secrets: [{SECRET}]}}}}\n{config}")
+    file.write_text(f"webhooks: {{interactly: {{secrets: [{SECRET}]}}, vapi: {{secrets: [{SECRET}]}}}}\n{config}")
     port = free_port()
     command = ["exporter", "serve", f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"]
     with running(["-m", *command, f"--storage.path={folder / 'store'}", "--log.level=error", *options], port) as server:
@@ -77,8 +77,10 @@ def module(name: str) -> Iterator[Server]:
 
 
 @contextmanager
-def running(arguments: Sequence[str], port: int, program: str = sys.executable) -> Iterator[Server]:
-    """A program on the servers' core, once it is ready, until the context ends.
+def running(
+    arguments: Sequence[str], port: int, program: str = sys.executable, ready: str = "/-/ready"
+) -> Iterator[Server]:
+    """A program on the servers' core, once it answers ``ready`` with 200, until the context ends.
 
     Raises:
         RuntimeError: it ended, or did not get ready in a minute.
@@ -86,7 +88,7 @@ def running(arguments: Sequence[str], port: int, program: str = sys.executable) 
     started = time.perf_counter()
     with subprocess.Popen(["taskset", "-c", str(SERVER_CORE), program, *arguments]) as process:
         try:
-            _wait(process, port)
+            _wait(process, f"http://127.0.0.1:{port}{ready}")
             yield Server(port, process.pid, time.perf_counter() - started)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -101,12 +103,12 @@ def free_port() -> int:
     return port
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
     for _ in range(12_000):
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
+            with urllib.request.urlopen(url, timeout=5):
                 return
         except (OSError, urllib.error.HTTPError):
             time.sleep(0.005)
