@@ -10,8 +10,22 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import flat, history, memory, peers, pushes, scrape, sentiment, servers, starting, tail, throughput
+from benchmarks import (
+    flat,
+    history,
+    memory,
+    peers,
+    pushes,
+    replicas,
+    scrape,
+    sentiment,
+    servers,
+    starting,
+    tail,
+    throughput,
+)
 from benchmarks.figures import Figure, as_json, table
+from tests.support.postgres import installed
 
 
 def figures(folder: Path, *, small: bool) -> Iterator[Figure]:
@@ -26,6 +40,8 @@ def figures(folder: Path, *, small: bool) -> Iterator[Figure]:
     yield from uvloop.run(sentiment.measure(update, folder / "sentiment", 1 if small else 7))
     yield from uvloop.run(tail.measure(hang, folder / "tail", 1 if small else 7))
     yield from uvloop.run(pushes.measure(folder / "pushes", *((160, 1) if small else ())))
+    if installed("initdb"):
+        yield from uvloop.run(replicas.measure(folder / "replicas", *((1, scale, 200) if small else ())))
     yield from uvloop.run(memory.of_process(folder / "memory", 32 if small else 6400))
     yield from memory.of_series(50 if small else 5000)
     yield from starting.measure(folder / "start", *((1000, 1000) if small else (100_000, 50_000)))

@@ -31,10 +31,14 @@ def request(path: str, body: bytes, secret: str = "", header: str = "x-interactl
 
 
 class Load:
-    """Open connections to one server."""
+    """Open connections to a server, or to several.
+
+    Attributes:
+        clients: one for each.
+    """
 
     def __init__(self, clients: "list[_Client]") -> None:
-        self._clients = clients
+        self.clients = clients
 
     async def run(self, queues: Sequence[Sequence[bytes]]) -> Run:
         """Send each queue of requests on a connection of its own.
@@ -43,13 +47,13 @@ class Load:
             RuntimeError: an answer was none of 2xx, or a connection was lost.
         """
         started = time.perf_counter()
-        await asyncio.gather(*(client.send(queue) for client, queue in zip(self._clients, queues, strict=False)))
+        await asyncio.gather(*(client.send(queue) for client, queue in zip(self.clients, queues, strict=False)))
         seconds = time.perf_counter() - started
-        return Run(seconds, [latency for client in self._clients for latency in client.taken()])
+        return Run(seconds, [latency for client in self.clients for latency in client.taken()])
 
     def close(self) -> None:
         """Close the connections."""
-        for client in self._clients:
+        for client in self.clients:
             client.close()
 
 

@@ -36,10 +36,7 @@ class Server(Struct):
 
     def cpu_seconds(self) -> float:
         """Processor time of all of its threads so far."""
-        used = 0
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            used += int((task / "schedstat").read_text().split()[0])
-        return used / 1e9
+        return cpu_seconds(self.pid)
 
     def memory_bytes(self) -> int:
         """Resident memory."""
@@ -56,15 +53,22 @@ class Server(Struct):
         return body
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of all threads of a process so far."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 @contextmanager
-def exporter(folder: Path, *options: str, config: str = "") -> Iterator[Server]:
-    """The exporter, with its secret in a header and its store in a folder."""
+def exporter(folder: Path, *options: str, config: str = "", database: str = "") -> Iterator[Server]:
+    """The exporter, with its secret in a header and its store in a folder, or in a database."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.yml"
     file.write_text(f"webhooks: {{interactly: {{secrets: [{SECRET}]}}, vapi: {{secrets: [{SECRET}]}}}}\n{config}")
     port = free_port()
     command = ["exporter", "serve", f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"]
-    with running(["-m", *command, f"--storage.path={folder / 'store'}", "--log.level=error", *options], port) as server:
+    storage = f"--storage.url={database}" if database else f"--storage.path={folder / 'store'}"
+    with running(["-m", *command, storage, "--log.level=error", *options], port) as server:
         yield server
 
 

@@ -22,12 +22,13 @@ def measure(folder: Path, series: int = 100_000, calls: int = 50_000) -> Iterato
     """Seconds from the start of the process to the first answer that it is ready."""
     with servers.exporter(folder / "empty") as server:
         yield Figure("start, empty", server.started, "s", 1)
-    asyncio.run(_fill(folder / "full" / "store", series, calls))
+    asyncio.run(fill(folder / "full" / "store", series, calls))
     with servers.exporter(folder / "full") as server:
         yield Figure(f"start, {series} series and {calls} open calls", server.started, "s", 5)
 
 
-async def _fill(folder: Path, series: int, calls: int) -> None:
+async def fill(folder: Path, series: int, calls: int) -> None:
+    """Make a store with so many series and open calls."""
     store = SqliteStore(folder)
     store.load()
     for batch in (*_series(series), *_calls(calls)):

@@ -36,15 +36,19 @@ class Postgres:
     Args:
         settings: lines of postgresql.conf.
         copy_of: a primary, of which this one becomes a synchronous standby.
+        parent: where its folder is made; by default in memory, where that is possible.
 
     Attributes:
         port: where it listens on the loopback address.
     """
 
-    def __init__(self, settings: Sequence[str] = (), copy_of: "Postgres | None" = None) -> None:
+    def __init__(
+        self, settings: Sequence[str] = (), copy_of: "Postgres | None" = None, parent: str | None = RAM
+    ) -> None:
         self.port = free_port()
         self._user = "nobody" if os.getuid() == 0 else None
         self._copy_of = copy_of
+        self._parent = parent
         self._settings = (
             f"port = {self.port}",
             "listen_addresses = '127.0.0.1'",
@@ -56,7 +60,7 @@ class Postgres:
         self._databases = 0
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=RAM))
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=self._parent))
         if self._user:
             shutil.chown(self._folder, self._user)
         self._data = self._folder / "data"
@@ -97,6 +101,12 @@ class Postgres:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
 
+    def processes(self) -> list[int]:
+        """Ids of its processes."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text() if self._process.poll() is None else ""
+        return [pid, *map(int, children.split())]
+
     def stop(self) -> None:
         """Stop it in good order, whoever is connected."""
         self._process.send_signal(signal.SIGINT)
@@ -104,10 +114,9 @@ class Postgres:
 
     def kill(self) -> None:
         """Kill the server and all its processes, as when its machine goes."""
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text() if self._process.poll() is None else ""
+        _, *children = self.processes()
         self._process.kill()
-        for pid in map(int, children.split()):
+        for pid in children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(60)
