@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 from tests.crash import cuts, harness, replicas
 
@@ -31,12 +32,18 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             commits += asyncio.run(cuts.run(Path(folder), AT_ONCE, arguments.seed + done))
         say(f"{done + AT_ONCE} power cuts, {commits} commits: exact")
-    befell, acknowledged = Counter[str](), 0
+    befell, acknowledged, noticed, resumed = Counter[str](), 0, list[float](), list[float]()
     for done in range(0, arguments.disasters, AT_ONCE):
         with tempfile.TemporaryDirectory() as folder:
-            happened, count, _ = asyncio.run(replicas.run(Path(folder), AT_ONCE, arguments.seed + done))
-        befell, acknowledged = befell + happened, acknowledged + count
+            drill = asyncio.run(replicas.run(Path(folder), AT_ONCE, arguments.seed + done))
+        befell, acknowledged = befell + drill.befell, acknowledged + len(drill.ledger)
+        noticed, resumed = noticed + drill.noticed, resumed + drill.resumed
         say(f"{befell.total()} disasters, {acknowledged} events acknowledged, {dict(befell)}: exact")
+        say(f"the database gone: all say so within {_spread(noticed)}; back: all take events within {_spread(resumed)}")
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"{median(seconds):.1f} s, {max(seconds):.1f} s at most"
 
 
 def say(line: str) -> None:

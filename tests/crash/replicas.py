@@ -96,6 +96,8 @@ class Drill:
     Attributes:
         befell: how often what happened.
         scrapes: how many were compared with the one before.
+        noticed: seconds until all replicas said that the database is gone, each time.
+        resumed: seconds until all took events again after its return, each time.
     """
 
     def __init__(self, folder: Path, server: Postgres, cutter: Cutter, seed: int) -> None:
@@ -107,6 +109,8 @@ class Drill:
         self.replicas = [Replica(folder, number, cutter.url) for number in range(3)]
         self.befell = Counter[str]()
         self.scrapes = 0
+        self.noticed: list[float] = []
+        self.resumed: list[float] = []
 
     async def run(self, rounds: int) -> None:
         """So many disasters; everything must be exact after each and in the end."""
@@ -141,7 +145,9 @@ class Drill:
         self.befell[what] += 1
         if what == "the database dies":
             await asyncio.to_thread(self._server.kill)
+            self.noticed.append(await self._until_all_are(503))
             await asyncio.to_thread(self._server.start)
+            self.resumed.append(await self._until_all_are(200))
         elif what.startswith("cut"):
             self._cutter.arm(*_CUTS[what])
         else:
@@ -149,6 +155,15 @@ class Drill:
             for replica in dying:
                 replica.kill()
             await asyncio.gather(*(replica.start() for replica in dying))
+
+    async def _until_all_are(self, status: int) -> float:
+        """Wait until every replica's readiness has that status: seconds."""
+        began = time.monotonic()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_START_SECONDS)) as session:
+            for replica in self.replicas:
+                while await _ready(session, replica.url) != status:
+                    assert time.monotonic() < began + _START_SECONDS, f"{replica.url} is not {status}"
+        return time.monotonic() - began
 
     async def _deliver(self, calls: list[list[Sent]]) -> None:
         """Send calls concurrently, each event to any replica, some to two."""
@@ -204,6 +219,13 @@ class Drill:
         return None if "\nvoice_exporter_state_outdated 1" in text else found
 
 
+async def _ready(session: aiohttp.ClientSession, url: str) -> int:
+    """Status of its readiness, asked some times a second."""
+    async with session.get(f"{url}/-/ready") as answer:
+        await asyncio.sleep(0.05)
+        return answer.status
+
+
 async def _post(session: aiohttp.ClientSession, url: str, sent: Sent) -> int:
     if not url:
         return 0
@@ -215,10 +237,10 @@ async def _post(session: aiohttp.ClientSession, url: str, sent: Sent) -> int:
         return 0
 
 
-async def run(folder: Path, rounds: int, seed: int) -> tuple[Counter[str], int, int]:
-    """So many disasters on one database; what befell, the events acknowledged and the scrapes compared."""
+async def run(folder: Path, rounds: int, seed: int) -> Drill:
+    """So many disasters on one database."""
     with Postgres(FAST) as server:
         async with Cutter(server.database()) as cutter:
             drill = Drill(folder, server, cutter, seed)
             await drill.run(rounds)
-            return drill.befell, len(drill.ledger), drill.scrapes
+            return drill
