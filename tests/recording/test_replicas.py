@@ -158,6 +158,26 @@ async def test_alerts_are_counted_together(three: list[Recorder]) -> None:
     assert 'voice_exporter_alert_pushes_total{outcome="failed"} 0' in await agreed(three)
 
 
+async def test_news_while_a_commit_is_under_way(url: str) -> None:
+    """What others made of a commit whose answer is not here yet waits for it: the series that it made are not lost."""
+    async with recording(PostgresStore(url), clock=lambda: 1.8e9) as other, Cutter(url) as cutter:
+        one = Recorder(Config(), PostgresStore(cutter.url), clock=lambda: 1.8e9)
+        await asyncio.to_thread(one.load)
+        await one.start()
+        cutter.arm("hold the answer")
+        counting = asyncio.create_task(one.record(event("hang")))
+        await cutter.held.wait()
+        await other.record(event("error-llm-rate-limit"))
+        refreshing = asyncio.create_task(one.refresh())
+        done, _ = await asyncio.wait({refreshing}, timeout=0.5)
+        assert not done
+        cutter.resume.set()
+        assert await counting == "counted"
+        await refreshing
+        assert total(await agreed([one, other]), "voice_hangs_total") == 1
+        await one.stop()
+
+
 async def test_limits_hold_for_all_together(url: str) -> None:
     """However many values come at the same moment, there are as many as one exporter would take, and the same."""
     config = Config(labels=Labels(max_values={"assistant_id": 3}))

@@ -115,6 +115,9 @@ class Journal:
             rows = await connection.fetch(_NEWS, [*self.known], [*self.known.values()])
         ends = {row["replica"]: row["last"] for row in rows}
         self.ahead = self.committing and ends.pop(self.own, 0) > self.known[self.own]
+        if self.ahead:
+            # What others committed may rest upon it: in memory, too, it comes first.
+            return None
         fresh: defaultdict[int, list[Entry]] = defaultdict(list)
         for entry in entries(row for row in rows if row["number"] is not None):
             # Meanwhile this process may have committed, or read the same on its other connection.
