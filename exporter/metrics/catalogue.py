@@ -1,12 +1,8 @@
-"""Every metric of the exporter: name, type, labels, bounds, help. The one place.
-
-Numbers come from the platforms' documentation where it gives any: the bounds contain each bound of Interactly's own
-distributions (end-of-call-report, ``metrics.callStats``) and the thresholds of 3 and 5 seconds (hang and error pages).
-The others lie where the values are: queues take milliseconds, cached speech tens of them, turns half a second.
-"""
+"""Every metric of the exporter: name, type, labels, bounds, help. The one place."""
 
 from typing import Final
 
+from exporter.metrics import bounds
 from exporter.metrics.labels import (
     call_end_labels,
     component_labels,
@@ -27,23 +23,6 @@ METRICS: Final[dict[str, Metric]] = {}
 
 PA: Final = ("platform", "assistant_id")
 
-LLM_BOUNDS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0)
-TTS_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 5.0, 10.0, 15.0, 30.0)
-SPEECH_BOUNDS = (0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 5.0, 10.0)
-RESPONSE_BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0)
-DURATION_BOUNDS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
-COST_BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-CONFIDENCE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-MESSAGES_BOUNDS = tuple(float(bound) for bound in range(4, 100, 5))
-WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
-QUEUE_BOUNDS = (0.001, 0.0025, 0.005, *WAIT_BOUNDS)
-TURN_BOUNDS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
-PLAYER_BOUNDS = (*WAIT_BOUNDS, 10.0, 15.0, 30.0)
-RECOVERY_BOUNDS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
-TOOL_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0)
-SELF_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
-
 _SPREAD = (
     " Taken from an end-of-call report whose bounds are coarser than these, a missing bound gets"
     " lower + floor(n x share of the interval)."
@@ -63,8 +42,8 @@ def _gauge(name: str, labels: tuple[str, ...], text: str, scale: int = 1) -> Met
     return _register(Metric(name, "gauge", labels, text, scale=scale))
 
 
-def _histogram(name: str, labels: tuple[str, ...], bounds: tuple[float, ...], text: str) -> Metric:
-    return _register(Metric(name, "histogram", labels, text, bounds, NANO))
+def _histogram(name: str, labels: tuple[str, ...], buckets: tuple[float, ...], text: str) -> Metric:
+    return _register(Metric(name, "histogram", labels, text, buckets, NANO))
 
 
 # --- Calls ---
@@ -84,14 +63,14 @@ STATUS_UPDATES = _counter(
     (*PA, "status"),
     "Distinct statuses that calls reached, once a call and status.",
 )
-CALL_DURATION = _histogram("voice_call_duration_seconds", PA, DURATION_BOUNDS, "Length of ended calls in seconds.")
+CALL_DURATION = _histogram("voice_call_duration_seconds", PA, bounds.DURATION, "Length of ended calls in seconds.")
 CALL_COST = _counter(
     "voice_call_cost_dollars_total",
     (*PA, *names(cost_labels)),
     "Cost of calls in US dollars by component, as the end-of-call report states it.",
     NANO,
 )
-COST_PER_CALL = _histogram("voice_cost_per_call_dollars", PA, COST_BOUNDS, "Total cost of each call in US dollars.")
+COST_PER_CALL = _histogram("voice_cost_per_call_dollars", PA, bounds.COST, "Total cost of each call in US dollars.")
 EVALUATIONS = _counter(
     "voice_call_evaluations_total",
     (*PA, "evaluation"),
@@ -120,13 +99,13 @@ SENTIMENT = _counter(
 NEGATIVE_CONFIDENCE = _histogram(
     "voice_message_negative_confidence_ratio",
     PA,
-    CONFIDENCE_BOUNDS,
+    bounds.CONFIDENCE,
     "How sure the analyser is of each negative user message, 0 to 1. Only while sentiment.enabled is true.",
 )
 RESPONSE = _histogram(
     "voice_response_seconds",
     PA,
-    RESPONSE_BOUNDS,
+    bounds.RESPONSE,
     "How long the caller waits: from the end of the user's speech to the first part of the reply.",
 )
 SLOW_REPLIES = _counter(
@@ -135,41 +114,41 @@ SLOW_REPLIES = _counter(
     "Replies that took 5 s or longer, from response times of single turns: what platforms without hang events have.",
 )
 TURN_DETECTION = _histogram(
-    "voice_turn_detection_seconds", PA, TURN_BOUNDS, "End-of-utterance detection: silence to decided turn."
+    "voice_turn_detection_seconds", PA, bounds.TURN, "End-of-utterance detection: silence to decided turn."
 )
 
 # --- Stages of a reply ---
 LLM_RESPONSE = _histogram(
     "voice_llm_response_seconds",
     (*PA, *names(model_labels)),
-    LLM_BOUNDS,
+    bounds.LLM,
     "LLM latency of the first part of each reply." + _SPREAD,
 )
 LLM_QUEUE = _histogram(
-    "voice_llm_queue_seconds", (*PA, *names(model_labels)), QUEUE_BOUNDS, "Wait before the LLM was asked."
+    "voice_llm_queue_seconds", (*PA, *names(model_labels)), bounds.QUEUE, "Wait before the LLM was asked."
 )
 TTS_GENERATION = _histogram(
     "voice_tts_generation_seconds",
     (*PA, *names(speech_labels)),
-    TTS_BOUNDS,
+    bounds.TTS,
     "Speech generation of a message; cached speech has a label of its own."
     + _SPREAD
     + " The cacheRequests lowest of a report are the cached ones.",
 )
 TTS_QUEUE = _histogram(
-    "voice_tts_queue_seconds", (*PA, "provider"), QUEUE_BOUNDS, "Wait before speech generation began."
+    "voice_tts_queue_seconds", (*PA, "provider"), bounds.QUEUE, "Wait before speech generation began."
 )
 TTS_AUDIO = _counter("voice_tts_audio_seconds_total", (*PA, "provider"), "Speech generated, in seconds of audio.", NANO)
 STT_CONFIDENCE = _histogram(
     "voice_stt_confidence_ratio",
     (*PA, "provider"),
-    CONFIDENCE_BOUNDS,
+    bounds.CONFIDENCE,
     "Transcription confidence of user messages, 0 to 1. A report alone gives responseCount times its average.",
 )
 STT_LATENCY = _histogram(
     "voice_stt_latency_seconds",
     (*PA, "provider"),
-    SPEECH_BOUNDS,
+    bounds.SPEECH,
     "Delay of the transcription after the end of speech; a negative value means no wait and counts as 0." + _SPREAD,
 )
 STT_AUDIO = _counter(
@@ -178,10 +157,10 @@ STT_AUDIO = _counter(
 PLAYER_WAIT = _histogram(
     "voice_player_wait_seconds",
     PA,
-    PLAYER_BOUNDS,
+    bounds.PLAYER,
     "Wait before playback; overlaps speech generation, so never add the two.",
 )
-AUDIO_DELAY = _histogram("voice_audio_delay_seconds", PA, WAIT_BOUNDS, "Delay of the caller's audio in a turn.")
+AUDIO_DELAY = _histogram("voice_audio_delay_seconds", PA, bounds.WAIT, "Delay of the caller's audio in a turn.")
 AUDIO_RECEIVED = _counter("voice_audio_received_seconds_total", PA, "Audio received from callers, in seconds.", NANO)
 AUDIO_DROPPED = _counter(
     "voice_audio_dropped_chunks_total", PA, "Audio chunks dropped, as the end-of-call report counts them."
@@ -208,7 +187,7 @@ HUNG_CALLS = _counter("voice_hung_calls_total", PA, "Calls with at least one han
 HANG_MESSAGES = _histogram(
     "voice_hang_conversation_messages",
     PA,
-    MESSAGES_BOUNDS,
+    bounds.MESSAGES,
     "Messages in the conversation at the hang, in the documented groups of five.",
 )
 HANG_OUTCOMES = _counter(
@@ -219,7 +198,7 @@ HANG_OUTCOMES = _counter(
 HANG_RECOVERY = _histogram(
     "voice_hang_recovery_seconds",
     (*PA, "provider"),
-    RECOVERY_BOUNDS,
+    bounds.RECOVERY,
     "Hang event to the reply that followed.",
 )
 ERRORS = _counter(
@@ -260,7 +239,7 @@ LLM_TOKENS = _counter(
     "LLM tokens: input (without cached), output, cached.",
 )
 TTS_CHARACTERS = _counter("voice_tts_characters_total", PA, "Characters turned into speech.")
-TOOL_CALL = _histogram("voice_tool_call_seconds", (*PA, "tool"), TOOL_BOUNDS, "Tool call to its result.")
+TOOL_CALL = _histogram("voice_tool_call_seconds", (*PA, "tool"), bounds.TOOL, "Tool call to its result.")
 TRANSFERS = _counter("voice_transfers_total", (*PA, "status"), "Call transfers by status.")
 
 # --- Assistants ---
@@ -291,11 +270,11 @@ WEBHOOKS = _counter(
 WEBHOOK_SECONDS = _histogram(
     "voice_exporter_webhook_seconds",
     ("platform",),
-    SELF_BOUNDS,
+    bounds.SELF,
     "Webhook request to answer, the commit included.",
 )
 EVENT_DELAY = _histogram(
-    "voice_exporter_event_delay_seconds", ("platform",), DELAY_BOUNDS, "Receipt minus the event's own time."
+    "voice_exporter_event_delay_seconds", ("platform",), bounds.DELAY, "Receipt minus the event's own time."
 )
 LAST_EVENT = _gauge(
     "voice_exporter_last_event_timestamp_seconds",
@@ -324,7 +303,7 @@ CALLS_EXPIRED = _counter(
     "voice_exporter_calls_expired_total", (), "Calls that fell silent before they ended and expired."
 )
 SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
-STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), SELF_BOUNDS, "Duration of commits to storage.")
+STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), bounds.SELF, "Duration of commits to storage.")
 STATE_OUTDATED = _gauge(
     "voice_exporter_state_outdated",
     (),
@@ -375,7 +354,7 @@ SENTIMENT_ANALYSES = _counter(
 RELAY_SECONDS = _histogram(
     "voice_exporter_relay_seconds",
     ("platform", "code"),
-    TOOL_BOUNDS,
+    bounds.TOOL,
     "Request to the application behind the relay until its answer is complete, by status code: its own, else 502 where"
     " there was none and 504 where it did not come in time.",
 )
