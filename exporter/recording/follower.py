@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from exporter.calls.incident import Incident
+from exporter.metrics.catalogue import WEBHOOKS
+from exporter.metrics.metric import Labels
 from exporter.metrics.series_table import Exemplar, SeriesTable
 from exporter.recording.calls_in_memory import CallsInMemory
 from exporter.recording.clock import Clock
@@ -19,6 +21,9 @@ class Follower:
         table: series.
         clock: when the series of the news were used.
         tell: takes incidents that others reported, or whose outcome they know.
+
+    Attributes:
+        watchers: take each outcome of a webhook request that others counted (platform, event, outcome), and how often.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Follower:
         self._table = table
         self._clock = clock
         self._tell = tell
+        self.watchers: list[Callable[[Labels, int], None]] = []
 
     def take(self, news: News) -> None:
         """Take it all, at once.
@@ -73,10 +79,18 @@ class Follower:
         for count, call_id, time in batch.exemplars:
             exemplar = Exemplar(call_id, time) if call_id else None
             some = [(numbered.get(number), cells) for number, cells in (next(increments) for _ in range(count))]
-            self._table.move([(series, cells) for series, cells in some if series is not None], exemplar)
+            moved = [(series, cells) for series, cells in some if series is not None]
+            self._table.move(moved, exemplar)
+            for series, added in moved:
+                if series.family.metric is WEBHOOKS:
+                    self._show(series.labels, sum(amount for _, amount in added))
         for number, value in batch.latest:
             if number in numbered:
                 cells = numbered[number].cells
                 cells[0] = max(cells[0], value)
         if batch.dropped:
             self._table.remove([numbered[number] for number in batch.dropped if number in numbered])
+
+    def _show(self, labels: Labels, count: int) -> None:
+        for watcher in self.watchers:
+            watcher(labels, count)

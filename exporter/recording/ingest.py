@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from exporter.errors import InvalidEvent, Refused, StorageError
 from exporter.events import OTHER, Event
 from exporter.logs import cause, log
+from exporter.metrics.metric import Labels
 from exporter.platforms import PLATFORMS
 from exporter.platforms.history_cache import HistoryCache
 from exporter.recording.batch import EventOutcome
@@ -60,6 +61,7 @@ class Ingest:
     def __init__(self, recorder: Recorder, activity: RecentActivity) -> None:
         self._recorder = recorder
         self._activity = activity
+        recorder.follower.watchers.append(self._show)
         self._arrived: list[_Arrived] = []
         self._histories = HistoryCache()
         self.metrics = recorder.metrics
@@ -115,6 +117,11 @@ class Ingest:
     def reject(self, platform: str, status: int, message: str) -> None:
         """Show a request that was answered with an error."""
         self._activity.rejections.append(Rejection(time.time(), platform, status, message))
+
+    def _show(self, labels: Labels, events: int) -> None:
+        """Show what another process counted."""
+        platform, event, outcome = labels
+        self._activity.count((platform, event, outcome), time.time(), events)
 
     def _understand(self) -> None:
         arrived, self._arrived = self._arrived, []

@@ -33,12 +33,12 @@ class RecentActivity:
         self.rejections: deque[Rejection] = deque(maxlen=20)
         self._minutes: deque[tuple[int, Counter[Key]]] = deque(maxlen=MINUTES)
 
-    def count(self, key: Key, now: float) -> None:
-        """Count an event or a refused request at Unix time ``now``."""
+    def count(self, key: Key, now: float, events: int = 1) -> None:
+        """Count events, or a refused request, at Unix time ``now``."""
         minute = int(now // 60)
         if not self._minutes or self._minutes[-1][0] < minute:
             self._minutes.append((minute, Counter()))
-        self._minutes[-1][1][key] += 1
+        self._minutes[-1][1][key] += events
 
     def totals(self, now: float, minutes: int) -> Counter[Key]:
         """Counts of the last ``minutes`` minutes, the running one included."""

@@ -72,6 +72,7 @@ class Recorder:
         table: the series, for exposition.
         metrics: what the process counts of itself.
         incidents: the last hangs, errors and escalations.
+        follower: takes what other processes recorded.
         outdated: whether other processes may have recorded what this one can't know now.
     """
 
@@ -100,13 +101,13 @@ class Recorder:
         self.incidents = self._memory.incidents
         self._incident_log = IncidentLog()
         self.incidents.watchers.append(self._log_incidents)
-        self._follower = Follower(self._commits, self._memory, self.table, self._clock, self._take_incidents)
+        self.follower = Follower(self._commits, self._memory, self.table, self._clock, self._take_incidents)
         self.outdated = False
         self._refreshed = 0.0
         self._counts = SharedCounts()
         if store.shared:
             self.metrics.share = self._counts.add
-        store.listen(self._follower.take)
+        store.listen(self.follower.take)
 
     @property
     def shared(self) -> bool:

@@ -44,6 +44,11 @@ def post(exporter: Running, name: str) -> int:
         return connection.getresponse().status
 
 
+def events_shown(exporter: Running) -> str:
+    """The landing page's table of events of the last minutes."""
+    return get(exporter, "/")[1].partition("<caption>Events by minutes</caption>")[2].partition("</table>")[0]
+
+
 def families(text: str) -> set[str]:
     """Names of the families of a scrape."""
     return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
@@ -71,6 +76,8 @@ def test_what_is_shared_and_what_is_a_replicas_own(start_exporter: StartExporter
         "voice_exporter_build_info",
         "voice_exporter_state_outdated",
     }
+    until(lambda: events_shown(replicas[0]) == events_shown(replicas[1]), "the landing pages to show the same")
+    assert "<td>hang</td><td>duplicate</td>" in events_shown(replicas[0])
     assert "Storage: PostgreSQL." in get(replicas[0], "/")[1]
     incidents = [get(replica, "/incidents?format=json")[1] for replica in replicas]
     assert incidents[0] == incidents[1]
