@@ -148,6 +148,14 @@ def test_unit_uses_known_flags() -> None:
     assert "FileDescriptorName=web" in (DEPLOY / "voice-exporter.socket").read_text()
 
 
+def test_unit_of_a_replica_has_no_directory() -> None:
+    """What the page has operators put in place of the command is the same command without its storage."""
+    unit = (DEPLOY / "voice-exporter.service").read_text()
+    (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    (shown,) = re.findall(r"^ExecStart=(/.+)$", (DEPLOY / "README.md").read_text(), re.MULTILINE)
+    assert [word for word in command.split() if not word.startswith("--storage.path=")] == shown.split()
+
+
 def test_unit_leaves_nothing_behind() -> None:
     """No core that holds bodies, and no view of /proc that costs the metrics of the process."""
     unit = (DEPLOY / "voice-exporter.service").read_text()
