@@ -3,7 +3,7 @@
 import argparse
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -176,23 +176,38 @@ def alerts() -> str:
 
 
 def _volumes() -> str:
-    """How soon alerts fire at which volume of calls, as tests/rules/volume.py found it."""
+    """How soon alerts fire at which volume of calls, as tests/rules/table.py found it."""
     with (HERE / "volume.csv").open(encoding="utf-8", newline="") as file:
-        head, *rows = csv.reader(file)
+        rows = list(csv.DictReader(file))
+    volumes = list(dict.fromkeys(row["calls_per_hour"] for row in rows))
     text = (
         "\n## From which volume on\n\n"
         "Minutes until an alert first fires, at so many calls an hour of three assistants, six turns each, when from"
-        " then on its threshold is exceeded by a little; in steps of four minutes. Measured on a virtual clock with"
-        " traffic that comes by chance: a day of it at 3 and 30 calls an hour, four hours at 3,000. `never` is not"
-        " within that time: so few calls hold no evidence. What is exceeded by far takes less. Where everything stays"
-        " at 60% of its threshold, none fires at 3,000 calls an hour, and each twice a day at most at 3 and 30,"
-        " where a few calls more or less are a rate. A test holds all this; `python -m tests.rules.volume` measures it"
-        " anew, `--seed` with other traffic, and `python -m tests.rules.healthy` shows what healthy traffic raises"
-        " through deploys, restarts and lost scrapes.\n\n"
+        " then on its threshold is exceeded by a little: the median of days of traffic that comes by chance, on a"
+        f" virtual clock, in steps of four minutes. `3 of {rows[0]['days']}` is how many of the days it fired on, where"
+        " not on all: within a day, so little traffic does not always tell such a rate from chance. At 3 calls an hour"
+        " there are 72 a day; 7% of them are 5 hung calls, where the threshold allows 3.6, and as many come by chance"
+        " on one of three days that are exactly at it. So it fires within a day on two of three days, and within two"
+        " days on nine of ten. What is exceeded by far is seen at any volume: where every call hangs, after three"
+        " calls. Where everything stays at 60% of its threshold, a rate of few events alerts"
+        " by chance about once in three days at up to 30 calls an hour, and never at 3,000. A test holds all this;"
+        " `python -m tests.rules.table` measures it anew, with other `--volumes` and `--seeds`, and"
+        " `python -m tests.rules.healthy` shows what healthy traffic raises through deploys, restarts and lost"
+        " scrapes.\n\n"
     )
-    heading = [*head[:3], *(f"{int(volume):,}" for volume in head[3:])]
-    lines = (heading, ["---"] * len(head), *rows)
+    heading = ["alert", "severity", "exceeded", *(f"{int(volume):,}" for volume in volumes)]
+    cells: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        cells.setdefault((row["alert"], row["severity"], row["exceeded"]), []).append(_minutes(row))
+    lines = (heading, ["---"] * len(heading), *([*about, *found] for about, found in cells.items()))
     return text + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _minutes(row: Mapping[str, str]) -> str:
+    """How soon an alert fires, and how reliably."""
+    if row["fired"] == "0":
+        return "never"
+    return row["median"] if row["fired"] == row["days"] else f"{row['median']} ({row['fired']} of {row['days']})"
 
 
 def _meaning(runbook: str) -> str:

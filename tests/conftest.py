@@ -190,7 +190,7 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
     """Serves applications until the test ends."""
     started: list[tuple[listeners.Listener, ConnectionLimit]] = []
 
@@ -200,8 +200,9 @@ async def serve() -> AsyncIterator[Serve]:
         return f"http://{addresses.name(sock)}"
 
     yield start
+    monkeypatch.setattr(listeners, "STOP_SECONDS", 0.1)
     for listener, limited in started:
-        await listeners.stop([listener], limited, 0.1)
+        await listeners.stop([listener], limited)
 
 
 class Wire:

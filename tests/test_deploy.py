@@ -113,7 +113,7 @@ def test_replicas_are_several_and_interchangeable() -> None:
 
 
 def test_replicas_are_scraped_once_and_each(tmp_path: Path) -> None:
-    """Promtool takes the scrapes; both find the pods by the Service that has those that are not ready as well."""
+    """Promtool takes the scrapes; the Service has the address of the one, the pods have the port of the other."""
     path = DEPLOY / "prometheus-kubernetes.yml"
     done = subprocess.run(
         ["promtool", "check", "config", "--syntax-only", path],
@@ -124,14 +124,13 @@ def test_replicas_are_scraped_once_and_each(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     once, each = yaml.safe_load(path.read_text())["scrape_configs"]
-    headless = documents("kubernetes-replicas.yaml")[-1]
-    assert headless["spec"]["clusterIP"] == "None"
-    assert headless["spec"]["publishNotReadyAddresses"]
-    address = f"{headless['metadata']['name']}.NAMESPACE.svc"
-    assert once["static_configs"] == [{"targets": [f"{address}:10060"]}]
+    *_, service, headless = documents("kubernetes-replicas.yaml")
+    (port,) = (port["port"] for port in service["spec"]["ports"] if port["name"] == "metrics")
+    assert once["static_configs"] == [{"targets": [f"{service['metadata']['name']}.NAMESPACE.svc:{port}"]}]
     assert each["metrics_path"] == "/metrics/replica"
+    assert headless["spec"]["clusterIP"] == "None"
     (found,) = each["dns_sd_configs"]
-    assert found["names"] == [address]
+    assert found["names"] == [f"{headless['metadata']['name']}.NAMESPACE.svc"]
     assert found["port"] in {
         port["containerPort"] for port in pod("kubernetes-replicas.yaml")["containers"][0]["ports"]
     }

@@ -105,11 +105,8 @@ def test_the_pod_is_that_of_the_plain_example() -> None:
         for field in ("volumeClaimTemplates", "replicas", "strategy"):
             assert plain.get(field) == ours.get(field), field
         assert containers[0].get("lifecycle") == containers[1].get("lifecycle")
-        ports = [
-            next(each["spec"]["ports"] for each in resources if each["kind"] == "Service")
-            for resources in (example, rendered)
-        ]
-        assert ports[0] == ports[1]
+        ports = next(each["spec"]["ports"] for each in example if each["kind"] == "Service")
+        assert ports == one(rendered, "Service")["spec"]["ports"]
 
 
 def test_replicas_have_no_volume_and_their_database_by_reference() -> None:
@@ -132,16 +129,14 @@ def test_replicas_have_no_volume_and_their_database_by_reference() -> None:
 
 
 def test_call_metrics_of_replicas_are_scraped_once() -> None:
-    """At the first pod that answers, also while none is ready; each has only what it counts of itself scraped."""
+    """Through the Service; each pod has only what it counts of itself scraped."""
     resources = render(REPLICAS)
-    service, headless = (each for each in resources if each["kind"] == "Service")
-    once, each = (one(resources, kind) for kind in ("ScrapeConfig", "PodMonitor"))
-    assert (headless["spec"]["clusterIP"], headless["spec"]["publishNotReadyAddresses"]) == ("None", True)
-    assert once["spec"]["staticConfigs"] == [{"targets": [f"{headless['metadata']['name']}.calls.svc:10060"]}]
+    service, once, each = (one(resources, kind) for kind in ("Service", "ScrapeConfig", "PodMonitor"))
+    assert once["spec"]["staticConfigs"] == [{"targets": [f"{service['metadata']['name']}.calls.svc:10060"]}]
     assert once["spec"]["metricsPath"] == "/metrics"
     (endpoint,) = each["spec"]["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["path"], endpoint["interval"]) == ("metrics", "/metrics/replica", "15s")
-    assert each["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == headless["spec"]["selector"]
+    assert each["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
     with pytest.raises(helm_python.HelmError, match=r"set scrapeConfig\.enabled in place of serviceMonitor\.enabled"):
         render({**REPLICAS, "serviceMonitor": {"enabled": True}})
 

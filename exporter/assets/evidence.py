@@ -85,13 +85,13 @@ def windows(documented: float, t: Thresholds) -> tuple[float, ...]:
     return (documented, *sorted(window for window in t.evidence.windows if window > documented))
 
 
-def deviations(window: float, t: Thresholds) -> float:
-    """So many standard deviations above its threshold is no chance, and one at least.
+def deviations(window: float, false_alarms: float) -> float:
+    """So many standard deviations above its threshold is more than chance makes of it so often a day.
 
     A short window is looked at more often than a long one, so chance has more tries there.
     """
-    chance = t.evidence.false_alarms * window / DAY
-    return max(1.0, NormalDist().inv_cdf(1 - chance)) if chance < 1 else 1.0
+    chance = false_alarms * window / DAY
+    return max(0.0, NormalDist().inv_cdf(1 - chance)) if chance < 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ class Judgement:
         lately = [f"  and {self._bad(shorter[-1])} > 0"] if longest else []
         return lines(
             self._ratio(window),
-            f"  and {self._distance(window)} > {deviations(window, t):.2f}",
+            f"  and {self._distance(window)} > {deviations(window, self._false_alarms(index, t)):.2f}",
             f"  and {self._all(window)} >= {self.minimum}",
             f"  and {self._bad(window)} >= {self.min_bad}",
             *more,
@@ -191,6 +191,13 @@ class Judgement:
 
     def _all(self, window: float) -> str:
         return f"{self.share.all.name(window)}{self._selector}"
+
+    def _false_alarms(self, index: int, t: Thresholds) -> float:
+        """Longer windows are ours: of many assistants each may raise an alert there, all together have one."""
+        if not index:
+            return t.evidence.false_alarms
+        alone = "assistant_id" in self.share.all.level.own
+        return t.evidence.false_alarms_longer if alone else t.evidence.false_alarms_together
 
     @property
     def _selector(self) -> str:

@@ -140,11 +140,11 @@ def _repeated(t: Thresholds) -> Alert:
 def _again(counted: Counted, t: Thresholds) -> str:
     """So many within the window that it is no chance."""
     window, count = t.hangs_repeated.window, t.hangs_repeated.count
-    repeats, calls, share = counted.name(window), _share(t).all.name(window), t.hang_rate.critical
+    repeats, allowed = counted.name(window), f"{num(t.hang_rate.critical)} * {_share(t).all.name(window)}"
     return lines(
         f"{repeats} >= {count}",
         f"unless on ({levels.assistant(t).by})",
-        f"  {repeats} < {num(share)} * {calls} + {deviations(window, t):.2f} * sqrt({num(share)} * {calls})",
+        f"  {repeats} < {allowed} + {deviations(window, t.evidence.false_alarms):.2f} * sqrt({allowed})",
     )
 
 

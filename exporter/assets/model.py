@@ -52,6 +52,8 @@ class Evidence:
 
     windows: Windows
     false_alarms: Amount
+    false_alarms_longer: Amount
+    false_alarms_together: Amount
     min_events: Count
 
 

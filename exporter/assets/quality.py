@@ -1,7 +1,7 @@
 """Rules about quality and cost: cached speech, transcription confidence, dropped audio, cost of calls."""
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
@@ -54,28 +54,54 @@ class _Mean:
             ),
         )
 
-    def judged(self, condition: str, alert: str) -> str:
-        """The mean where the condition holds; once the alert fires, over the next longer window, too."""
-        begins = (self._over(window, condition, window) for window in self.windows)
-        longer = zip(self.windows, self.windows[1:], strict=False)
-        lasts = "\nor\n".join(self._over(after, condition, window) for window, after in longer)
+    def judged(self, is_: Literal["<", ">"], limit: float, alert: str) -> str:
+        """The mean where it is beyond the limit, then until a window with enough samples shows the end."""
+        condition = f"{is_} {num(limit)}"
+        begins = (self._begins(index, condition) for index in range(len(self.windows)))
+        beyond = "\nor\n".join(self._mean(window, condition) for window in self.windows)
         firing = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
-        return lines(
-            "\nor\n".join(begins), "or", "(", indent(lasts), ")", f"and on ({self.of.level.by})", f"  {firing}"
-        )
+        near = f"{is_} {num(limit * (1 + _NEAR if is_ == '<' else 1 - _NEAR))}"
+        ends = (self._ends(index, condition, near) for index in range(len(self.windows) - 1))
+        lasts = ("(", indent(beyond), ")", f"and on ({self.of.level.by})", f"  {firing}", *ends)
+        return lines("\nor\n".join(begins), "or", "(", *(indent(part) for part in lasts), ")")
 
-    def _over(self, window: float, condition: str, enough: float) -> str:
-        """The mean over a window, where that is the shortest which holds enough, or the one after it."""
-        shorter = self.windows[: self.windows.index(enough)]
+    def _begins(self, index: int, condition: str) -> str:
+        """The mean over a window, where that is the shortest which holds enough."""
+        window, shorter = self.windows[index], self.windows[:index]
         return lines(
             "(",
-            f"  {self.amount.name(window)} / ({self.of.name(window)} > 0) {condition}",
-            f"  and {self.of.name(enough)} >= {num(self.least)}",
-            *(f"  unless {self.of.name(before)} >= {num(self.least)}" for before in shorter),
+            f"  {self._mean(window, condition)}",
+            f"  and {self._enough(window)}",
+            *(f"  unless {self._enough(before)}" for before in shorter),
             ")",
         )
 
+    def _ends(self, index: int, condition: str, near: str) -> str:
+        """Where a window holds enough to say that it is over, and no shorter one says otherwise.
 
+        A mean that varies around its limit is not over while it is near it, and beyond it over the next longer window.
+        """
+        window, longer = self.windows[index : index + 2]
+        return lines(
+            "unless (",
+            f"  {self._enough(window)}",
+            *(f"  unless {self._mean(shorter, condition)}" for shorter in self.windows[: index + 1]),
+            "  unless (",
+            f"    {self._mean(window, near)}",
+            f"    and {self._mean(longer, condition)}",
+            "  )",
+            ")",
+        )
+
+    def _mean(self, window: float, condition: str) -> str:
+        return f"{self.amount.name(window)} / ({self.of.name(window)} > 0) {condition}"
+
+    def _enough(self, window: float) -> str:
+        return f"{self.of.name(window)} >= {num(self.least)}"
+
+
+_NEAR: Final = 0.2
+"""So far from its limit a mean is near it, as a part of the limit."""
 _CACHE: Final = "VoiceTTSCacheHitRateLow"
 _OVER: Final = "or, with few of them, longer"
 
@@ -146,7 +172,7 @@ def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *mean.recordings(),
         Alert(
             name="VoiceSTTConfidenceLow",
-            expr=mean.judged(f"< {num(rule.warning)}", "VoiceSTTConfidenceLow"),
+            expr=mean.judged("<", rule.warning, "VoiceSTTConfidenceLow"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
@@ -170,7 +196,7 @@ def _call_cost(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *mean.recordings(),
         Alert(
             name="VoiceCallCostHigh",
-            expr=mean.judged(f"> {num(rule.warning)}", "VoiceCallCostHigh"),
+            expr=mean.judged(">", rule.warning, "VoiceCallCostHigh"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",
@@ -206,7 +232,7 @@ def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *per_minute.recordings(),
         Alert(
             name="VoiceAudioQualityLow",
-            expr=per_minute.judged(f"> {num(rule.warning)}", "VoiceAudioQualityLow"),
+            expr=per_minute.judged(">", rule.warning, "VoiceAudioQualityLow"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",

@@ -10,6 +10,7 @@ from aiohttp import web
 from exporter.http.connection import Connection, MakeConnection, Phase
 
 SENDING_SECONDS: Final = 2.0
+"""Time that a scrape gets to be read at a stop."""
 
 
 class _Turned(asyncio.Protocol):
@@ -24,15 +25,10 @@ class ConnectionLimit:
 
     At the limit, the connection that is longest in the lowest phase is evicted. A new one is closed only when all
     others wait for our answer.
-
-    Args:
-        limit: how many connections.
-        sending_seconds: time that a scrape gets to be read at a stop.
     """
 
-    def __init__(self, limit: int, sending_seconds: float = SENDING_SECONDS) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._sending_seconds = sending_seconds
         self._servers: list[web.Server] = []
         self._counted = self._uncounted = 0
 
@@ -56,7 +52,7 @@ class ConnectionLimit:
         while (connections := self.connections()) and time.monotonic() < end:
             # Requests that came in just now begin.
             await asyncio.sleep(0.01)
-            late = time.monotonic() - self._sending_seconds
+            late = time.monotonic() - SENDING_SECONDS
             for connection in connections:
                 if connection.phase < Phase.SENDING:
                     connection.force_close()

@@ -15,8 +15,9 @@ from exporter.recording.recorder import Recorder
 MAX_SCRAPES: Final = 8
 """In flight at once; the next is 503."""
 STALLED_SECONDS: Final = 0.25
+"""A scrape that the client did not read on for so long is evicted where another needs its place."""
 SCRAPE_SECONDS: Final = 60.0
-"""Prometheus gives up earlier, at its scrape timeout."""
+"""Time that a client may take to read a scrape; Prometheus gives up earlier, at its scrape timeout."""
 
 _PIECE: Final = 65_536
 
@@ -49,15 +50,9 @@ class Scrapes:
     Args:
         recorder: has the series.
         limit: how many are in flight at once.
-
-    Attributes:
-        stalled_seconds: a scrape that the client did not read on for so long is evicted where another needs its place.
-        scrape_seconds: time that a client may take to read a scrape.
     """
 
     def __init__(self, recorder: Recorder, limit: int = MAX_SCRAPES) -> None:
-        self.stalled_seconds = STALLED_SECONDS
-        self.scrape_seconds = SCRAPE_SECONDS
         self._recorder = recorder
         self._limit = limit
         self._in_flight: set[_Scrape] = set()
@@ -87,7 +82,7 @@ class Scrapes:
         """Make room by ending the scrape that stalls for longest, if one does."""
         stalled = [(scrape.stalled, scrape) for scrape in self._in_flight if scrape.stalled is not None]
         since, longest = min(stalled, key=lambda each: each[0], default=(time.monotonic(), None))
-        if longest is None or time.monotonic() - since < self.stalled_seconds:
+        if longest is None or time.monotonic() - since < STALLED_SECONDS:
             return False
         self._in_flight.discard(longest)
         _end(longest.request)
@@ -107,7 +102,7 @@ class Scrapes:
         if asked.gzip:
             response.headers[hdrs.CONTENT_ENCODING] = "gzip"
         try:
-            async with asyncio.timeout(self.scrape_seconds):
+            async with asyncio.timeout(SCRAPE_SECONDS):
                 await self._send(scrape, response, b"" if request.method == hdrs.METH_HEAD else await self._body(asked))
         except (TimeoutError, ConnectionError):
             # Half a scrape must not look like a whole one.

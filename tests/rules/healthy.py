@@ -8,7 +8,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from tests.rules.shipped import RULES
+from tests.rules.shipped import alerts
 from tests.rules.traffic import Pod, Traffic, promtool_series
 from tests.rules.volume import HEALTHY, HOUR, VOLUMES, Firings, evaluate
 from tests.support.programs import INSTALLED, Programs
@@ -18,14 +18,16 @@ LIFE = 4 * HOUR
 
 
 def pods(minutes: int, seed: int) -> Iterator[Pod]:
-    """Exporters that follow each other; each restarts once, is away for a minute, and is not scraped now and then."""
+    """Exporters that follow each other; each restarts once, is away for two minutes, and loses some scrapes."""
     chance = random.Random(seed)
     for begins in range(0, minutes + 1, LIFE):
         ends = min(begins + LIFE, minutes + 1)
         restart = begins + LIFE // 2
         lost = {chance.randrange(begins + 5, ends) for _ in range(3)} if ends > begins + 5 else set[int]()
-        away = 1 if begins else 0
-        yield Pod(instance=f"pod-{begins}", begins=begins + away, ends=ends, lost=frozenset(lost | {restart}))
+        away = 2 if begins else 0
+        yield Pod(
+            instance=f"pod-{begins}", begins=begins + away, ends=ends, lost=frozenset(lost | {restart, restart + 1})
+        )
 
 
 def raised(volumes: Iterable[float], hours: int, seed: int, programs: Programs = INSTALLED) -> Firings:
@@ -36,8 +38,7 @@ def raised(volumes: Iterable[float], hours: int, seed: int, programs: Programs =
         traffic = Traffic(f"healthy {volume:g}", volume, seed)
         traffic.run(minutes + 1, HEALTHY)
         series += promtool_series(traffic, [*pods(minutes, seed)])
-    sources = [file.name.removesuffix(".rules.yml") for file in sorted(RULES.glob("*.rules.yml"))]
-    return evaluate(series, minutes, programs, sources)
+    return evaluate(series, minutes, programs, {alert["alert"] for alert in alerts()})
 
 
 def main() -> None:

@@ -55,6 +55,7 @@ class Traffic:
         job: its name.
         per_hour: calls, of all assistants together.
         seed: of what comes by chance.
+        families: metrics to have; all of them where it is empty.
         minutes: that have gone by.
         last_events: when the last event came, minute by minute.
     """
@@ -62,6 +63,7 @@ class Traffic:
     job: str
     per_hour: float
     seed: int
+    families: tuple[str, ...] = ()
     _values: defaultdict[str, list[float]] = field(init=False)
     _now: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
     minutes: int = field(default=0, init=False)
@@ -87,7 +89,7 @@ class Traffic:
 
     def series(self) -> Iterator[tuple[str, list[float]]]:
         """The series and their values, a value a minute."""
-        return iter(self._values.items())
+        return ((name, values) for name, values in self._values.items() if name.startswith(self.families or ("",)))
 
     def _minute(self, index: int, rates: Rates) -> bool:
         who = f'platform="interactly",assistant_id="a{index}"'

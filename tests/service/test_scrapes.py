@@ -7,9 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from exporter.http import connection_limit
 from exporter.http.connection import Phase
 from exporter.http.connection_limit import ConnectionLimit
 from exporter.metrics import exposition
+from exporter.service import scrapes
 from exporter.service.scrapes import MAX_SCRAPES
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
@@ -132,8 +134,8 @@ async def test_who_does_not_read_keeps_nobody_from_scraping(
 ) -> None:
     """A scrape that is held makes room for the next one, and ends without looking whole."""
     monkeypatch.setattr(exposition, "render", _large)
+    monkeypatch.setattr(scrapes, "STALLED_SECONDS", 0.1)
     async with running() as service:
-        service.pages.scrapes.stalled_seconds = 0.1
         url = await serve(service.app)
         held = [await connect(url) for _ in range(MAX_SCRAPES)]
         for wire in held:
@@ -187,7 +189,8 @@ async def test_a_stop_does_not_wait_for_who_does_not_read(
 ) -> None:
     """After a moment a held scrape ends."""
     monkeypatch.setattr(exposition, "render", _large)
-    limited = ConnectionLimit(2, sending_seconds=0.1)
+    monkeypatch.setattr(connection_limit, "SENDING_SECONDS", 0.1)
+    limited = ConnectionLimit(2)
     async with running() as service:
         held = await connect(await serve(service.app, limited))
         await held.send(SCRAPE)
@@ -201,9 +204,9 @@ async def test_a_client_that_reads_no_further_is_cut_off(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A scrape that nobody reads ends before its last byte, so that it can't be taken for a whole one."""
+    monkeypatch.setattr(scrapes, "SCRAPE_SECONDS", 0.5)
     monkeypatch.setattr(exposition, "render", _large)
     async with running() as service:
-        service.pages.scrapes.scrape_seconds = 0.5
         wire = await connect(await serve(service.app))
         await wire.send(SCRAPE)
         await reached(lambda: service.pages.scrapes.in_flight == 1, "the scrape to begin")
