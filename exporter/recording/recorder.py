@@ -169,7 +169,7 @@ class Recorder:
 
     async def start(self) -> None:
         """Begin to take events; ready once a first commit has shown that the store keeps one."""
-        self.metrics.begin_storage()
+        self.metrics.begin_storage(shared=self.shared)
         self.metrics.clock_steps(0)
         async with self._commits.lock:
             await self._commits.run(Job(partial(self._store.borrow, ()), self._first))

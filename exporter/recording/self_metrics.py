@@ -51,9 +51,11 @@ class SelfMetrics:
         if time_ms is not None and (delay := int(received * 1000) - time_ms) >= 0:
             self._table.add(m.EVENT_DELAY, (platform,), delay * _MS, received)
 
-    def begin_storage(self) -> None:
-        """Nothing failed yet."""
+    def begin_storage(self, *, shared: bool = False) -> None:
+        """Nothing failed yet, nor, where the store is shared, was another process in the way."""
         self._add(m.STORAGE_ERRORS, (), 0)
+        if shared:
+            self._add(m.STORAGE_CONFLICTS, (), 0)
 
     def committed(self, began: float) -> None:
         """A batch is kept; its commit began at that time of ``time.perf_counter``."""
