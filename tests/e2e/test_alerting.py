@@ -13,7 +13,7 @@ import pytest
 from exporter.assets import render
 from tests.calls.tally import FIXTURES
 from tests.conftest import Running, StartExporter
-from tests.support.alerting import Alertmanager, Receivers
+from tests.support.alerting import WAITS, Alertmanager, Receivers
 from tests.support.programs import Programs
 from tests.support.servers import Prometheus, eventually
 
@@ -56,7 +56,12 @@ def stack(start_exporter: StartExporter, tmp_path: Path, programs: Programs) -> 
     (tmp_path / "seconds.yml").write_text(SECONDS)
     render(tmp_path / "assets", tmp_path / "seconds.yml")
     exporter = start_exporter("--web.external-url=https://voice.example/exporter/")
-    with Receivers() as receivers, Alertmanager(tmp_path / "alertmanager", receivers, programs) as alertmanager:
+    # On a busy machine rules are evaluated late: the page that silences a ticket may come seconds after it.
+    waits = {**WAITS, "tickets": "10s"}
+    with (
+        Receivers() as receivers,
+        Alertmanager(tmp_path / "alertmanager", receivers, programs, waits=waits) as alertmanager,
+    ):
         config = {
             "rule_files": [str(tmp_path / "assets" / "rules" / "*.rules.yml")],
             "alerting": {
