@@ -1,5 +1,6 @@
 """What the example for Alertmanager tells whom, held against real Alertmanagers."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -179,7 +180,8 @@ def test_five_hundred_assistants_fit_into_a_message(told: Told, labels: dict[str
         assert "10 of 500 that fire" in attachment(told.messages(receiver)[-1])["text"]
         told.send(*(alert({**labels, "provider": "x"}, name, endsAt=LONG_AGO) for name in names))
         last = eventually("all are over", lambda: _titled(told, "[RESOLVED]"))
-        assert "10 of 500 that are resolved" in attachment(last)["text"]
+        # A busy Alertmanager may have told of some before, beside those that still fired.
+        assert re.search(r"These are 10 of \d{2,3} that are resolved", attachment(last)["text"])
     assert max(len(str(message)) for message in told.messages(receiver)) < CHARACTERS
 
 
