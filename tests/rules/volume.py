@@ -16,7 +16,11 @@ from tests.rules.traffic import Pod, Rates, Traffic, promtool_series
 from tests.support.programs import SID, Programs
 
 STEP: Final = 4
-"""Minutes between two evaluations: what was recorded at the one before is still seen, as it is every 15 seconds."""
+"""Minutes between two evaluations: what was recorded at the one before is still seen, as it is every 15 seconds.
+
+Windows of five minutes do not end where evaluations are, so an event may count twice in their sums, or not at all: the
+trial has more chance in it than evaluations every 15 seconds have, which err by a twentieth of that.
+"""
 
 HOUR: Final = 60
 DAY: Final = 24 * HOUR
