@@ -101,6 +101,7 @@ async def test_prometheus_through_a_load_balancer(tmp_path: Path, postgres: Post
             prometheus = Prometheus(tmp_path / "prometheus", {}, config)
             await asyncio.to_thread(prometheus.__enter__)
             try:
+                await asyncio.to_thread(all_are_up, prometheus)
                 killing = asyncio.create_task(site.kill_one_after_the_other())
                 while not killing.done():
                     await site.deliver(balancer.address, [site.ledger.call() for _ in range(3)])
@@ -112,6 +113,11 @@ async def test_prometheus_through_a_load_balancer(tmp_path: Path, postgres: Post
         for replica in site.replicas:
             if replica.url:
                 replica.kill()
+
+
+def all_are_up(prometheus: Prometheus) -> None:
+    """Wait until Prometheus has scraped the address of all, and each replica."""
+    eventually("all are up", lambda: prometheus.value("sum(up)") == 4)
 
 
 def agrees(prometheus: Prometheus, ledger: Ledger) -> None:
@@ -128,11 +134,12 @@ def agrees(prometheus: Prometheus, ledger: Ledger) -> None:
         assert prometheus.value(f'sum(resets({name}{{job="voice"}}[1h]))') == 0
         created = f"{METRICS[name].family}_created"
         assert prometheus.value(f'sum(changes({created}{{job="voice"}}[1h]))') == 0
-    eventually("all are up", lambda: prometheus.value("sum(up)") == 4)
+    all_are_up(prometheus)
     for target in targets():
         if MAY_BE_EMPTY.get(target.name) == "where no database is shared":
             eventually(target.name, partial(has_data, prometheus, target))
-    assert prometheus.query('changes(process_start_time_seconds{job="replicas"}[1h]) > 0')
+    restarts = 'changes(process_start_time_seconds{job="replicas"}[1h]) > 0'
+    eventually("restarts are seen", partial(prometheus.query, restarts))
     assert prometheus.value("count(count by (alertname) (ALERTS))")
     assert prometheus.series(FIRING, 600.0) == []
     assert prometheus.series(DOWN, 600.0) == []
