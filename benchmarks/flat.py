@@ -52,7 +52,7 @@ class _Store(MemoryStore):
         self.written += len(pack(batch))
 
 
-async def of_messages(sizes: Sequence[int] = (10, 100, 1000, 5000), rounds: int = 40) -> list[Figure]:
+async def of_messages(sizes: Sequence[int] = (10, 100, 1000, 5000), rounds: int = 10) -> list[Figure]:
     """The same two new messages, in calls of which so many were seen before."""
     used: dict[int, list[float]] = {size: [] for size in sizes}
     written: dict[int, list[float]] = {size: [] for size in sizes}
@@ -72,7 +72,7 @@ async def of_messages(sizes: Sequence[int] = (10, 100, 1000, 5000), rounds: int 
     ]
 
 
-async def of_open_calls(sizes: Sequence[int] = (1_000, 100_000, 500_000), rounds: int = 200) -> list[Figure]:
+async def of_open_calls(sizes: Sequence[int] = (1_000, 100_000, 500_000), rounds: int = 40) -> list[Figure]:
     """Updates beside so many open calls."""
     recorders = {size: await _started(_Store(size)) for size in sizes}
     used: dict[int, list[float]] = {size: [] for size in sizes}

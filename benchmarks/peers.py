@@ -28,6 +28,7 @@ _TELEGRAF = """
   service_address = "tcp://127.0.0.1:{port}"
   paths = ["/webhook/interactly"]
   data_format = "json_v2"
+  read_timeout = "1h"
   [[inputs.http_listener_v2.json_v2]]
     measurement_name = "voice"
     [[inputs.http_listener_v2.json_v2.tag]]
