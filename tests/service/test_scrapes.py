@@ -1,7 +1,7 @@
 """Scrapes among each other and beside webhooks: few at once, shared, fresh, and without power over anybody else."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -15,6 +15,7 @@ from exporter.service import scrapes
 from exporter.service.scrapes import MAX_SCRAPES
 from tests.conftest import Connect, Serve, head
 from tests.support.service import running
+from tests.support.waiting import reached
 from tests.webhooks.posting import HANG, PATH, post
 
 SCRAPE = head("/metrics", method="GET")
@@ -25,15 +26,6 @@ async def scrape(url: str, query: str = "", **headers: str) -> tuple[int, bytes]
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics{query}", headers=named) as answer:
         return answer.status, await answer.read()
-
-
-async def reached(condition: Callable[[], object], what: str) -> None:
-    """Wait until the condition holds; fail with ``what`` when it does not come."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"waited in vain: {what}")
 
 
 class Rendering:

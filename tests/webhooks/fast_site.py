@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-import pytest
 from aiohttp import web
 
 from exporter.config import Auth, Config, RelayConfig
@@ -17,6 +16,7 @@ from exporter.store.base import Batch, Store
 from exporter.store.memory import MemoryStore
 from tests.conftest import Connect, Serve, Wire, head
 from tests.support.service import Service, running
+from tests.support.waiting import reached
 
 PATH: Final = "/webhook/interactly"
 KEY: Final = "X-Interactly-Secret: sesame"
@@ -67,15 +67,6 @@ async def ready(connect: Connect, at: Site) -> Wire:
     assert (await wire.answer())[0] == 200
     at.passed.clear()
     return wire
-
-
-async def reached(condition: Callable[[], object], what: str) -> None:
-    """Wait until the condition holds; fail with ``what`` when it does not come."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail(f"waited in vain: {what}")
 
 
 def event(number: int = 0, size: int = 0) -> bytes:

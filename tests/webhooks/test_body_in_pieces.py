@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +13,8 @@ from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve, head
 from tests.support.service import logged
-from tests.webhooks.fast_site import OK, PATH, Site, Slow, event, plain, reached, ready, site, statuses
+from tests.support.waiting import reached
+from tests.webhooks.fast_site import OK, PATH, Site, Slow, event, plain, ready, site, statuses
 
 
 @pytest.mark.parametrize("part", ["nothing", "half a head", "a head", "half a body"])
@@ -186,15 +186,6 @@ async def test_a_client_that_leaves_while_it_is_told_to_continue_leaves_no_error
 def receiving(at: Site) -> bool:
     """Whether a body is arriving."""
     return Phase.RECEIVING in [one.phase for one in at.limited.connections()]
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -27,6 +27,7 @@ from exporter.webhooks.fast_path import FastConnection
 from tests.conftest import Connect, Serve, head
 from tests.support.effort import effort
 from tests.support.service import running
+from tests.support.waiting import reached
 from tests.webhooks.fast_site import (
     HEALTHY,
     KEY,
@@ -38,7 +39,6 @@ from tests.webhooks.fast_site import (
     event,
     guarded,
     plain,
-    reached,
     ready,
     site,
     statuses,

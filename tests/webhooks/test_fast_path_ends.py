@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,7 +11,8 @@ from exporter.webhooks.fast_path import FastConnection
 from exporter.webhooks.receiver import WebhookRequest
 from tests.conftest import Connect, Serve
 from tests.support.service import logged
-from tests.webhooks.fast_site import HEALTHY, OK, Slow, event, plain, reached, ready, site
+from tests.support.waiting import reached
+from tests.webhooks.fast_site import HEALTHY, OK, Slow, event, plain, ready, site
 
 # --- ends ---
 
@@ -80,15 +80,6 @@ async def test_a_long_commit_does_not_make_a_connection_idle(
 
         assert await wire.answer() == OK
         assert await wire.closed()
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.parametrize("sent", [plain(event()), plain(event(1)) + plain(event(2)) + HEALTHY, plain(b"{")])
