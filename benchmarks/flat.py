@@ -44,8 +44,7 @@ class _Store(MemoryStore):
         self.written = 0
 
     def load(self, merge: Merge = JOINED) -> Snapshot:  # noqa: ARG002 - part of the protocol
-        _OPEN.last_event = time.time() - self._age
-        record = state_codec.encode(_OPEN)
+        record = state_codec.encode(replace(_OPEN, last_event=time.time() - self._age))
         return Snapshot([], [(number, record) for number in range(self._open)], [])
 
     async def commit(self, batch: Batch) -> None:

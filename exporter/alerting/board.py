@@ -202,7 +202,9 @@ class Board:
         if now >= self._next_end:
             self._calls = {key: alert for key, alert in self._calls.items() if not alert.is_over(now)}
             self._counts = Counter(_group(alert.incident) for alert in self._calls.values())
-            self._next_end = min((alert.ends for alert in self._calls.values() if alert.ends), default=math.inf)
+            self._next_end = math.inf
+            for alert in self._calls.values():
+                self._expect(alert)
         return len(self._calls) < CALLS_IN_ALL and self._counts[group] < CALLS_OF_ONE
 
     def _count(self, incident: Incident, heard: float | None) -> None:

@@ -119,12 +119,12 @@ class Pusher:
     def _repeats(self, alert: PushedAlert) -> bool:
         return self._leads() and self._board.is_known(alert)
 
-    def _concerns(self, alert: PushedAlert, now: float) -> bool:
+    def _is_own(self, alert: PushedAlert, now: float) -> bool:
         """Whether it is up to this process to tell."""
         return alert.heard is None or (now >= alert.heard + TAKE_OVER_SECONDS and self._repeats(alert))
 
     def _due(self, key: Key, alert: PushedAlert, now: float) -> _Say | None:
-        if not self._concerns(alert, now):
+        if not self._is_own(alert, now):
             return None
         told = self._told.get(key)
         if told is None or told.starts != alert.starts:
@@ -141,7 +141,7 @@ class Pusher:
         moments = [now + RESEND_SECONDS]
         for key, alert in self._board.alerts(now).items():
             told = self._told.get(key)
-            if not self._concerns(alert, now):
+            if not self._is_own(alert, now):
                 if alert.heard is not None and self._repeats(alert):
                     moments.append(alert.heard + TAKE_OVER_SECONDS)
             elif told and not told.resolved:

@@ -7,6 +7,7 @@ from exporter.assets.model import Thresholds
 from exporter.assets.promql import lines, num
 from exporter.assets.rule import Alert
 from exporter.metrics import catalogue as m
+from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
 _DOWN: Final = "VoiceExporterDown"
@@ -24,13 +25,13 @@ def presence(t: Thresholds) -> tuple[Alert, ...]:
     return (_job_down(t), _instance_down(t), _none(t), _replica_down(t), _scrape_interval(t))
 
 
-def _known(t: Thresholds) -> str:
-    return f"last_over_time({m.BUILD_INFO.name}[{format_duration(t.exporter.down.lookback)}])"
+def _known(t: Thresholds, metric: Metric = m.BUILD_INFO) -> str:
+    return f"last_over_time({metric.name}[{format_duration(t.exporter.down.lookback)}])"
 
 
 def _replicas(t: Thresholds) -> str:
     """What was scraped as one replica of several, at its own address."""
-    return f"last_over_time({m.REPLICA_LAG.name}[{format_duration(t.exporter.down.lookback)}])"
+    return _known(t, m.REPLICA_LAG)
 
 
 def _job_down(t: Thresholds) -> Alert:
