@@ -3,19 +3,16 @@
 Two exporters take turns, one of which pushes. A server on their core that answers 200 plays Alertmanager's part.
 """
 
-import sys
-import tempfile
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
-import uvloop
-
 from benchmarks import bodies, servers
+from benchmarks.alone import alone
 from benchmarks.bodies import Template
-from benchmarks.figures import Figure, table
+from benchmarks.figures import Figure
 from benchmarks.load import CONNECTIONS, Load, connect, request
 from benchmarks.servers import SECRET
 from benchmarks.throughput import PATH
@@ -69,8 +66,7 @@ def _figure(name: str, percent: int, turns: list[list[list[float]]]) -> Figure:
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        sys.stdout.write(table(uvloop.run(measure(Path(folder)))) + "\n")
+    alone(measure)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,14 @@ Direct and relayed calls take turns, on one connection, so that both see the sam
 """
 
 import json
-import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median, quantiles
 
-import uvloop
-
 from benchmarks import servers
-from benchmarks.figures import Figure, table
+from benchmarks.alone import alone
+from benchmarks.figures import Figure
 from benchmarks.load import Load, connect, request
 from benchmarks.servers import SECRET, Server
 
@@ -82,8 +79,7 @@ def _figure(name: str, percent: int, taken: list[tuple[list[float], list[float]]
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        sys.stdout.write(table(uvloop.run(measure(Path(folder)))) + "\n")
+    alone(measure)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ comes, with a sync before each answer, on the same disk as SQLite.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,11 +15,11 @@ from pathlib import Path
 from statistics import median
 from typing import Final, Literal
 
-import uvloop
 from msgspec import Struct
 
 from benchmarks import bodies, servers, starting
-from benchmarks.figures import Figure, table
+from benchmarks.alone import alone
+from benchmarks.figures import Figure
 from benchmarks.load import Load, connect, request
 from benchmarks.servers import SECRET, Server
 from benchmarks.throughput import PATH, Case, cases
@@ -183,9 +182,7 @@ async def _scrapes(stack: ExitStack, folder: Path, database: Postgres, series: i
 
 def main() -> None:
     """Measure and print."""
-    os.sched_setaffinity(0, {servers.CLIENT_CORE})
-    with tempfile.TemporaryDirectory() as folder:
-        sys.stdout.write(table(uvloop.run(measure(Path(folder)))) + "\n")
+    alone(measure)
 
 
 if __name__ == "__main__":
