@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Coroutine
 
 from exporter.commands import MISUSE
 from exporter.config.secret import SECRET_VARIABLE
@@ -81,6 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
         platforms=tuple(arguments.platforms or PLATFORMS),
     )
     try:
-        return asyncio.run(traffic)
+        return asyncio.run(_until_stopped(traffic))
     except ValueError as error:
         raise CommandError(MISUSE, error) from None
+
+
+async def _until_stopped(traffic: Coroutine[None, None, int]) -> int:
+    """SIGTERM ends it as SIGINT does: in a container, where this is process 1, nothing else would before SIGKILL."""
+    sending = asyncio.create_task(traffic)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sending.cancel)
+    return await sending
