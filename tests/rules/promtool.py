@@ -4,7 +4,7 @@ import re
 import subprocess
 from math import gcd
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from exporter.yamlfile.durations import parse_duration
@@ -12,6 +12,8 @@ from tests.rules.needed import needed, selected
 from tests.rules.shipped import RULES, alerts
 from tests.support.programs import INSTALLED, Programs
 from tests.support.yamls import dumped, loaded
+
+_HALF_A_DAY: Final = 12 * 3600
 
 
 def promtool(*arguments: object, cwd: Path = RULES, programs: Programs = INSTALLED) -> subprocess.CompletedProcess[str]:
@@ -22,8 +24,8 @@ def promtool(*arguments: object, cwd: Path = RULES, programs: Programs = INSTALL
 def run_rule_test(file: Path, folder: Path, programs: Programs) -> subprocess.CompletedProcess[str]:
     """Run a test of rules, whose alerts are expected with a description only: the other annotations are added here.
 
-    The rules are evaluated as seldom as the moments that a case looks at allow, up to once a minute; the interval of
-    the file is the least.
+    The rules are evaluated as seldom as the moments that a case looks at allow, up to once a minute, and every four
+    minutes where it lasts for half a day; the interval of the file is the least.
 
     Args:
         file: under `rules/tests`.
@@ -57,9 +59,10 @@ def _wanted(case: dict[str, Any]) -> set[str]:
 
 def _evaluated_every(case: dict[str, Any], least: str) -> int:
     """Seconds between the evaluations of a case."""
-    moments = [*case.get("alert_rule_test", ()), *case.get("promql_expr_test", ())]
-    common = gcd(60, *(round(parse_duration(str(moment["eval_time"]))) for moment in moments))
-    return max(common, round(parse_duration(least)))
+    asked = [*case.get("alert_rule_test", ()), *case.get("promql_expr_test", ())]
+    moments = [round(parse_duration(str(moment["eval_time"]))) for moment in asked]
+    most = 240 if max(moments) >= _HALF_A_DAY else 60
+    return max(gcd(most, *moments), round(parse_duration(least)))
 
 
 def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:
