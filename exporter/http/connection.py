@@ -196,6 +196,17 @@ async def track(
         connection.turn(Phase.IDLE)
 
 
+def answered_once(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection with this answer where further requests came behind this one.
+
+    It is for answers that cost something. No browser or scraper asks again before it has read: who sends hundreds
+    behind each other would take the time of everybody else.
+    """
+    connection = request.protocol
+    if isinstance(connection, Connection) and connection.pipelined:
+        response.force_close()
+
+
 def receiving(request: web.Request) -> AbstractContextManager[None]:
     """Know which connections a body is still arriving on."""
     return _phase(request, Phase.RECEIVING)

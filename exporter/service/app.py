@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from exporter.events import UNKNOWN
-from exporter.http.connection import CONNECTION, SERVER, track
+from exporter.http.connection import CONNECTION, SERVER, answered_once, track
 from exporter.recording.recent_activity import RecentActivity, Rejection
 from exporter.relay import Relayed
 from exporter.service import incidents_page, runbook_pages
@@ -40,17 +40,28 @@ def webhook_app(webhooks: Webhooks, activity: RecentActivity) -> web.Application
 def web_app(pages: Pages, webhooks: Webhooks | None, activity: RecentActivity) -> web.Application:
     """Serves everything, or everything but the webhooks where they have a listener of their own."""
     app = webhook_app(webhooks, activity) if webhooks else _application(activity)
-    app.router.add_get("/", pages.landing)
+    app.router.add_get("/", _page(pages.landing))
     app.router.add_get("/-/healthy", pages.healthy)
     app.router.add_get("/-/ready", pages.ready)
     app.router.add_post("/-/reload", pages.reload)
-    app.router.add_get(incidents_page.PATH, pages.incidents)
+    app.router.add_get(incidents_page.PATH, _page(pages.incidents))
     app.router.add_get(pages.telemetry_path, pages.metrics)
     if pages.recorder.shared:
         app.router.add_get(f"{pages.telemetry_path}/replica", pages.replica_metrics)
-    app.router.add_get(runbook_pages.PATH, runbook_pages.index)
-    app.router.add_get(f"{runbook_pages.PATH}{{name}}", runbook_pages.runbook)
+    app.router.add_get(runbook_pages.PATH, _page(runbook_pages.index))
+    app.router.add_get(f"{runbook_pages.PATH}{{name}}", _page(runbook_pages.runbook))
     return app
+
+
+def _page(handler: _Handler) -> _Handler:
+    """A page for people: it costs as much as ten webhooks."""
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        answered_once(request, response)
+        return response
+
+    return page
 
 
 def _application(activity: RecentActivity) -> web.Application:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
 
-from exporter.http.connection import Connection, sending
+from exporter.http.connection import Connection, answered_once, sending
 from exporter.metrics import exposition
 from exporter.metrics.exposition import Format, Part
 from exporter.recording.recorder import Recorder
@@ -112,10 +112,7 @@ class Scrapes:
     async def _send(self, scrape: _Scrape, response: web.StreamResponse, body: bytes) -> None:
         if body:
             response.content_length = len(body)
-        connection = scrape.request.protocol
-        if isinstance(connection, Connection) and connection.pipelined:
-            # No scraper asks again before it has read: what comes behind would hold a place for as long as it goes on.
-            response.force_close()
+        answered_once(scrape.request, response)
         with sending(scrape.request):
             await response.prepare(scrape.request)
             for start in range(0, len(body), _PIECE):

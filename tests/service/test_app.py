@@ -189,6 +189,20 @@ async def test_pages_are_found_by_a_whole_url(serve: Serve, connect: Connect, ta
         assert (await wire.reader.read()).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("path", ["/", "/incidents", "/runbooks/", "/runbooks/VoiceAssistantHang"])
+async def test_a_page_is_not_asked_for_again_before_it_is_read(serve: Serve, connect: Connect, path: str) -> None:
+    """Hundreds behind each other get one answer: they would take the time of webhooks."""
+    async with running() as service:
+        wire = await connect(await serve(service.app))
+        for _ in range(2):
+            await wire.send(head(path, method="GET"))
+            assert (await wire.answer())[0] == 200
+        await wire.send(head(path, method="GET") * 100)
+
+        assert (await wire.answer())[0] == 200
+        assert await wire.closed()
+
+
 # --- two listeners ---
 
 
