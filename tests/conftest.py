@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from exporter.http.connection_limit import ConnectionLimit
 from tests.support.effort import EFFORT
 from tests.support.postgres import FAST, Postgres
 from tests.support.programs import RELEASES, Programs
+from tests.support.waiting import until
 
 # A test starts exporters by the hundred: none of them is to compile the package again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -89,15 +89,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
-    """Wait until the condition holds; fail with ``what`` when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited in vain: {what}")
-        time.sleep(0.01)
-
-
 class Running:
     """An exporter in its own process, on free ports of the loopback address.
 
@@ -122,7 +113,7 @@ class Running:
 
     def wait_ready(self) -> None:
         """Wait until it is ready."""
-        until(lambda: "msg=ready" in self.log or self.process.poll() is not None, "msg=ready in the log")
+        until("msg=ready in the log", lambda: "msg=ready" in self.log or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         self.addresses = re.findall(r"msg=listening address=(\S+)", self.log)
 

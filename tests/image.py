@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.calls.tally import FIXTURES
-from tests.conftest import until
 from tests.security.raw import ask, get, request
+from tests.support.waiting import until
 
 SOURCE: Final = Path(__file__).parent.parent
 URL: Final = "http://127.0.0.1:10060"
@@ -143,7 +143,7 @@ def prove(image: Stage) -> None:
     for _ in range(2):
         process = image.start_as_user(serve)
         probe = image.settings["HEALTHCHECK"].partition(" CMD ")[2]
-        until(lambda probe=probe: image.start_as_user(probe, quiet=True).wait() == 0, "a good health check", 120)  # type: ignore[misc]  # its type can't be told
+        until("a good health check", lambda probe=probe: image.start_as_user(probe, quiet=True).wait() == 0, 120)  # type: ignore[misc]  # its type can't be told
         hang = (FIXTURES / "vapi" / "hang.json").read_bytes()
         status, _body = ask(URL, request(b"/webhook/vapi", b"X-Vapi-Secret: " + SECRET.encode(), body=hang))
         counted = re.findall(r"^voice_hangs_total{.*} (\d+)$", get(URL), re.MULTILINE)

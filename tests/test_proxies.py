@@ -19,7 +19,8 @@ from tests.support import proxies
 from tests.support.certificates import Authority, Identity
 from tests.support.pages import ROOT
 from tests.support.postgres import Postgres
-from tests.support.servers import eventually, free_port
+from tests.support.servers import free_port
+from tests.support.waiting import until
 from tests.webhooks.posting import HANG
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -82,9 +83,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path: Path, exporter: Running) -> 
         process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
     try:
         address = f"https://127.0.0.1:{port}"
-        eventually(
-            "the proxy answers", lambda: process.poll() is None and _answers(address, folder / "log"), seconds=60
-        )
+        until("the proxy answers", lambda: process.poll() is None and _answers(address, folder / "log"), seconds=60)
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
@@ -116,7 +115,7 @@ def balancer(replicas: list[Running], tmp_path: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(proxies.nginx(tmp_path, example), stdout=log, stderr=log)
-    eventually("nginx answers", lambda: _answers(url, tmp_path / "log"))
+    until("nginx answers", lambda: _answers(url, tmp_path / "log"))
     yield url
     process.send_signal(signal.SIGTERM)
     process.wait(20)

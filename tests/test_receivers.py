@@ -15,7 +15,7 @@ import yaml
 from tests.support.alerting import Alertmanager, Receivers
 from tests.support.pages import ROOT, TEXTS, commands
 from tests.support.programs import Programs
-from tests.support.servers import eventually
+from tests.support.waiting import until
 
 PAGE = TEXTS["docs/receivers.md"]
 SNIPPETS: list[dict[str, Any]] = [*map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))]
@@ -80,7 +80,7 @@ def test_the_commands_of_the_page_work(told: tuple[Alertmanager, Receivers], pro
         printed.append(done.stdout)
     assert "SUCCESS" in printed[0]
     assert printed[1] == "operators\n"
-    (message,) = eventually("a message", lambda: [body for name, body in receivers.messages if name == "operators"])
+    (message,) = until("a message", lambda: [body for name, body in receivers.messages if name == "operators"])
     assert "VoiceAssistantHang (high)" in message["attachments"][0]["title"]
     assert "A test." in message["attachments"][0]["text"]
 
@@ -119,7 +119,7 @@ async def test_a_mail_says_what_it_is_about(tmp_path: Path, programs: Programs) 
     def raise_it() -> None:
         with Receivers() as receivers, Alertmanager(tmp_path, receivers, programs, config=config) as running:
             running.send({"labels": labels, "annotations": said})
-            eventually("a mail", lambda: mailbox.mails)
+            until("a mail", lambda: mailbox.mails)
 
     await asyncio.to_thread(raise_it)
     server.close()

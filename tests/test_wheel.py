@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import eventually, free_port
+from tests.support.servers import free_port
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,7 +50,7 @@ def test_installed_command_serves_and_renders(wheel: Path, tmp_path: Path) -> No
         [command, "serve", "--storage.path=", f"--web.listen-address={address}"], cwd=tmp_path
     ) as server:
         try:
-            eventually("the exporter is ready", lambda: _get(f"http://{address}/-/ready"))
+            until("the exporter is ready", lambda: _get(f"http://{address}/-/ready"))
             _get(f"http://{address}/webhook/interactly", b'{"message": {"type": "hang"}}')
             assert "voice_hangs_total" in _get(f"http://{address}/metrics")
         finally:

@@ -19,7 +19,8 @@ from tests.sentiment.sentences import FURIOUS
 from tests.support.alerting import Alertmanager, Notification, Receivers
 from tests.support.certificates import Authority
 from tests.support.programs import SID, Programs
-from tests.support.servers import Prometheus, eventually, free_port
+from tests.support.servers import Prometheus, free_port
+from tests.support.waiting import until
 
 HANG_MS = 1772702490000
 DENIED = {
@@ -98,7 +99,7 @@ def test_a_hang_and_what_came_of_it(
     flag = configured(tmp_path, alertmanager.url, grafana_url="https://grafana.example")
     exporter = start_exporter(flag, "--web.external-url=https://voice.example")
     post(exporter, "hang", "WC-1")
-    (firing,) = eventually("somebody is told", lambda: told(receivers, "WC-1"))
+    (firing,) = until("somebody is told", lambda: told(receivers, "WC-1"))
     assert firing.receiver == "operators"
     assert firing.labels == {
         "alertname": "VoiceCallHang",
@@ -127,7 +128,7 @@ def test_a_hang_and_what_came_of_it(
     assert value(exporter, "voice_exporter_alerts_active") == 1
 
     reply(exporter, "WC-1", HANG_MS + 5900)
-    (resolved,) = eventually("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
+    (resolved,) = until("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
     assert resolved.annotations["description"].endswith(" The assistant recovered after 5.9 s.")
     assert value(exporter, "voice_exporter_alerts_active") == 0
     assert len(told(receivers, "WC-1")) == 1
@@ -147,7 +148,7 @@ def test_a_negative_message(
     furious = {"messageId": "user-9", "role": "user", "timestamp": messages[-1]["timestamp"] + 1000, "text": FURIOUS}
     for _ in range(2):
         post(exporter, "conversation-update", "WC-furious", messages=[*messages, furious])
-    (firing,) = eventually("somebody is told", lambda: told(receivers, "WC-furious"))
+    (firing,) = until("somebody is told", lambda: told(receivers, "WC-furious"))
     assert (firing.receiver, firing.name) == ("operators", "VoiceNegativeSentiment")
     assert firing.labels == {
         "alertname": "VoiceNegativeSentiment",
@@ -160,7 +161,7 @@ def test_a_negative_message(
     assert firing.annotations["summary"] == "A caller sounds negative in call WC-furious."
     assert "has a caller who sounds negative in call WC-furious" in firing.annotations["description"]
     assert firing.annotations["runbook_url"].endswith("/runbooks/VoiceNegativeSentiment")
-    eventually("it is resolved", lambda: told(receivers, "WC-furious", "resolved"), 60)
+    until("it is resolved", lambda: told(receivers, "WC-furious", "resolved"), 60)
     assert len(told(receivers, "WC-furious")) == 1
     assert told(receivers, "WC-calm") == []
     assert value(exporter, 'voice_exporter_sentiment_analyses_total{outcome="judged"}') > 0
@@ -175,14 +176,14 @@ def test_errors(
     post(exporter, "error-llm-rate-limit", "WC-quiet")
     post(exporter, "error-llm-rate-limit", "WC-critical", error=DENIED)
     post(exporter, "error-llm-rate-limit", "WC-escalated", error={**DENIED, "code": "context_length_exceeded"})
-    (critical,) = eventually("somebody is paged", lambda: told(receivers, "WC-critical"))
+    (critical,) = until("somebody is paged", lambda: told(receivers, "WC-critical"))
     assert (critical.receiver, critical.name) == ("page", "VoiceCallError")
     assert critical.annotations["summary"] == "A voice call failed: llm_error, authentication_failed, call WC-critical."
-    (escalated,) = eventually("the operators are told", lambda: told(receivers, "WC-escalated"))
+    (escalated,) = until("the operators are told", lambda: told(receivers, "WC-escalated"))
     assert (escalated.receiver, escalated.labels["severity"]) == ("operators", "high")
     assert "(not retryable)" in escalated.annotations["description"]
     for call in ("WC-critical", "WC-escalated"):
-        eventually("it is resolved", partial(told, receivers, call, "resolved"), 60)
+        until("it is resolved", partial(told, receivers, call, "resolved"), 60)
     assert not told(receivers, "WC-quiet")
 
 
@@ -193,19 +194,19 @@ def test_killed_before_it_was_pushed(
     flag = configured(tmp_path, f"http://127.0.0.1:{free_port()}")
     exporter = start_exporter(flag)
     post(exporter, "hang", "WC-1")
-    eventually("a push failed", lambda: sent(exporter, "failed"))
+    until("a push failed", lambda: sent(exporter, "failed"))
     exporter.process.kill()
     exporter.wait()
     with Alertmanager(tmp_path / "alertmanager", receivers, programs) as alertmanager:
         for _ in range(2):
             exporter = start_exporter(configured(tmp_path, alertmanager.url))
-            eventually("it is pushed", partial(sent, exporter))
-            eventually("somebody is told", lambda: told(receivers, "WC-1"))
+            until("it is pushed", partial(sent, exporter))
+            until("somebody is told", lambda: told(receivers, "WC-1"))
             exporter.process.kill()
             exporter.wait()
         exporter = start_exporter(configured(tmp_path, alertmanager.url))
         reply(exporter, "WC-1", HANG_MS + 1000)
-        eventually("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
+        until("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
     assert len(told(receivers, "WC-1")) == 1
 
 
@@ -217,13 +218,13 @@ def test_one_of_two_is_down(
     with Alertmanager(tmp_path / "here", receivers, programs) as here:
         exporter = start_exporter(configured(tmp_path, here.url, away.url))
         post(exporter, "hang", "WC-1")
-        eventually("one is told", lambda: here.state(call_id="WC-1"))
+        until("one is told", lambda: here.state(call_id="WC-1"))
         reply(exporter, "WC-1", HANG_MS + 1000)
         post(exporter, "hang", "WC-2")
         assert sent(exporter, "failed") > 0
         with away:
             for call in ("WC-1", "WC-2"):
-                eventually("the other hears of it", partial(away.state, call_id=call), 60)
+                until("the other hears of it", partial(away.state, call_id=call), 60)
         assert "alerts can't be pushed" in exporter.log
         assert exporter.stop() == 0
 
@@ -234,12 +235,12 @@ def test_a_storm_is_bounded(start_exporter: StartExporter, tmp_path: Path, alert
     exporter = start_exporter(configured(tmp_path, alertmanager.url))
     for number in range(60):
         post(exporter, "hang", f"WC-{number}")
-    eventually("the rest is dropped", lambda: sent(exporter, "dropped") == 50)
+    until("the rest is dropped", lambda: sent(exporter, "dropped") == 50)
 
     def counted() -> list[dict[str, str]]:
         return [labels for labels, _ in alertmanager.alerts() if "call_id" not in labels]
 
-    (summary,) = eventually("the rest is counted", counted)
+    (summary,) = until("the rest is counted", counted)
     assert summary == {
         "alertname": "VoiceCallHang",
         "severity": "high",
@@ -271,7 +272,7 @@ def test_five_thousand_hangs_in_a_minute(
         calls = ["call_id" in labels for labels, _ in alertmanager.alerts()]
         return sum(calls), len(calls) - sum(calls)
 
-    eventually("the alerts are pushed", lambda: shown() == (200, 40))
+    until("the alerts are pushed", lambda: shown() == (200, 40))
     assert value(exporter, "voice_exporter_alerts_active") == 240
     assert not sent(exporter, "failed")
 
@@ -282,7 +283,7 @@ def test_tls(start_exporter: StartExporter, tmp_path: Path, receivers: Receivers
     with Alertmanager(tmp_path / "alertmanager", receivers, programs, authority=authority) as alertmanager:
         doubting = start_exporter(configured(tmp_path, alertmanager.url, ca_file=str(other.identity.cert)))
         post(doubting, "hang", "WC-doubted")
-        eventually("the push fails", lambda: sent(doubting, "failed"))
+        until("the push fails", lambda: sent(doubting, "failed"))
         assert "reason=ClientConnectorCertificateError" in doubting.log
         assert alertmanager.alerts() == []
         trusting = start_exporter(
@@ -290,7 +291,7 @@ def test_tls(start_exporter: StartExporter, tmp_path: Path, receivers: Receivers
             f"--storage.path={tmp_path / 'trusting'}",
         )
         post(trusting, "hang", "WC-1")
-        eventually("it is told", lambda: alertmanager.state(call_id="WC-1"))
+        until("it is told", lambda: alertmanager.state(call_id="WC-1"))
         assert not sent(trusting, "failed")
 
 
@@ -300,11 +301,11 @@ def test_authorization_reload_and_silence(start_exporter: StartExporter, tmp_pat
     auth = {"basic_auth": {"username": "voice", "password_file": "password"}}
     exporter = start_exporter(configured(tmp_path, f"{receivers.url}/first", **auth), "--web.enable-lifecycle")
     post(exporter, "hang", "WC-1")
-    eventually("the first is told", lambda: [path for path, _ in receivers.messages if path.startswith("first")])
+    until("the first is told", lambda: [path for path, _ in receivers.messages if path.startswith("first")])
     assert receivers.authorizations[-1] == "Basic dm9pY2U6b3BlbiBzZXNhbWU="
     configured(tmp_path, f"{receivers.url}/second")
     urllib.request.urlopen(f"{exporter.url}/-/reload", b"", timeout=10).close()  # noqa: S310 - our own URL
-    eventually("the second is told", lambda: [path for path, _ in receivers.messages if path.startswith("second")])
+    until("the second is told", lambda: [path for path, _ in receivers.messages if path.startswith("second")])
     (tmp_path / "pushing.yml").write_text("{}")
     urllib.request.urlopen(f"{exporter.url}/-/reload", b"", timeout=10).close()  # noqa: S310 - our own URL
     before = len(receivers.messages)
@@ -329,13 +330,13 @@ def test_one_notification_with_prometheus_beside_it(
     }
     targets, resend = {"voice": exporter.addresses[0]}, "--rules.alert.resend-delay=1s"
     with Prometheus(tmp_path / "prometheus", targets, config, resend, programs=programs) as prometheus:
-        eventually("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
+        until("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
         post(exporter, "hang", "WC-1")
-        eventually("somebody is told", lambda: told(receivers, "WC-1"))
-        eventually("Prometheus sees the hang", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
+        until("somebody is told", lambda: told(receivers, "WC-1"))
+        until("Prometheus sees the hang", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
         reply(exporter, "WC-1", HANG_MS + 1000)
-        eventually("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
+        until("it is resolved", lambda: told(receivers, "WC-1", "resolved"), 60)
         hangs_now = "sum(increase(voice_hangs_total[4s]))"
-        eventually("the rule's window is over", lambda: prometheus.value(hangs_now) == 0)
+        until("the rule's window is over", lambda: prometheus.value(hangs_now) == 0)
     hangs = [got.labels["alertname"] for got in receivers.got if "Hang" in got.name and got.status == "firing"]
     assert hangs == ["VoiceCallHang"]

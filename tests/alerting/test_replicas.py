@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -15,6 +15,7 @@ from tests.recording.test_recorder import event, recording
 from tests.support.alerting import Receivers
 from tests.support.cutting import Cutter
 from tests.support.postgres import Postgres
+from tests.support.waiting import reached
 
 
 @pytest.fixture(autouse=True)
@@ -55,26 +56,18 @@ def senders(receivers: Receivers) -> list[str]:
     return [alert["generatorURL"].removeprefix("http://") for _, alerts in receivers.messages for alert in alerts]
 
 
-async def come(what: str, condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        await asyncio.sleep(0.02)
-
-
 async def test_who_pushes(replicas: list[Recorder], receivers: Receivers) -> None:
     """The replica that counted tells once, the eldest repeats it, and when that is gone the next one does."""
     alerting = [pushing(recorder, name, receivers) for recorder, name in zip(replicas, "abc", strict=True)]
-    await come("one leads", lambda: [recorder.leads for recorder in replicas] == [True, False, False])
+    await reached("one leads", lambda: [recorder.leads for recorder in replicas] == [True, False, False])
     await replicas[2].record(event("hang"))
-    await come("it is repeated", lambda: senders(receivers).count("a") >= 4)
+    await reached("it is repeated", lambda: senders(receivers).count("a") >= 4)
     assert senders(receivers)[0] == "c"
     assert set(senders(receivers)[1:]) == {"a"}
     await alerting[0].stop()
     await replicas[0].stop()
-    await come("the next one leads", lambda: replicas[1].leads)
-    await come("it is repeated", lambda: senders(receivers).count("b") >= 2)
+    await reached("the next one leads", lambda: replicas[1].leads)
+    await reached("it is repeated", lambda: senders(receivers).count("b") >= 2)
     assert senders(receivers).count("c") == 1
     await asyncio.gather(*(each.stop() for each in alerting[1:]))
 
@@ -83,7 +76,7 @@ async def test_a_replica_that_dies_before_it_pushes(replicas: list[Recorder], re
     """What it counted is told by the eldest."""
     alerting = pushing(replicas[0], "a", receivers)
     await replicas[2].record(event("hang"))
-    await come("it is told", lambda: senders(receivers) != [])
+    await reached("it is told", lambda: senders(receivers) != [])
     await alerting.stop()
 
 
@@ -96,10 +89,10 @@ async def test_without_a_database_anybody_repeats(postgres: Postgres, receivers:
         await asyncio.to_thread(one.load)
         await one.start()
         alerting = pushing(one, "b", receivers)
-        await come("the eldest leads", lambda: eldest.leads and not one.leads)
+        await reached("the eldest leads", lambda: eldest.leads and not one.leads)
         assert senders(receivers) == []
         cutter.unreachable = True
         cutter.cut()
-        await come("it is told and repeated", lambda: senders(receivers).count("b") >= 2)
+        await reached("it is told and repeated", lambda: senders(receivers).count("b") >= 2)
         await alerting.stop()
         await one.stop()

@@ -15,7 +15,8 @@ from tests.calls.tally import FIXTURES
 from tests.conftest import Running, StartExporter
 from tests.support.alerting import WAITS, Alertmanager, Receivers
 from tests.support.programs import Programs
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
+from tests.support.waiting import until
 
 SECONDS = """\
 scrape_interval: 1s
@@ -70,15 +71,15 @@ def stack(start_exporter: StartExporter, tmp_path: Path, programs: Programs) -> 
         }
         targets, resend = {"voice": exporter.addresses[0]}, "--rules.alert.resend-delay=1s"
         with Prometheus(tmp_path / "prometheus", targets, config, resend, programs=programs) as prometheus:
-            eventually("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
-            eventually("the watchdog barks", lambda: receivers.told("dead-mans-switch", "VoiceWatchdog"))
+            until("the exporter is scraped", lambda: prometheus.value('up{job="voice"}') == 1)
+            until("the watchdog barks", lambda: receivers.told("dead-mans-switch", "VoiceWatchdog"))
             yield Stack(exporter, prometheus, alertmanager, receivers)
 
 
 def test_the_first_hang_reaches_the_operators(stack: Stack) -> None:
     """One hang in a fresh exporter is told to the operators once, who it was and where to look, and is resolved."""
     post(stack.exporter.url, "hang", "WC-1")
-    (told,) = eventually("the operators are told", lambda: stack.receivers.told("operators", "VoiceAssistantHang"))
+    (told,) = until("the operators are told", lambda: stack.receivers.told("operators", "VoiceAssistantHang"))
     assert told.labels == {
         "alertname": "VoiceAssistantHang",
         "severity": "high",
@@ -97,7 +98,7 @@ def test_the_first_hang_reaches_the_operators(stack: Stack) -> None:
     board = "https://grafana.example.com/d/voice-hangs-errors?from=now-6h&to=now"
     chosen = f"&var-job=voice&var-platform=interactly&var-assistant={ASSISTANT}"
     assert told.annotations["dashboard_url"] == board + chosen
-    eventually("it is resolved", lambda: stack.receivers.told("operators", "VoiceAssistantHang", "resolved"))
+    until("it is resolved", lambda: stack.receivers.told("operators", "VoiceAssistantHang", "resolved"))
     assert not stack.receivers.told("page", "VoiceAssistantHang")
 
 
@@ -105,12 +106,12 @@ def test_an_outage_pages_and_silences_what_it_causes(stack: Stack) -> None:
     """Failing LLM requests page once; their warning and the hangs they cause are not told; success resolves all."""
     for number in range(12):
         post(stack.exporter.url, "error-llm-rate-limit", f"WC-{number}", timestamp=1_772_702_495_000 + number)
-    (told,) = eventually("somebody is paged", lambda: stack.receivers.told("page", "VoiceLLMErrorRateHigh"))
+    (told,) = until("somebody is paged", lambda: stack.receivers.told("page", "VoiceLLMErrorRateHigh"))
     assert (told.labels["assistant_id"], told.labels["component"]) == (ASSISTANT, "llm")
     assert "100% of its LLM requests failed within 10s" in told.annotations["description"]
     post(stack.exporter.url, "hang", "WC-99")
     warning, hang = {"alertname": "VoiceLLMErrorRateHigh", "severity": "warning"}, {"alertname": "VoiceAssistantHang"}
-    eventually("the hang is silenced", lambda: stack.alertmanager.state(**hang) == "suppressed")
+    until("the hang is silenced", lambda: stack.alertmanager.state(**hang) == "suppressed")
     assert stack.alertmanager.state(**warning) == "suppressed"
     assert not stack.receivers.told("tickets", "VoiceLLMErrorRateHigh")
     healthy = count()
@@ -121,6 +122,6 @@ def test_an_outage_pages_and_silences_what_it_causes(stack: Stack) -> None:
             post(stack.exporter.url, "conversation-update", f"WC-healthy-{number}")
         return bool(stack.receivers.told("page", "VoiceLLMErrorRateHigh", "resolved"))
 
-    eventually("the page is resolved", resolved_by_success)
-    eventually("the hang is over", lambda: stack.alertmanager.state(**hang) is None)
+    until("the page is resolved", resolved_by_success)
+    until("the hang is over", lambda: stack.alertmanager.state(**hang) is None)
     assert len(stack.receivers.told("page", "VoiceLLMErrorRateHigh")) == 1

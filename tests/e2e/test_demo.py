@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import eventually, free_port
+from tests.support.servers import free_port
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("exporter", "prometheus", "alertmanager", "receiver")
@@ -41,7 +42,7 @@ def test_the_demo_shows_a_live_system(ports: dict[str, int], tmp_path: Path) -> 
     output = tmp_path / "output"
     process = start(ports, output)
     try:
-        eventually("it is up", lambda: "Ctrl-C stops all" in output.read_text())
+        until("it is up", lambda: "Ctrl-C stops all" in output.read_text())
         links = re.findall(r"http://127\.0\.0\.1:\d+/\S*", output.read_text())
         assert len(links) == 4
         # A bare container has no address for that name.
@@ -50,8 +51,8 @@ def test_the_demo_shows_a_live_system(ports: dict[str, int], tmp_path: Path) -> 
             with urllib.request.urlopen(link, timeout=10) as answer:  # noqa: S310 - our own URL
                 assert answer.status == 200
         (routing,) = re.findall(r"routing +(.+)", output.read_text())
-        eventually("the watchdog is there", lambda: "VoiceWatchdog" in shell(routing), 120)
-        eventually("a hang is told", lambda: "[firing] VoiceAssistantHang" in output.read_text(), 120)
+        until("the watchdog is there", lambda: "VoiceWatchdog" in shell(routing), 120)
+        until("a hang is told", lambda: "[firing] VoiceAssistantHang" in output.read_text(), 120)
     finally:
         process.send_signal(signal.SIGHUP)
         assert process.wait(30) == 0, output.read_text()
@@ -62,11 +63,11 @@ def test_a_replica_of_the_demo_may_be_killed(ports: dict[str, int], tmp_path: Pa
     output = tmp_path / "output"
     process = start(ports, output, "--replicas", *(str(free_port()) for _ in range(3)))
     try:
-        eventually("it is up", lambda: "Ctrl-C stops all" in output.read_text(), 60)
+        until("it is up", lambda: "Ctrl-C stops all" in output.read_text(), 60)
         (killed,) = re.findall(r"replica-2 runs, for kill -9 (\d+)", output.read_text())
         os.kill(int(killed), signal.SIGKILL)
-        eventually("it is missed", lambda: "replica-2 was killed" in output.read_text())
-        eventually("it comes back", lambda: len(re.findall("replica-2 runs", output.read_text())) == 2)
+        until("it is missed", lambda: "replica-2 was killed" in output.read_text())
+        until("it comes back", lambda: len(re.findall("replica-2 runs", output.read_text())) == 2)
         prometheus = f"http://127.0.0.1:{ports['prometheus']}/api/v1/targets"
         with urllib.request.urlopen(prometheus, timeout=10) as answer:
             targets = json.load(answer)["data"]["activeTargets"]

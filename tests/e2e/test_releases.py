@@ -5,9 +5,10 @@ import re
 
 from exporter.store.postgres.checkpoint import checkpoint
 from exporter.store.postgres.connection import connect
-from tests.conftest import StartExporter, until
+from tests.conftest import StartExporter
 from tests.e2e.test_replicas import get, post
 from tests.support.postgres import Postgres
+from tests.support.waiting import until
 
 EVENTS = ("status-update-queued", "hang", "conversation-update", "error-llm-rate-limit", "end-of-call-report")
 NEXT = "voice_next_release_total"
@@ -61,7 +62,7 @@ def test_a_newer_schema(start_exporter: StartExporter, postgres: Postgres) -> No
     kept = postgres.execute("SELECT sum(number) FROM voice_exporter.replica", database)
     assert post(older, "status-update-queued") == 503
     line = "the schema voice_exporter has version 2, this release needs 1"
-    until(lambda: line in get(older, "/-/ready")[1], "readiness to say why")
+    until("readiness to say why", lambda: line in get(older, "/-/ready")[1])
     assert re.search(rf'level=error .*msg="storage fails, events are refused" reason="{line}"', older.log)
     assert postgres.execute("SELECT sum(number) FROM voice_exporter.replica", database) == kept
     assert "voice_hangs_total" in get(older, "/metrics")[1]

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.calls.tally import payload
-from tests.conftest import Running, StartExporter, until
+from tests.conftest import Running, StartExporter
 from tests.support.postgres import FAST, Postgres
+from tests.support.waiting import until
 
 SECONDS = 5.0
 """So long may the exporter take to notice that the database is gone or back."""
@@ -76,7 +77,7 @@ def test_what_is_shared_and_what_is_a_replicas_own(start_exporter: StartExporter
         "voice_exporter_build_info",
         "voice_exporter_state_outdated",
     }
-    until(lambda: events_shown(replicas[0]) == events_shown(replicas[1]), "the landing pages to show the same")
+    until("the landing pages to show the same", lambda: events_shown(replicas[0]) == events_shown(replicas[1]))
     assert "<td>hang</td><td>duplicate</td>" in events_shown(replicas[0])
     assert "Storage: PostgreSQL." in get(replicas[0], "/")[1]
     incidents = [get(replica, "/incidents?format=json")[1] for replica in replicas]
@@ -99,7 +100,7 @@ def test_a_database_that_goes_and_comes_back(start_exporter: StartExporter, own:
     assert post(exporter, "hang") == 200
     own.kill()
     went = time.monotonic()
-    until(lambda: get(exporter, "/-/ready")[0] == 503, "readiness to go", SECONDS + MARGIN)
+    until("readiness to go", lambda: get(exporter, "/-/ready")[0] == 503, SECONDS + MARGIN)
     assert post(exporter, "status-update-queued") == 503
     status, text = get(exporter, "/metrics")
     assert (status, "voice_exporter_state_outdated 1\n" in text) == (200, True)
@@ -107,9 +108,9 @@ def test_a_database_that_goes_and_comes_back(start_exporter: StartExporter, own:
     assert "storage" in get(exporter, "/-/ready")[1]
     assert get(exporter, "/-/healthy")[0] == 200
     own.start()
-    until(lambda: post(exporter, "status-update-queued") == 200, "webhooks to be taken", SECONDS + MARGIN)
-    until(lambda: get(exporter, "/-/ready")[0] == 200, "readiness to come back", SECONDS + MARGIN)
-    until(lambda: "voice_exporter_state_outdated 0\n" in get(exporter, "/metrics")[1], "a fresh scrape")
+    until("webhooks to be taken", lambda: post(exporter, "status-update-queued") == 200, SECONDS + MARGIN)
+    until("readiness to come back", lambda: get(exporter, "/-/ready")[0] == 200, SECONDS + MARGIN)
+    until("a fresh scrape", lambda: "voice_exporter_state_outdated 0\n" in get(exporter, "/metrics")[1])
     assert time.monotonic() > went
     assert post(exporter, "hang") == 200
     assert 'event="hang",outcome="duplicate"} 1\n' in get(exporter, "/metrics")[1]

@@ -8,7 +8,8 @@ import pytest
 from tests.calls.tally import FIXTURES
 from tests.conftest import StartExporter
 from tests.support.programs import Programs
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
+from tests.support.waiting import until
 
 NAMES = [
     "status-update-queued",
@@ -67,9 +68,9 @@ def test_prometheus_sees_the_documented_numbers(
     with Prometheus(tmp_path / "prometheus", {"voice": exporter.addresses[0]}, programs=programs) as prometheus:
         for _ in range(2):
             assert [post(exporter.url, name) for name in NAMES] == [200] * len(NAMES)
-            eventually("the events are scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
+            until("the events are scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
         duplicates = 'sum(voice_exporter_webhooks_total{outcome="duplicate"})'
-        eventually("the second delivery is scraped", lambda: prometheus.value(duplicates) == len(NAMES))
+        until("the second delivery is scraped", lambda: prometheus.value(duplicates) == len(NAMES))
         for expression, value in EXPECTED.items():
             assert prometheus.value(expression) == pytest.approx(value), expression
         target = prometheus.targets()[0]
@@ -85,14 +86,14 @@ def test_restart_goes_on_where_it_was(start_exporter: StartExporter, tmp_path: P
     with Prometheus(tmp_path / "prometheus", {"voice": address}, programs=programs) as prometheus:
         for name in NAMES[:4]:
             assert post(exporter.url, name) == 200
-        eventually("the hang is scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
+        until("the hang is scraped", lambda: prometheus.value("sum(voice_hangs_total)") == 1)
         created = prometheus.query("voice_hangs_created")
         exporter.process.kill()
         exporter.wait()
         again = start_exporter("--storage.path", store, "--web.listen-address", address)
         for name in NAMES:
             assert post(again.url, name) == 200
-        eventually("both errors are scraped", lambda: prometheus.value("sum(voice_errors_total)") == 2)
+        until("both errors are scraped", lambda: prometheus.value("sum(voice_errors_total)") == 2)
         assert prometheus.value("sum(voice_hangs_total)") == 1
         assert [row for row in prometheus.query("voice_hangs_created") if row in created] == created
         assert prometheus.value("sum(resets(voice_messages_total[1m]))") == 0

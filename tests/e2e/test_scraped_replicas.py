@@ -22,7 +22,8 @@ from tests.grafana.conftest import has_data
 from tests.grafana.test_live import MAY_BE_EMPTY
 from tests.support.balancer import Balancer
 from tests.support.postgres import Postgres
-from tests.support.servers import Prometheus, eventually, free_port
+from tests.support.servers import Prometheus, free_port
+from tests.support.waiting import until
 
 KILLS: Final = 3
 FIRING: Final = (
@@ -117,7 +118,7 @@ async def test_prometheus_through_a_load_balancer(tmp_path: Path, postgres: Post
 
 def all_are_up(prometheus: Prometheus) -> None:
     """Wait until Prometheus has scraped the address of all, and each replica."""
-    eventually("all are up", lambda: prometheus.value("sum(up)") == 4)
+    until("all are up", lambda: prometheus.value("sum(up)") == 4)
 
 
 def agrees(prometheus: Prometheus, ledger: Ledger) -> None:
@@ -130,16 +131,16 @@ def agrees(prometheus: Prometheus, ledger: Ledger) -> None:
         return prometheus.value(grown(METRICS[name], Level(("job",)), 3600.0)) == count
 
     for name, count in expected.items():
-        eventually(f"increase of {name} is {count}", partial(has, name, count))
+        until(f"increase of {name} is {count}", partial(has, name, count))
         assert prometheus.value(f'sum(resets({name}{{job="voice"}}[1h]))') == 0
         created = f"{METRICS[name].family}_created"
         assert prometheus.value(f'sum(changes({created}{{job="voice"}}[1h]))') == 0
     all_are_up(prometheus)
     for target in targets():
         if MAY_BE_EMPTY.get(target.name) == "where no database is shared":
-            eventually(target.name, partial(has_data, prometheus, target))
+            until(target.name, partial(has_data, prometheus, target))
     restarts = 'changes(process_start_time_seconds{job="replicas"}[1h]) > 0'
-    eventually("restarts are seen", partial(prometheus.query, restarts))
+    until("restarts are seen", partial(prometheus.query, restarts))
     assert prometheus.value("count(count by (alertname) (ALERTS))")
     assert prometheus.series(FIRING, 600.0) == []
     assert prometheus.series(DOWN, 600.0) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.calls.tally import payload
 from tests.conftest import Running, StartExporter
-from tests.support.servers import eventually
+from tests.support.waiting import until
 
 
 def ask(url: str, body: bytes | None = None) -> tuple[int, str]:
@@ -56,7 +56,7 @@ def check_outage(exporter: Running, begin: Callable[[], object], end: Callable[[
     assert 'event="hang",outcome="unavailable"} 3\n' in metrics
     assert total(metrics) == 1 + kept
     end()
-    eventually("it is ready again", lambda: ask(f"{exporter.url}/-/ready")[0] == 200)
+    until("it is ready again", lambda: ask(f"{exporter.url}/-/ready")[0] == 200)
     assert [hang(exporter, number) for number in refused] == [200] * 3
     assert total(ask(f"{exporter.url}/metrics")[1]) == 1 + kept + 3
 
@@ -90,7 +90,7 @@ def test_locked_database(start_exporter: StartExporter, tmp_path: Path) -> None:
     assert ask(f"{exporter.url}/-/ready")[0] == 503
     other.execute("ROLLBACK")
     other.close()
-    eventually("it is ready again", lambda: ask(f"{exporter.url}/-/ready")[0] == 200)
+    until("it is ready again", lambda: ask(f"{exporter.url}/-/ready")[0] == 200)
     assert hang(exporter, 1) == 200
     assert total(ask(f"{exporter.url}/metrics")[1]) == 2
 

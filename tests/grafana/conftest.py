@@ -16,8 +16,9 @@ from exporter.simulate import Traffic, bodies
 from exporter.simulate.model import EVERY_PLATFORM, PLATFORMS
 from tests.conftest import Running
 from tests.grafana.boards import Target, filled, targets
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
 from tests.support.traffic import post_all
+from tests.support.waiting import until
 
 THRESHOLDS = "{scrape_interval: 1s, evaluation_interval: 5s}"
 """All rules every second would take more than a core."""
@@ -89,7 +90,7 @@ def has_data(prometheus: Prometheus, target: Target) -> bool:
 def _await_scrape(prometheus: Prometheus) -> None:
     """Wait until what there is now has been scraped."""
     since = time.time()
-    eventually("a scrape", lambda: (prometheus.value("min(timestamp(up))") or 0) > since)
+    until("a scrape", lambda: (prometheus.value("min(timestamp(up))") or 0) > since)
 
 
 def _send(address: str, scenario: str) -> None:

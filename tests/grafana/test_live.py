@@ -6,7 +6,8 @@ from typing import Final
 from tests.conftest import StartExporter
 from tests.grafana.boards import filled, targets
 from tests.grafana.conftest import has_data
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
+from tests.support.waiting import until
 
 MAY_BE_EMPTY: Final = {
     "voice-exporter: Replicas that are up A": "where no database is shared",
@@ -35,7 +36,7 @@ def test_nothing_is_measured_before_the_first_event(before: set[str]) -> None:
 
 def test_every_query_returns_data(busy: Prometheus) -> None:
     """Every query of every panel parses and returns data, except those that say when they do not."""
-    eventually("alerts fire", lambda: busy.query('ALERTS{alertname="VoiceAssistantHang", alertstate="firing"}'))
+    until("alerts fire", lambda: busy.query('ALERTS{alertname="VoiceAssistantHang", alertstate="firing"}'))
     empty = {target.name for target in targets() if not has_data(busy, target)}
     assert empty == set(MAY_BE_EMPTY)
 
@@ -60,7 +61,7 @@ def test_first_hang_is_seen(start_exporter: StartExporter, tmp_path: Path) -> No
     }
     with Prometheus(tmp_path / "prometheus", {"voice-exporter": exporter.addresses[0]}) as prometheus:
         since = time.time()
-        eventually("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
+        until("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
         for name in ("Hangs A", "Hung calls A", "Hangs within 10m, by assistant A"):
             counts = [value for _, value in prometheus.query(shown[f"voice-hangs-errors: {name}"])]
             assert counts == [1.0], name
@@ -74,12 +75,10 @@ def test_exporter_down_is_said_and_names_stay(start_exporter: StartExporter, tmp
     urllib.request.urlopen(f"{exporter.url}/webhook/interactly", body, timeout=5).close()  # noqa: S310 - our own URL
     shown = {target.name: filled(target.json["expr"], ".+") for target in targets() if target.board == "voice-overview"}
     with Prometheus(tmp_path / "prometheus", {"voice-exporter": exporter.addresses[0]}) as prometheus:
-        eventually(
-            "scrapes", lambda: (prometheus.value("max(count_over_time(voice_calls_started_total[1m]))") or 0) > 1
-        )
+        until("scrapes", lambda: (prometheus.value("max(count_over_time(voice_calls_started_total[1m]))") or 0) > 1)
         assert prometheus.value(shown["voice-overview: Exporter A"]) == 1
         exporter.process.kill()
-        eventually("it is down", lambda: prometheus.value("min(up)") == 0)
+        until("it is down", lambda: prometheus.value("min(up)") == 0)
         assert prometheus.value(shown["voice-overview: Exporter A"]) == 0
         assert 0 < (prometheus.value(shown["voice-overview: Exporter B"]) or 0) < 60
         [(row, _)] = prometheus.query(shown["voice-overview: Assistants, worst first B"])

@@ -9,8 +9,9 @@ import pytest
 
 from tests.grafana.boards import LIVE, targets
 from tests.grafana.recorded import Said, again, record
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
 from tests.support.traffic import post_all
+from tests.support.waiting import until
 
 _EXPRESSIONS: Final = {target.name: target.json["expr"] for target in targets()}
 _CHOSEN: Final = {"platform": "interactly"}
@@ -74,7 +75,7 @@ def boards(sent: list[bytes], exporter: str, tmp_path_factory: pytest.TempPathFa
 def _await_scrapes(prometheus: Prometheus) -> None:
     """Wait until what there is now has been scraped, and a second time."""
     since = time.time()
-    eventually("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
+    until("two scrapes", lambda: (prometheus.value("min(timestamp(up))") or 0) > since + 1)
 
 
 def test_counts_are_those_of_both_rounds(boards: Boards, said: Said) -> None:

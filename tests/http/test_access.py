@@ -14,8 +14,9 @@ from exporter.http.access import DEFAULT_HEADERS, WebConfig
 from exporter.http.admission import TokenBucket
 from exporter.http.basic_auth import MAX_WAITING
 from exporter.http.tls import Tls
-from tests.conftest import StartExporter, until
+from tests.conftest import StartExporter
 from tests.support.guarded import USERS, ask, guarding, serve
+from tests.support.waiting import reached
 
 # Basic authentication
 
@@ -155,11 +156,11 @@ async def test_a_signal_reloads_users(start_exporter: StartExporter, tmp_path: P
     assert (await ask(page_url, user="ada:one")).status == 200
     file.write_text('basic_auth_users: {ada: "canary"}')
     exporter.signal(signal.SIGHUP)
-    await asyncio.to_thread(until, lambda: "not reloaded" in exporter.log, "the fault in the log")
+    await reached("the fault in the log", lambda: "not reloaded" in exporter.log)
     assert (await ask(page_url, user="ada:one")).status == 200
     file.write_text(json.dumps({"basic_auth_users": {"ada": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()}}))
     exporter.signal(signal.SIGHUP)
-    await asyncio.to_thread(until, lambda: 'msg="configuration reloaded"' in exporter.log, "a reload in the log")
+    await reached("a reload in the log", lambda: 'msg="configuration reloaded"' in exporter.log)
     assert (await ask(page_url, user="ada:one")).status == 401
     assert (await ask(page_url, user="ada:new")).status == 200
     assert "canary" not in exporter.log

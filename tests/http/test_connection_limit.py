@@ -10,6 +10,7 @@ from exporter.http import connection
 from exporter.http.connection import Phase, track
 from exporter.http.connection_limit import ConnectionLimit
 from tests.conftest import Connect, Serve, head
+from tests.support.waiting import reached
 
 
 def app(answer: Callable[[], object] | None = None) -> web.Application:
@@ -27,9 +28,7 @@ def app(answer: Callable[[], object] | None = None) -> web.Application:
 
 async def answering(limited: ConnectionLimit) -> None:
     """Wait until a request is in flight."""
-    async with asyncio.timeout(20):
-        while not [one for one in limited.connections() if one.phase is Phase.ANSWERING]:  # noqa: ASYNC110 - not our state
-            await asyncio.sleep(0.01)
+    await reached("a request is in flight", lambda: Phase.ANSWERING in {one.phase for one in limited.connections()})
 
 
 async def test_a_head_that_trickles_is_cut_off(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,10 @@ from exporter.errors import StorageError
 from exporter.recording.recorder import Recorder
 from exporter.store.base import Batch
 from exporter.store.memory import MemoryStore
-from tests.conftest import Running, head, until
+from tests.conftest import Running, head
 from tests.recording.test_recorder import event
 from tests.support.servers import free_port
+from tests.support.waiting import reached, until
 from tests.webhooks.posting import HANG, PATH
 
 
@@ -36,11 +37,9 @@ class Hanging(MemoryStore):
         await super().commit(batch)
 
 
-async def reached(recorder: Recorder, *, ready: bool) -> None:
+async def becomes(recorder: Recorder, *, ready: bool) -> None:
     """Wait until it is ready, or not."""
-    async with asyncio.timeout(20):
-        while (recorder.ready is None) is not ready:  # noqa: ASYNC110 - nobody says when
-            await asyncio.sleep(0.01)
+    await reached(f"ready: {ready}", lambda: (recorder.ready is None) is ready)
 
 
 async def test_readiness_goes_while_a_commit_hangs() -> None:
@@ -49,12 +48,12 @@ async def test_readiness_goes_while_a_commit_hangs() -> None:
     recorder.load()
     await recorder.start()
     kept = asyncio.create_task(recorder.record(event("hang")))
-    await reached(recorder, ready=False)
+    await becomes(recorder, ready=False)
     assert recorder.ready == "storage: a commit takes longer than 0.1 s"
     store.release.set()
 
     assert await kept == "counted"
-    await reached(recorder, ready=True)
+    await becomes(recorder, ready=True)
     await recorder.stop()
     assert not recorder.abandoned
 
@@ -66,7 +65,7 @@ async def test_a_stop_answers_those_who_wait_for_a_commit_that_hangs() -> None:
     await recorder.start()
     answers: list[object] = []
     recorder.submit(event("hang"), answers.append)
-    await reached(recorder, ready=False)
+    await becomes(recorder, ready=False)
     recorder.submit(event("conversation-update"), answers.append)
     await asyncio.wait_for(recorder.stop(), 20)
     store.release.set()
@@ -113,7 +112,7 @@ def test_a_stop_beside_a_disk_that_hangs(hung: Running) -> None:
     host, _, port = hung.addresses[0].partition(":")
     with socket.create_connection((host, int(port)), timeout=30) as waiting:
         waiting.sendall(head(PATH, f"Content-Length: {len(HANG)}") + HANG)
-        until(lambda: not ready(hung), "the disk to be noticed")
+        until("the disk to be noticed", lambda: not ready(hung))
         hung.signal(signal.SIGTERM)
         answer = waiting.recv(1000)
 

@@ -22,7 +22,7 @@ from exporter.store.postgres import PostgresStore
 from tests.calls.tally import Tally
 from tests.calls.test_exactly_once import ORDER_FREE, SEEDS, call, mangled
 from tests.recording.test_every_store import parsed, simulated, total
-from tests.recording.test_hanging_storage import reached
+from tests.recording.test_hanging_storage import becomes
 from tests.recording.test_recorder import DAY, event, recording
 from tests.support.cutting import Cutter
 from tests.support.postgres import Postgres
@@ -264,7 +264,7 @@ async def test_a_database_that_goes_and_comes_back(url: str, monkeypatch: pytest
         assert "voice_exporter_state_outdated 0\n" in shown(recorder)
         cutter.unreachable = True
         cutter.cut()
-        await reached(recorder, ready=False)
+        await becomes(recorder, ready=False)
         assert "can't be reached" in str(recorder.ready)
         text = shown(recorder)
         assert "voice_exporter_state_outdated 1\n" in text
@@ -273,7 +273,7 @@ async def test_a_database_that_goes_and_comes_back(url: str, monkeypatch: pytest
         lag = dict(recorder.derived_of_replica())[REPLICA_LAG][0][1]
         assert lag > 0
         cutter.unreachable = False
-        await reached(recorder, ready=True)
+        await becomes(recorder, ready=True)
         assert await recorder.record(event("hang")) == "duplicate"
         await recorder.refresh()
         assert "voice_exporter_state_outdated 0\n" in shown(recorder)

@@ -34,11 +34,12 @@ from exporter.simulate.model import PLATFORMS as PLATFORMS_WITH_UPDATES
 from exporter.simulate.traffic import MONDAY
 from exporter.store.memory import MemoryStore
 from tests.calls.tally import FIXTURES, payload
-from tests.conftest import StartExporter, until
+from tests.conftest import StartExporter
 from tests.security.raw import get
 from tests.security.test_fuzz import bodies as mutated
 from tests.security.test_fuzz import tries
 from tests.sentiment import analysers
+from tests.support.waiting import until
 
 LONG = 1_000_000
 SPEAKING = [name for name, platform in PLATFORMS.items() if platform.said]
@@ -297,7 +298,7 @@ async def test_what_was_judged_survives_a_crash(start_exporter: StartExporter, t
     exporter = start_exporter(f"--config.file={config}")
     status = 502 if relay else 200
     assert await _post(exporter.url, payload("conversation-update")) == status
-    until(lambda: "voice_message_sentiment_total{" in get(exporter.url), "it is counted")
+    until("it is counted", lambda: "voice_message_sentiment_total{" in get(exporter.url))
     before = _judged(get(exporter.url))
     exporter.signal(signal.SIGKILL)
     exporter.wait()

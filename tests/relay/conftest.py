@@ -1,6 +1,5 @@
 """An exporter with a relay in front of an application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ from exporter.relay import RelayOptions
 from exporter.store.base import Store
 from tests.conftest import Serve
 from tests.support.service import Service, running
+from tests.support.waiting import reached
 
 SECRET = "open sesame"
 KEY = ("X-Vapi-Secret", SECRET)
@@ -81,6 +81,4 @@ def codes(front: Front, code: str) -> float:
 
 async def counted(front: Front, name: str, value: float, **labels: str) -> None:
     """Wait until a metric has a value: what needs an answer is counted beside it."""
-    async with asyncio.timeout(20):
-        while front.service.sample(name, **labels) != value:  # noqa: ASYNC110 - nothing else tells of it
-            await asyncio.sleep(0.01)
+    await reached(f"{name} is {value}", lambda: front.service.sample(name, **labels) == value)

@@ -13,10 +13,12 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.conftest import Connect, Running, StartExporter, head, until
+from tests.conftest import Connect, Running, StartExporter, head
 from tests.platforms.vapi_bodies import message
 from tests.relay.application import application, fine, post, talking
+from tests.security.raw import get
 from tests.support.servers import free_port
+from tests.support.waiting import reached, until
 
 HANG = json.dumps(message("hang")).encode()
 KILLS = 4
@@ -44,16 +46,16 @@ class Exporters:
 
 async def value(exporter: Running, name: str) -> float:
     """The sum of a metric's samples in a scrape."""
-    async with aiohttp.ClientSession() as session, session.get(f"{exporter.url}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+    return _value(await asyncio.to_thread(get, exporter.url), name)
+
+
+def _value(scraped: str, name: str) -> float:
+    return sum(float(line.split()[-1]) for line in scraped.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
 
 
 async def becomes(exporter: Running, name: str, wanted: float) -> None:
     """Wait until a metric has a value."""
-    async with asyncio.timeout(30):
-        while await value(exporter, name) != wanted:  # noqa: ASYNC110 - nothing else tells of it
-            await asyncio.sleep(0.05)
+    await asyncio.to_thread(until, f"{name} is {wanted}", lambda: _value(get(exporter.url), name) == wanted)
 
 
 async def send_until_it_dies(exporter: Running, rng: Random, acknowledged: set[bytes]) -> None:
@@ -164,7 +166,7 @@ async def test_a_stop_waits_for_answers_in_flight(start_exporter: StartExporter,
         asking = asyncio.create_task(post(f"{exporter.url}/webhook/vapi", body))
         await behind.wait_for(1)
         stopping = asyncio.create_task(asyncio.to_thread(exporter.stop))
-        await asyncio.to_thread(until, lambda: "msg=stopping" in exporter.log, "the stop in the log")
+        await reached("the stop in the log", lambda: "msg=stopping" in exporter.log)
         release.set()
         assert json.loads((await asking).body) == {"assistantId": "ada-example"}
         assert await stopping == 0
@@ -226,4 +228,4 @@ async def test_a_reload_switches_the_relay_on_and_off(start_exporter: StartExpor
 
 def _reload(exporter: Running) -> None:
     exporter.signal(signal.SIGHUP)
-    until(lambda: "configuration reloaded" in exporter.log, "the reload in the log")
+    until("the reload in the log", lambda: "configuration reloaded" in exporter.log)

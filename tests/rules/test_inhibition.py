@@ -7,7 +7,7 @@ import pytest
 from tests.rules.shipped import alerts
 from tests.support.alerting import Alertmanager, Receivers
 from tests.support.programs import Programs
-from tests.support.servers import eventually
+from tests.support.waiting import until
 
 NUMBERS = count()
 SCOPE = {"job": "voice", "platform": "interactly", "assistant_id": "front-desk"}
@@ -64,7 +64,7 @@ def states(alertmanager: Alertmanager) -> Callable[..., list[str]]:
             found = [alertmanager.state(**each) for each in own]
             return None if None in found or "unprocessed" in found else [str(state) for state in found]
 
-        return list(eventually("all alerts are processed", processed))
+        return list(until("all alerts are processed", processed))
 
     return raised
 

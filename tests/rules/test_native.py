@@ -20,7 +20,8 @@ from tests.conftest import StartExporter
 from tests.e2e.test_alerting import post
 from tests.rules.promtool import promtool
 from tests.support.programs import SID
-from tests.support.servers import Prometheus, eventually
+from tests.support.servers import Prometheus
+from tests.support.waiting import until
 
 HISTOGRAMS = [metric for metric in METRICS.values() if metric.kind == "histogram"]
 CLASSIC = re.compile(rf"\b({'|'.join(metric.name for metric in HISTOGRAMS)})_(bucket|count|sum|created)\b")
@@ -147,8 +148,8 @@ def test_a_server_that_converts(start_exporter: StartExporter, tmp_path: Path, h
         blind = 'ALERTS{alertname="VoiceExporterHistogramsMissing", alertstate="firing"}'
         latency = "count({__name__=~'.*:voice_response_seconds:.*'})"
         if histograms == "classic":
-            eventually("the alert fires", lambda: after_a_call(lambda: prometheus.value(blind)), 60)
+            until("the alert fires", lambda: after_a_call(lambda: prometheus.value(blind)), 60)
             assert prometheus.value(latency) is None
         else:
-            eventually("latency is recorded", lambda: after_a_call(lambda: prometheus.value(latency)), 60)
+            until("latency is recorded", lambda: after_a_call(lambda: prometheus.value(latency)), 60)
             assert prometheus.value(blind) is None

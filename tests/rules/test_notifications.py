@@ -11,7 +11,7 @@ import pytest
 from tests.rules.shipped import alertmanager
 from tests.support.alerting import Alertmanager, Receivers
 from tests.support.programs import Programs
-from tests.support.servers import eventually
+from tests.support.waiting import until
 
 NUMBERS = count()
 PAGE = {"alertname": "VoiceCriticalError", "severity": "critical", "component": "llm", "error_code": "quota_exceeded"}
@@ -78,7 +78,7 @@ def attachment(message: dict[str, Any]) -> dict[str, Any]:
 def test_each_assistant_is_an_incident_of_its_own(told: Told) -> None:
     """Two assistants, and two alerts of one of them, are three incidents, each named by what it is about."""
     told.send(alert(PAGE), alert(PAGE, "billing"), alert({"alertname": "VoiceHangRateHigh", "severity": "critical"}))
-    pages = eventually("three pages", lambda: len(told.messages("page")) >= 3 and told.messages("page"))
+    pages = until("three pages", lambda: told.messages("page")[2:] and told.messages("page"))
     assert len({page["dedup_key"] for page in pages}) == 3
     assert {page["payload"]["summary"].rpartition(", ")[0] for page in pages} == {
         "VoiceCriticalError: front-desk, vapi, openai",
@@ -90,7 +90,7 @@ def test_each_assistant_is_an_incident_of_its_own(told: Told) -> None:
 def test_details_of_a_page_stay_text(told: Told) -> None:
     """Whatever a description looks like as YAML, PagerDuty gets it as text, and the links as links."""
     told.send(alert(PAGE))
-    (page,) = eventually("a page", lambda: told.messages("page"))
+    (page,) = until("a page", lambda: told.messages("page"))
     details = page["payload"]["custom_details"]
     assert details["firing"] == "* Assistant front-desk on vapi: 7.5% of its requests failed."
     assert details["resolved"] == "none"
@@ -103,20 +103,18 @@ def test_a_page_is_resolved_although_another_page_fires(told: Told) -> None:
     rate = {"alertname": "VoiceHangRateHigh", "severity": "critical"}
     down = {"alertname": "VoiceExporterDown", "severity": "critical"}
     told.send(alert(rate))
-    (page,) = eventually("a page", lambda: told.messages("page"))
+    (page,) = until("a page", lambda: told.messages("page"))
     told.send(alert(PAGE), {"labels": {"job": "voice", **down}})
-    eventually("two more pages", lambda: len(told.messages("page")) >= 3)
+    until("two more pages", lambda: len(told.messages("page")) >= 3)
     told.send(alert(rate, endsAt=LONG_AGO))
-    resolved = eventually(
-        "it is resolved", lambda: [m for m in told.messages("page") if m["event_action"] == "resolve"]
-    )
+    resolved = until("it is resolved", lambda: [m for m in told.messages("page") if m["event_action"] == "resolve"])
     assert resolved[0]["dedup_key"] == page["dedup_key"]
 
 
 def test_a_message_says_what_who_and_how_bad(told: Told) -> None:
     """The title names alert, severity, assistant, platform and provider; the text links runbook and dashboard."""
     told.send(alert(HANG))
-    (message,) = eventually("a message", lambda: told.messages("operators"))
+    (message,) = until("a message", lambda: told.messages("operators"))
     said = attachment(message)
     assert said["title"].startswith("[FIRING:1] VoiceAssistantHang (high): front-desk, vapi, openai")
     assert said["fallback"] == said["title"]
@@ -132,7 +130,7 @@ def test_a_message_says_what_who_and_how_bad(told: Told) -> None:
 def test_what_is_none_of_ours_is_told_too(told: Told) -> None:
     """An alert without our annotations says its name."""
     told.send({"labels": {"alertname": "DiskFull", "job": "node"}})
-    said = attachment(eventually("a message", lambda: told.messages("operators"))[0])
+    said = attachment(until("a message", lambda: told.messages("operators"))[0])
     assert said["title"].startswith("[FIRING:1] DiskFull")
     assert said["text"].strip() == "• DiskFull"
 
@@ -140,15 +138,15 @@ def test_what_is_none_of_ours_is_told_too(told: Told) -> None:
 def test_what_fires_and_what_is_over_stand_apart(told: Told) -> None:
     """A message about both says of which alert which is true, and the last one is resolved altogether."""
     told.send(alert(HANG), alert(HANG, "billing"))
-    first = eventually("both", lambda: _titled(told, "[FIRING:2]"))
+    first = until("both", lambda: _titled(told, "[FIRING:2]"))
     assert "VoiceAssistantHang (high): several assistants, vapi" in attachment(first)["title"]
     told.send(alert(HANG, "billing", endsAt=LONG_AGO))
-    both = eventually("one is over", lambda: _titled(told, "[FIRING:1, RESOLVED:1]"))
+    both = until("one is over", lambda: _titled(told, "[FIRING:1, RESOLVED:1]"))
     fires, _, over = attachment(both)["text"].partition("*Resolved:*")
     assert ("front-desk" in fires, "billing" in fires) == (True, False)
     assert ("front-desk" in over, "billing" in over) == (False, True)
     told.send(alert(HANG, endsAt=LONG_AGO))
-    last = eventually("both are over", lambda: _titled(told, "[RESOLVED]"))
+    last = until("both are over", lambda: _titled(told, "[RESOLVED]"))
     assert "front-desk" in attachment(last)["title"]
 
 
@@ -161,7 +159,7 @@ def test_a_name_is_no_command(told: Told) -> None:
     """An assistant that is called like one of Slack's own marks calls nobody."""
     name = "<!channel> & <http://evil.example|you>"
     told.send(alert(HANG, name))
-    said = attachment(eventually("a message", lambda: told.messages("operators"))[0])
+    said = attachment(until("a message", lambda: told.messages("operators"))[0])
     for text in (said["title"], said["text"], said["fallback"]):
         assert "<!" not in text
         assert "<http://evil" not in text
@@ -174,12 +172,12 @@ def test_five_hundred_assistants_fit_into_a_message(told: Told, labels: dict[str
     names = [f"assistant-{number:03}" for number in range(500)]
     told.send(*(alert({**labels, "provider": "x"}, name) for name in names))
     receiver = "operators" if labels["severity"] == "high" else "page"
-    eventually("messages", lambda: told.messages(receiver))
+    until("messages", lambda: told.messages(receiver))
     if receiver == "operators":
-        eventually("all of them", lambda: _titled(told, "[FIRING:500]"))
+        until("all of them", lambda: _titled(told, "[FIRING:500]"))
         assert "10 of 500 that fire" in attachment(told.messages(receiver)[-1])["text"]
         told.send(*(alert({**labels, "provider": "x"}, name, endsAt=LONG_AGO) for name in names))
-        last = eventually("all are over", lambda: _titled(told, "[RESOLVED]"))
+        last = until("all are over", lambda: _titled(told, "[RESOLVED]"))
         # A busy Alertmanager may have told of some before, beside those that still fired.
         assert re.search(r"These are 10 of \d{2,3} that are resolved", attachment(last)["text"])
     assert max(len(str(message)) for message in told.messages(receiver)) < CHARACTERS
@@ -196,12 +194,10 @@ def test_a_page_that_comes_later_still_silences(tmp_path: Path, programs: Progra
     """A hang that Prometheus sends before the outage behind it is not told: with the shipped waits, the page wins."""
     with Receivers() as receivers, Alertmanager(tmp_path, receivers, programs, waits={}) as running:
         running.send(alert(HANG))
-        eventually("the hang is known", lambda: running.state(alertname="VoiceAssistantHang") is not None)
+        until("the hang is known", lambda: running.state(alertname="VoiceAssistantHang") is not None)
         running.send(alert(PAGE))
-        eventually("somebody is paged", lambda: receivers.told("page", "VoiceCriticalError"))
+        until("somebody is paged", lambda: receivers.told("page", "VoiceCriticalError"))
         running.send(alert(HANG, "billing"))
-        found = eventually(
-            "another assistant's hang is told", lambda: receivers.told("operators", "VoiceAssistantHang")
-        )
+        found = until("another assistant's hang is told", lambda: receivers.told("operators", "VoiceAssistantHang"))
         assert [each.labels["assistant_id"] for each in found] == ["billing"]
         assert running.state(assistant_id="front-desk", alertname="VoiceAssistantHang") == "suppressed"

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from tests.conftest import Running
 from tests.security.raw import Connection, request
+from tests.support.waiting import until
 
 SECRET: Final = "a secret of this test"
 HEADERS: Final = (f"X-Vapi-Secret: {SECRET}".encode(), f"X-Interactly-Secret: {SECRET}".encode())
@@ -63,10 +64,8 @@ class Siege:
 
     def wait_served(self, number: int = 1) -> None:
         """Wait until so many more events were answered."""
-        enough, deadline = len(self._statuses) + number, time.monotonic() + 20
-        while len(self._statuses) < enough:
-            assert time.monotonic() < deadline, f"{self._name}: nobody is served"
-            time.sleep(PAUSE)
+        enough = len(self._statuses) + number
+        until(f"{self._name}: somebody is served", lambda: len(self._statuses) >= enough)
 
     def _behave(self) -> None:
         with closing(Connection(self._exporter.url)) as connection:

@@ -18,11 +18,12 @@ from exporter.errors import InvalidEvent
 from exporter.platforms import PLATFORMS
 from exporter.sentiment import DEFAULT
 from tests.calls.tally import FIXTURES
-from tests.conftest import StartExporter, until
+from tests.conftest import StartExporter
 from tests.security.canaries import LABEL, TEXT, Canaries, stuffed
 from tests.security.faulty import FAULTS
 from tests.security.hostile import requests
 from tests.security.raw import Connection, ask, get, request
+from tests.support.waiting import until
 
 LABELS = """\
 interactly message.assistant.assistantModel
@@ -236,7 +237,7 @@ async def test_only_the_queue_of_a_relay_holds_bodies(start_exporter: StartExpor
     config.write_text(json.dumps({"webhooks": {name: {"relay": relay} for name in PLATFORMS}}))
     exporter = start_exporter(f"--config.file={config}", "--log.level=debug")
     answers = await post(exporter.url, {name: sent[:40] for name, sent in bodies(canaries).items()})
-    until(lambda: "level=warn" in exporter.log.partition("msg=ready")[2], "the application is missed")
+    until("the application is missed", lambda: "level=warn" in exporter.log.partition("msg=ready")[2])
 
     assert canaries.in_(get(exporter.url) + get(exporter.url, "/") + answers) <= {*NAMES}
     assert canaries.in_(exporter.log) == set()
@@ -278,7 +279,7 @@ def test_not_even_a_defect_shows_a_body(tmp_path: Path, fmt: str) -> None:
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        until(lambda: "ready" in log.read_text(), "ready in the log")
+        until("ready in the log", lambda: "ready" in log.read_text())
         address = re.findall(r"127\.0\.0\.1:\d+", log.read_text())[0]
         for fault in FAULTS:
             body = {"message": {"type": "hang", "timestamp": 1, "text": canaries.new(fault), "fault": f"fault-{fault}"}}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Running, StartExporter, until
+from tests.conftest import Running, StartExporter
 from tests.security.raw import Connection, request
 from tests.security.siege import HEADERS, SECRET, Siege, event, memory
+from tests.support.waiting import until
 
 CONFIG = "webhooks: {read_timeout: 1s}\nlimits: {max_connections: 150}\n"
 BOUND = 100.0
@@ -75,7 +76,7 @@ def test_clients_that_leave_are_forgotten(exporter: Running) -> None:
             connection.send(request(b"/webhook/vapi", b"Content-Length: 8000000", *HEADERS, body=bytes(100_000)))
             connection.close(abruptly=number % 2 == 0)
         siege.wait_served(10)
-        until(lambda: len(list(descriptors.iterdir())) <= before, "the connections are closed")
+        until("the connections are closed", lambda: len(list(descriptors.iterdir())) <= before)
         padding = b" " * (8 * 1024 * 1024 - len(event("padded")))
         [padded] = siege.attackers(1)
         padded.send(request(b"/webhook/interactly", *HEADERS, body=event("padded") + padding))

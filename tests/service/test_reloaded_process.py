@@ -7,8 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Running, StartExporter, until
+from tests.conftest import Running, StartExporter
 from tests.service.processes import metrics, value
+from tests.support.waiting import until
 from tests.webhooks.posting import HANG, post
 
 # --- reload ---
@@ -18,7 +19,7 @@ async def reloaded(running: Running, done: Callable[[str], bool]) -> str:
     """Send SIGHUP and wait until the log says what is waited for: a scrape."""
     seen = len(running.log)
     running.signal(signal.SIGHUP)
-    until(lambda: done(running.log[seen:]), "the outcome of the reload in the log")
+    until("the outcome of the reload in the log", lambda: done(running.log[seen:]))
     return await metrics(running.url)
 
 

@@ -60,7 +60,7 @@ async def test_those_that_ask_at_the_same_moment_share_a_rendering(
     async with running() as service:
         url = await serve(service.app)
         first = asyncio.create_task(scrape(url))
-        await reached(lambda: rendering.begun == 1, "the first rendering")
+        await reached("the first rendering", lambda: rendering.begun == 1)
         others = [asyncio.create_task(scrape(url)) for _ in range(4)]
         await asyncio.gather(*(post(url, HANG) for _ in range(3)))
         rendering.going = True
@@ -79,7 +79,7 @@ async def test_what_was_answered_is_in_every_scrape_that_begins_later(
     async with running() as service:
         url = await serve(service.app)
         early = asyncio.create_task(scrape(url))
-        await reached(lambda: rendering.begun == 1, "the first rendering")
+        await reached("the first rendering", lambda: rendering.begun == 1)
         assert (await post(url, HANG))[0] == 200
         late = asyncio.create_task(scrape(url))
         rendering.going = True
@@ -109,7 +109,7 @@ async def test_only_a_few_are_in_flight(serve: Serve, connect: Connect, monkeypa
     async with running() as service:
         url = await serve(service.app)
         asked = [asyncio.create_task(scrape(url)) for _ in range(MAX_SCRAPES)]
-        await reached(lambda: service.pages.scrapes.in_flight == MAX_SCRAPES, "all places to be taken")
+        await reached("all places to be taken", lambda: service.pages.scrapes.in_flight == MAX_SCRAPES)
 
         wire = await connect(url)
         await wire.send(SCRAPE * 100)
@@ -132,7 +132,7 @@ async def test_who_does_not_read_keeps_nobody_from_scraping(
         held = [await connect(url) for _ in range(MAX_SCRAPES)]
         for wire in held:
             await wire.send(SCRAPE * 60)
-        await reached(lambda: service.pages.scrapes.in_flight == MAX_SCRAPES, "all places to be taken")
+        await reached("all places to be taken", lambda: service.pages.scrapes.in_flight == MAX_SCRAPES)
         answers: list[int] = []
 
         async def again() -> None:
@@ -166,10 +166,10 @@ async def test_a_held_scrape_is_evicted_before_a_webhook(
         url = await serve(service.app, limited)
         arriving = await connect(url)
         await arriving.send(head(PATH, f"Content-Length: {len(HANG)}") + HANG[:10])
-        await reached(lambda: Phase.RECEIVING in {one.phase for one in limited.connections()}, "the body to begin")
+        await reached("the body to begin", lambda: Phase.RECEIVING in {one.phase for one in limited.connections()})
         held = await connect(url)
         await held.send(SCRAPE)
-        await reached(lambda: Phase.SENDING in {one.phase for one in limited.connections()}, "the scrape to be held")
+        await reached("the scrape to be held", lambda: Phase.SENDING in {one.phase for one in limited.connections()})
 
         assert (await post(url, HANG))[0] == 200
         await arriving.send(HANG[10:])
@@ -186,7 +186,7 @@ async def test_a_stop_does_not_wait_for_who_does_not_read(
     async with running() as service:
         held = await connect(await serve(service.app, limited))
         await held.send(SCRAPE)
-        await reached(lambda: Phase.SENDING in {one.phase for one in limited.connections()}, "the scrape to be held")
+        await reached("the scrape to be held", lambda: Phase.SENDING in {one.phase for one in limited.connections()})
 
         await asyncio.wait_for(limited.drain(60), 20)
         assert not limited.connections()
@@ -201,8 +201,8 @@ async def test_a_client_that_reads_no_further_is_cut_off(
     async with running() as service:
         wire = await connect(await serve(service.app))
         await wire.send(SCRAPE)
-        await reached(lambda: service.pages.scrapes.in_flight == 1, "the scrape to begin")
-        await reached(lambda: service.pages.scrapes.in_flight == 0, "the scrape to end")
+        await reached("the scrape to begin", lambda: service.pages.scrapes.in_flight == 1)
+        await reached("the scrape to end", lambda: service.pages.scrapes.in_flight == 0)
         received = await asyncio.wait_for(wire.reader.read(), 20)
 
     assert received.startswith(b"HTTP/1.1 200 OK")
@@ -216,7 +216,7 @@ async def test_a_scrape_lets_webhooks_through(serve: Serve, monkeypatch: pytest.
     async with running() as service:
         url = await serve(service.app)
         reading = asyncio.create_task(scrape(url))
-        await reached(lambda: rendering.begun == 1, "the rendering")
+        await reached("the rendering", lambda: rendering.begun == 1)
 
         assert (await post(url, HANG))[0] == 200
         assert not reading.done()
@@ -233,11 +233,11 @@ async def test_a_client_that_leaves_during_a_scrape_is_no_error(
         url = await serve(service.app)
         wire = await connect(url)
         await wire.send(SCRAPE)
-        await reached(lambda: rendering.begun == 1, "the rendering")
+        await reached("the rendering", lambda: rendering.begun == 1)
         wire.writer.close()
         other = asyncio.create_task(scrape(url))
         rendering.going = True
 
         assert (await other)[0] == 200
-        await reached(lambda: service.pages.scrapes.in_flight == 0, "both to end")
+        await reached("both to end", lambda: service.pages.scrapes.in_flight == 0)
     assert not caplog.records

@@ -18,8 +18,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Running, StartExporter, head, until
+from tests.conftest import Connect, Running, StartExporter, head
 from tests.service.processes import metrics, value
+from tests.support.waiting import until
 from tests.webhooks.posting import HANG, PATH, post
 
 # --- start and stop ---
@@ -72,7 +73,7 @@ async def test_a_stop_finishes_what_is_under_way(
     await wire.reader.readuntil(b"100 Continue\r\n\r\n")
     await wire.send(HANG[:100])
     running.signal(number)
-    until(lambda: "msg=stopping" in running.log, "msg=stopping in the log")
+    until("msg=stopping in the log", lambda: "msg=stopping" in running.log)
     with pytest.raises(ConnectionError):
         await connect(running.url)
 
@@ -91,7 +92,7 @@ async def test_a_second_signal_ends_it_at_once(start_exporter: StartExporter, co
     await wire.send(head(PATH, "Content-Length: 100", "Expect: 100-continue"))
     await wire.reader.readuntil(b"100 Continue\r\n\r\n")
     running.signal(signal.SIGTERM)
-    until(lambda: "msg=stopping" in running.log, "msg=stopping in the log")
+    until("msg=stopping in the log", lambda: "msg=stopping" in running.log)
     running.signal(signal.SIGTERM)
 
     assert running.wait() == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import until
+from tests.support.waiting import until
 
 
 class Terminal:
@@ -49,7 +49,7 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal whose exporter is ready."""
     terminal = Terminal(tmp_path / "data")
-    until(lambda: terminal.shows("msg=ready"), "msg=ready in the terminal")
+    until("msg=ready in the terminal", lambda: terminal.shows("msg=ready"))
     yield terminal
     terminal.process.kill()
     terminal.process.wait()
@@ -64,7 +64,7 @@ def test_a_closed_terminal_leaves_no_exporter_behind(terminal: Terminal) -> None
 def test_in_a_terminal_that_is_there_the_signal_reloads(terminal: Terminal) -> None:
     """An operator's SIGHUP means what it means everywhere."""
     terminal.process.send_signal(signal.SIGHUP)
-    until(lambda: terminal.shows("configuration reloaded"), "the reload in the terminal")
+    until("the reload in the terminal", lambda: terminal.shows("configuration reloaded"))
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(20) == 0
     terminal.close()
@@ -72,7 +72,7 @@ def test_in_a_terminal_that_is_there_the_signal_reloads(terminal: Terminal) -> N
 
 def test_it_says_where_it_is_and_where_the_data_are(terminal: Terminal, tmp_path: Path) -> None:
     """Who starts it with make run has one line to go on with."""
-    until(lambda: terminal.shows(f"storage={tmp_path / 'data'}"), "the directory in the terminal")
+    until("the directory in the terminal", lambda: terminal.shows(f"storage={tmp_path / 'data'}"))
     assert "msg=ready" in terminal.shown
     assert " url=http://localhost:" in terminal.shown
     terminal.close()

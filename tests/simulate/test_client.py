@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from exporter.simulate.client import CONNECTIONS, Sender, endpoints
 from exporter.simulate.model import Delivery
 from exporter.simulate.tally import Tally
 from tests.support.pages import ROOT
+from tests.support.waiting import reached
 
 
 class Receiver:
@@ -138,7 +139,7 @@ async def test_a_slow_exporter_is_not_swamped(receiver: Receiver) -> None:
     sent = past(20)
     sending = asyncio.create_task(Sender(receiver.url, None, Tally()).send(sent))
     calls = len({delivery.body["message"]["call"]["id"] for delivery in sent[:64]})
-    await until(lambda: receiver.open == calls)
+    await reached("all calls are open", lambda: receiver.open == calls)
     receiver.hold.set()
     await sending
     assert len(receiver.received) == len(sent) > 200
@@ -186,7 +187,7 @@ async def test_progress_shows_on_a_terminal(receiver: Receiver) -> None:
     """A line that is rewritten in place, and wiped before the summary."""
     out = Terminal()
     running = asyncio.create_task(simulate(receiver.url, 60, None, "normal", 1, out=out))
-    await until(lambda: "\r" in out.getvalue())
+    await reached("progress is shown", lambda: "\r" in out.getvalue())
     running.cancel()
     await running
     nothing, *lines, summary = out.getvalue().split("\r\x1b[K")
@@ -200,7 +201,7 @@ async def test_cancelling_ends_with_the_summary(receiver: Receiver) -> None:
     """Endless traffic that is cancelled says what it sent and counts as a success."""
     out = io.StringIO()
     running = asyncio.create_task(simulate(receiver.url, 6000, None, "normal", 1, out=out, time_scale=50))
-    await until(lambda: some_answered(receiver))
+    await reached("some are answered", lambda: some_answered(receiver))
     running.cancel()
     assert await running == 0
     assert "answered 200" in out.getvalue()
@@ -211,7 +212,7 @@ async def test_the_command_ends_with_the_summary(receiver: Receiver, number: sig
     """By either signal: a container sends SIGTERM, a terminal SIGINT."""
     command = [sys.executable, "-m", "exporter", "simulate", f"--url={receiver.url}", "--calls-per-minute=6000"]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    await until(lambda: some_answered(receiver))
+    await reached("some are answered", lambda: some_answered(receiver))
     process.send_signal(number)
     out, _ = await process.communicate()
     assert process.returncode == 0
@@ -245,7 +246,7 @@ async def test_a_secret_refused_later_is_exit_code_1_as_well(receiver: Receiver)
     running = asyncio.create_task(
         simulate(receiver.url, 6000, None, "normal", 1, out=io.StringIO(), err=err, time_scale=50)
     )
-    await until(lambda: some_answered(receiver))
+    await reached("some are answered", lambda: some_answered(receiver))
     receiver.status = 401
     assert await running == 1
     assert "answered 401" in err.getvalue()
@@ -256,7 +257,7 @@ async def test_nothing_delivered_is_exit_code_1(receiver: Receiver) -> None:
     receiver.status = 503
     out = io.StringIO()
     running = asyncio.create_task(simulate(receiver.url, 6000, None, "normal", 1, out=out, time_scale=50))
-    await until(lambda: some_answered(receiver))
+    await reached("some are answered", lambda: some_answered(receiver))
     running.cancel()
     assert await running == 1
     assert "answered 503" in out.getvalue()
@@ -306,10 +307,3 @@ def test_a_path_prefix_is_kept() -> None:
 def some_answered(receiver: Receiver) -> bool:
     """Whether the sender must have had an answer: it had more to send than it sends at once."""
     return len(receiver.received) > CONNECTIONS
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, ten seconds at most."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- what another task has done sets no event
-            await asyncio.sleep(0.01)

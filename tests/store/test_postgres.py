@@ -7,11 +7,11 @@ import pytest
 
 from exporter.errors import StorageError, StoreConflict
 from exporter.store.base import Due
-from tests.conftest import until
 from tests.store.model import Model, batch, created, same
 from tests.store.replicas import Process, Start, called, fold, loaded, rows
 from tests.support.cutting import Cutter, Point
 from tests.support.postgres import FAST, Postgres
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -275,8 +275,8 @@ async def test_a_standby_takes_over() -> None:
         primary.execute("CREATE DATABASE voice")
         with Postgres(FAST, copy_of=primary) as standby:
             until(
-                lambda: primary.execute("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1",
                 "sync",
+                lambda: primary.execute("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1",
             )
             url = f"postgresql://voice@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/voice"
             process = await asyncio.to_thread(Process, url)

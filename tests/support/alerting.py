@@ -18,7 +18,8 @@ import yaml
 
 from tests.support.certificates import Authority
 from tests.support.programs import INSTALLED, Programs
-from tests.support.servers import eventually, free_port
+from tests.support.servers import free_port
+from tests.support.waiting import until
 
 SHIPPED: Final = Path(__file__).parents[2] / "rules" / "alertmanager.yml"
 WAITS: Final = {"page": "0s", "operators": "0s", "tickets": "3s", "dead-mans-switch": "0s"}
@@ -144,7 +145,7 @@ class Alertmanager:
             ],
             stderr=self._log,
         )
-        eventually("Alertmanager is ready", self._ready)
+        until("Alertmanager is ready", self._ready)
         return self
 
     def __exit__(self, *_: object) -> None:

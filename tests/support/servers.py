@@ -8,13 +8,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
 from tests.support.programs import INSTALLED, Programs
+from tests.support.waiting import until
 
 
 def free_port() -> int:
@@ -23,15 +24,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def eventually(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:  # noqa: ANN401 - whatever is looked at
-    """What ``look`` gives once that is true; fails with ``what`` when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)
-    return seen
 
 
 class Prometheus:
@@ -78,7 +70,7 @@ class Prometheus:
             ],
             stderr=self._log,
         )
-        eventually("Prometheus is ready", self._ready)
+        until("Prometheus is ready", self._ready)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,7 +57,7 @@ async def site(
         service.app.middlewares.insert(0, note)  # type: ignore[arg-type]  # it passes on what it gets
         limited = ConnectionLimit(limit)
         yield Site(service, await serve(service.app, limited), limited, passed)
-        await reached(lambda: service.webhooks.receiver.idle, "nothing to be in flight")
+        await reached("nothing to be in flight", lambda: service.webhooks.receiver.idle)
 
 
 async def ready(connect: Connect, at: Site) -> Wire:

@@ -28,9 +28,9 @@ async def test_a_client_may_leave_at_any_time(
         wire = await ready(connect, at)
         await wire.send(data[: sent[part]])
         wire.writer.close()
-        await reached(lambda: not at.limited.connections(), "the connection to end")
+        await reached("the connection to end", lambda: not at.limited.connections())
         begun = part in {"a head", "half a body"}
-        await reached(lambda: bool(at.service.refused()) == begun, "the end of the request")
+        await reached("the end of the request", lambda: bool(at.service.refused()) == begun)
 
         assert at.service.refused() == ({("unknown", "invalid"): 1} if begun else {})
     assert not logged(caplog)
@@ -70,7 +70,7 @@ async def test_a_body_that_came_in_time_is_not_late_for_a_slow_commit(serve: Ser
         await wire.send(plain(event())[-10:])
         await store.holds()
         late = asyncio.get_running_loop().time() + 0.6
-        await reached(lambda: asyncio.get_running_loop().time() > late, "the read timeout to be over")
+        await reached("the read timeout to be over", lambda: asyncio.get_running_loop().time() > late)
         store.release.set()
 
         assert await wire.answer() == OK
@@ -84,7 +84,7 @@ async def test_memory_is_taken_from_the_largest_body(
     async with site(serve) as at:
         large, small = await ready(connect, at), await ready(connect, at)
         await large.send(plain(event(1, 2000))[:-1100])
-        await reached(lambda: receiving(at), "the body to begin")
+        await reached("the body to begin", lambda: receiving(at))
         await small.send(plain(event(2, 500)))
 
         assert (await large.answer())[0] == 408
@@ -98,7 +98,7 @@ async def test_an_event_that_came_in_pieces_takes_a_place_once_it_is_complete(se
     async with site(serve, Config(limits=Limits(max_in_flight=1)), store := Slow()) as at:
         slow, other = await ready(connect, at), await ready(connect, at)
         await slow.send(plain(event(1))[:-10])
-        await reached(lambda: receiving(at), "the first part to arrive")
+        await reached("the first part to arrive", lambda: receiving(at))
         await slow.send(plain(event(1))[-10:])
         await store.holds()
         await other.send(plain(event(2)))
@@ -115,7 +115,7 @@ async def test_a_connection_that_is_evicted_between_two_pieces_is_cut_short(
     async with site(serve, limit=1) as at:
         arriving = await ready(connect, at)
         await arriving.send(plain(event())[:-20])
-        await reached(lambda: receiving(at), "the body to begin")
+        await reached("the body to begin", lambda: receiving(at))
         other = await ready(connect, at)
 
         assert await arriving.closed()
@@ -130,7 +130,7 @@ async def test_a_stop_waits_for_the_rest_of_a_body(serve: Serve, connect: Connec
     async with site(serve) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-1])
-        await reached(lambda: receiving(at), "the body to begin")
+        await reached("the body to begin", lambda: receiving(at))
         drained = asyncio.create_task(at.limited.drain(60))
         await wire.send(plain(event())[-1:])
 
@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_while_it_is_told_to_continue_leaves_no_error
             wire = await connect(at.url)
             await wire.send(head(PATH, "Expect: 100-continue", "Content-Length: 10"))
             wire.writer.transport.abort()
-        await reached(lambda: not at.limited.connections(), "the connections to end")
+        await reached("the connections to end", lambda: not at.limited.connections())
         wire = await ready(connect, at)
         await wire.send(plain(event()))
 
@@ -202,7 +202,7 @@ async def test_nothing_of_half_a_body_stays(
         if late:
             assert (await wire.answer())[0] == 408
         else:
-            await reached(lambda: receiving(at), "the body to begin")
+            await reached("the body to begin", lambda: receiving(at))
         wire.writer.close()
 
-        await reached(lambda: not [one for one in gc.get_objects() if type(one) in kinds], "all objects to go")
+        await reached("all objects to go", lambda: not [one for one in gc.get_objects() if type(one) in kinds])

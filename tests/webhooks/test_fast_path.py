@@ -80,7 +80,7 @@ async def test_a_body_that_comes_later_is_aiohttps(serve: Serve, connect: Connec
     async with site(serve) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-1])
-        await reached(lambda: at.passed, "aiohttp to have it")
+        await reached("aiohttp to have it", lambda: at.passed)
         await wire.send(plain(event())[-1:] + plain(event(1)))
 
         assert [await wire.answer(), await wire.answer()] == [OK, OK]
@@ -210,7 +210,7 @@ async def test_more_events_than_a_connection_keeps_wait_for_the_commit_before(se
         await store.holds()
         await wire.send(HEALTHY + b"".join(plain(event(number)) for number in range(2, 101)))
         [accepted] = at.limited.connections()
-        await reached(lambda: accepted.reading_paused, "the connection to be full")
+        await reached("the connection to be full", lambda: accepted.reading_paused)
         assert at.passed == []
         store.release.set()
 

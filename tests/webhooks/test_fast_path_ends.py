@@ -28,9 +28,9 @@ async def test_who_leaves_during_the_commit_is_counted_all_the_same(
         await wire.send(plain(event()) + HEALTHY)
         await store.holds()
         wire.writer.close()
-        await reached(lambda: not at.limited.connections(), "the connection to end")
+        await reached("the connection to end", lambda: not at.limited.connections())
         store.release.set()
-        await reached(at.service.refused, "the end of the request")
+        await reached("the end of the request", at.service.refused)
 
         assert at.service.refused() == {("hang", "unavailable" if full else "counted"): 1}
     assert logged(caplog) == ["storage fails, events are refused"] * full
@@ -75,7 +75,7 @@ async def test_a_long_commit_does_not_make_a_connection_idle(
         await wire.send(plain(event()))
         await store.holds()
         late = asyncio.get_running_loop().time() + 0.7
-        await reached(lambda: asyncio.get_running_loop().time() > late, "twice the time of keep-alive")
+        await reached("twice the time of keep-alive", lambda: asyncio.get_running_loop().time() > late)
         store.release.set()
 
         assert await wire.answer() == OK
@@ -93,8 +93,8 @@ async def test_nothing_of_a_connection_stays(serve: Serve, connect: Connect, sen
         wire.writer.close()
 
         await reached(
-            lambda: not [one for one in gc.get_objects() if type(one) in {FastConnection, WebhookRequest}],
             "all objects to go",
+            lambda: not [one for one in gc.get_objects() if type(one) in {FastConnection, WebhookRequest}],
         )
 
 

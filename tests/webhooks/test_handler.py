@@ -19,8 +19,9 @@ from exporter.platforms import platform
 from exporter.platforms.history_cache import HistoryCache
 from exporter.store.base import Batch
 from exporter.store.memory import MemoryStore
-from tests.conftest import Connect, Serve, Wire, head, until
+from tests.conftest import Connect, Serve, Wire, head
 from tests.support.service import running
+from tests.support.waiting import reached
 from tests.webhooks.posting import HANG, PATH, SECRET, UNKNOWN, Failing, config, post, rejected
 
 # --- 200 ---
@@ -166,7 +167,7 @@ async def test_a_client_that_goes_away_is_counted_quietly(
         wire = await connect(await serve(service.app))
         await wire.send(head(PATH, f"Content-Length: {len(HANG)}") + HANG[:100])
         wire.writer.close()
-        await asyncio.to_thread(until, service.refused, "the request to be counted")
+        await reached("the request is counted", service.refused)
 
         assert service.refused() == {("unknown", "invalid"): 1}
         assert not caplog.records
