@@ -85,8 +85,12 @@ class CallsInMemory:
                 assistant = state_codec.decode_assistant(blob)
                 self.assistants[assistant.platform, assistant.id] = assistant
 
-    def follow(self, changed: Mapping[int, bytes | None]) -> list[Incident]:
-        """Take assistants and incidents that another process changed; the incidents among them.
+    def follow(self, changed: Mapping[int, bytes | None], *, anew: bool = False) -> list[Incident]:
+        """Take assistants and incidents that another process changed; the incidents among them that are news.
+
+        Args:
+            changed: those, by key.
+            anew: the store has no other incidents.
 
         Raises:
             StorageError: this release can't read one.
@@ -97,7 +101,7 @@ class CallsInMemory:
             if forgotten
             else self.assistants
         )
-        others, incidents = self.incidents.follow(changed)
+        others, incidents = self.incidents.replace(changed) if anew else self.incidents.follow(changed)
         for key, blob in others:
             if key not in {_USAGE_KEY, _CLOCK_KEY}:
                 assistant = state_codec.decode_assistant(blob)
@@ -310,13 +314,13 @@ class Draft:
 
     @property
     def exclusive(self) -> bool:
-        """Whether it changes more than calls."""
-        return bool(self._assistants or self._usage or self._noted or self.incidents.changed)
+        """Whether it changes more than calls and incidents."""
+        return bool(self._assistants or self._usage or self._noted)
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self._calls) or self.exclusive
+        return bool(self._calls) or self.exclusive or self.incidents.changed
 
     def everything(self) -> None:
         """Take all but the calls into the draft, for a store that lost it (`CallsInMemory.records` has those)."""
@@ -348,7 +352,7 @@ class Draft:
         known = self._memory.get(key)
         return state_codec.encode(state) if known is None else state_codec.encode_change(known, state)
 
-    def encoded_assistants(self) -> dict[int, bytes | None]:
+    def encoded_assistants(self, *, shared: bool) -> dict[int, bytes | None]:
         """The assistants and incidents that changed, for the store, to which they are records under a number alike."""
         blobs = {
             identity("assistant", *key): None if assistant is None else state_codec.encode(assistant)
@@ -358,7 +362,7 @@ class Draft:
             blobs[_USAGE_KEY] = self._usage
         if self._noted is not None:
             blobs[_CLOCK_KEY] = state_codec.encode(self._noted)
-        return blobs | self.incidents.encoded()
+        return blobs | self.incidents.encoded(shared=shared)
 
     def adopt(self) -> None:
         """The batch is kept: the memory takes the draft over."""

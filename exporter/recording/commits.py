@@ -169,7 +169,7 @@ class Commits:
         self.claimed = job.dropping
         if job.dropping:
             await self._store.claim(dropping=True)
-        self.outdated = False
+        self.outdated, read = False, False
         while True:
             draft = Draft(self._memory)
             batch = await job.fold(draft)
@@ -177,10 +177,18 @@ class Commits:
                 batch.append(Change([(self._table.series(CALLS_TRACKED, (), time.time()), ((0, draft.growth),))]))
             if self._table.grows or draft.exclusive or self.dropped:
                 await self._store.claim()
+            if draft.incidents.misses and not read:
+                # Its call was borrowed, so whoever counted the hang has committed it.
+                read = True
+                await self._store.read_news()
+                draft.incidents.settle()
             if not self.outdated:
-                return draft, batch
+                break
             self.outdated = False
             self._table.rollback()
+        if added := len(draft.incidents.added):
+            draft.incidents.number(await self._store.number_incidents(added, self._memory.incidents.highest))
+        return draft, batch
 
     async def _commit(self, draft: Draft, batch: list[Change]) -> None:
         """Keep a batch, then let it show."""
@@ -203,7 +211,7 @@ class Commits:
             increments=[(series.id, cells) for change in batch for series, cells in change.resolved],
             dropped=[*self.dropped],
             calls={},
-            assistants=draft.encoded_assistants(),
+            assistants=draft.encoded_assistants(shared=self._store.shared),
             latest=[(series.id, value) for change in batch for series, value in change.latest],
         )
         if self._store.shared:
@@ -250,7 +258,8 @@ class Commits:
         series = [one async for one in _in_turns(stored)]
         try:
             self.begin()
-            await self._store.commit(Batch(series, [], [], calls, draft.encoded_assistants(), snapshot=True))
+            assistants = draft.encoded_assistants(shared=False)
+            await self._store.commit(Batch(series, [], [], calls, assistants, snapshot=True))
         except StorageError:
             self._metrics.storage_failed()
             return

@@ -51,16 +51,16 @@ class Follower:
             # What the batch under way created may exist by now.
             self._table.rollback()
             self._commits.outdated = True
-        if news.anew:
-            self._begin_anew(news.anew)
-        incidents: list[Incident] = []
+        changed = self._begin_anew(news.anew) if news.anew else []
         for batch in news.batches:
             self._follow(batch)
-            incidents += self._memory.follow(batch.assistants)
-        if incidents:
-            self._tell(incidents)
+            changed += self._memory.follow(batch.assistants)
+        if changed:
+            # Of one that several batches changed, the last is all of them.
+            self._tell([*{incident.id: incident for incident in changed}.values()])
 
-    def _begin_anew(self, snapshot: Snapshot) -> None:
+    def _begin_anew(self, snapshot: Snapshot) -> list[Incident]:
+        """Take everything; the incidents in it that are new here."""
         numbered, stored = self._table.numbered(), {one.id: one for one in snapshot.series}
         self._table.remove([series for number, series in numbered.items() if number not in stored])
         for number, one in stored.items():
@@ -69,7 +69,7 @@ class Follower:
             else:
                 self._table.bring(one, self._clock.steady())
         self._table.number_from(snapshot.next_series)
-        self._memory.follow(dict(snapshot.assistants))
+        return self._memory.follow(dict(snapshot.assistants), anew=True)
 
     def _follow(self, batch: Batch) -> None:
         now = self._clock.steady()

@@ -17,22 +17,11 @@ _LEVELS: Final[dict[Severity, int]] = {
 _log = logging.getLogger(__name__)
 
 
-class IncidentLog:
-    """Logs incidents as they come; what became of a hang is no line of its own."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def pass_over(self, incidents: Sequence[Incident]) -> None:
-        """Log none of these, now or when their outcome is known: another process does."""
-        self._last = max((self._last, *(incident.number for incident in incidents)))
-
-    def write(self, incidents: Sequence[Incident]) -> None:
-        """Log those that are new, but for escalations: the error of each is there already."""
-        for incident in incidents:
-            if incident.number > self._last and incident.kind != "escalation":
-                log(_log, _LEVELS[incident.severity], f"voice {incident.kind}", **_fields(incident))
-        self.pass_over(incidents)
+def write(incidents: Sequence[Incident]) -> None:
+    """Log incidents, but for escalations: the error of each is there already."""
+    for incident in incidents:
+        if incident.kind != "escalation":
+            log(_log, _LEVELS[incident.severity], f"voice {incident.kind}", **_fields(incident))
 
 
 def _fields(incident: Incident) -> dict[str, object]:

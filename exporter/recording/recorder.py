@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from exporter.calls import state_codec
-from exporter.calls.incident import HangEnd, Incident
+from exporter.calls.incident import Incident
 from exporter.config import Config
 from exporter.errors import StorageError
 from exporter.events import Event
@@ -20,7 +20,7 @@ from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Increment
 from exporter.metrics.series_table import SeriesTable
 from exporter.platforms import PLATFORMS
-from exporter.recording import computed_metrics
+from exporter.recording import computed_metrics, incident_log
 from exporter.recording.batch import Answer, Change, EventOutcome, Waiting, awaited, changes
 from exporter.recording.calls_in_memory import CallsInMemory, Draft
 from exporter.recording.clock import Clock, Noted
@@ -28,7 +28,7 @@ from exporter.recording.commits import HANG_SECONDS, Commits, Job
 from exporter.recording.computed_metrics import ComputedFamily
 from exporter.recording.follower import Follower
 from exporter.recording.free_memory import give_back
-from exporter.recording.incident_log import IncidentLog
+from exporter.recording.incidents import newer
 from exporter.recording.self_metrics import SelfMetrics
 from exporter.recording.shared_counts import SharedCounts
 from exporter.store.base import Due, Store
@@ -99,15 +99,14 @@ class Recorder:
         self._commits = Commits(store, self._memory, self.table, self.metrics, hang_seconds)
         self._abandoning: asyncio.Task[None] | None = None
         self.incidents = self._memory.incidents
-        self._incident_log = IncidentLog()
-        self.incidents.watchers.append(self._log_incidents)
+        self.incidents.log = self._log_incidents
         self.follower = Follower(self._commits, self._memory, self.table, self._clock, self._take_incidents)
         self.outdated = False
         self._refreshed = 0.0
         self._counts = SharedCounts()
         if store.shared:
             self.metrics.share = self._counts.add
-        store.listen(self.follower.take)
+        store.listen(self.follower.take, newer)
 
     @property
     def shared(self) -> bool:
@@ -157,7 +156,6 @@ class Recorder:
             # All that share a store age what is in it by its clock.
             self._clock.resume(Noted(self._clock.wall(), snapshot.now), 0.0)
             self._refreshed = self._clock.steady()
-        self._incident_log.pass_over(self.incidents.latest())
         usage = self._memory.load_usage(snapshot.assistants)
         restored = self.table.load(snapshot.series, usage, self._clock.steady())
         for name in restored.families:
@@ -304,12 +302,9 @@ class Recorder:
         """Pass on what another process reported."""
         self.incidents.notify(incidents, own=False)
 
-    def _log_incidents(self, incidents: Sequence[Incident], _: Sequence[HangEnd], *, own: bool) -> None:
-        """Log what this process counted; another one logs the rest."""
-        if not own:
-            self._incident_log.pass_over(incidents)
-        elif self._memory.config.incidents.log:
-            self._incident_log.write(incidents)
+    def _log_incidents(self, incidents: Sequence[Incident]) -> None:
+        if self._memory.config.incidents.log:
+            incident_log.write(incidents)
 
     async def _follow_loop(self) -> None:
         """See what others record, and whether the store is there, though nobody asks for either."""

@@ -21,6 +21,18 @@ Merge: TypeAlias = Callable[[Sequence[bytes]], bytes]
 
 JOINED: Final[Merge] = b"".join
 
+Newer: TypeAlias = Callable[[int, bytes, bytes], bytes]
+"""Says which of two records of an assistant or the like remains, given their key.
+
+The second is the later one as far as a store can tell. Exclusive batches of several processes follow each other, the
+others come in any order.
+"""
+
+
+def later(_: int, __: bytes, record: bytes) -> bytes:
+    """The second, where all come in their order."""
+    return record
+
 
 class StoredSeries(Struct, array_like=True, gc=False):
     """A series as it is kept.
@@ -161,8 +173,13 @@ class Store(Protocol):
             StorageError: the store can't be read, or another process has it.
         """
 
-    def listen(self, take: Callable[[News], None]) -> None:
-        """Hand what others committed to ``take``, each commit once: in `refresh`, `borrow` and `claim`."""
+    def listen(self, take: Callable[[News], None], newer: Newer = later) -> None:
+        """Hand on what others committed, each commit once: in `refresh`, `borrow`, `claim` and `read_news`.
+
+        Args:
+            take: takes it.
+            newer: chooses between records of a key; it may be called in a thread of the store.
+        """
 
     async def refresh(self) -> None:
         """Read what others committed before this call.
@@ -185,7 +202,7 @@ class Store(Protocol):
     async def claim(self, *, dropping: bool = False) -> None:
         """Make the batch under way an exclusive one: such batches follow each other.
 
-        Exclusive is what changes more than values and calls: new series, assistants, incidents, what is dropped.
+        Exclusive is what changes more than values, calls and incidents: new series, assistants, what is dropped.
         Whoever commits that must know what all earlier exclusive batches changed, so those are read here.
 
         Args:
@@ -198,6 +215,21 @@ class Store(Protocol):
 
     async def groups_in_use(self) -> Collection[str]:
         """The groups of open calls; asked of a shared store only, in a batch under way.
+
+        Raises:
+            StorageError: as in `borrow`.
+        """
+
+    async def read_news(self) -> None:
+        """As `refresh`, in a batch under way: of a call that was borrowed, all is known that was committed with it.
+
+        Raises:
+            StorageError: as in `borrow`.
+            StoreConflict: as in `borrow`.
+        """
+
+    async def number_incidents(self, count: int, above: int) -> list[int]:
+        """So many numbers, ascending, above that one, that nobody else gets; asked of a shared store in a batch.
 
         Raises:
             StorageError: as in `borrow`.
@@ -229,7 +261,7 @@ class UnsharedStore:
     shared: Final = False
     leads: Final = True
 
-    def listen(self, take: Callable[[News], None]) -> None:
+    def listen(self, take: Callable[[News], None], newer: Newer = later) -> None:
         """There is no news."""
 
     async def refresh(self) -> None:
@@ -249,6 +281,13 @@ class UnsharedStore:
     async def groups_in_use(self) -> Collection[str]:
         """Never asked."""
         return ()
+
+    async def read_news(self) -> None:
+        """Nobody else commits."""
+
+    async def number_incidents(self, count: int, above: int) -> list[int]:
+        """Those that follow: nobody else takes any."""
+        return [*range(above + 1, above + 1 + count)]
 
     async def abort(self, *, outdated: bool = False) -> None:
         """Nothing is held."""

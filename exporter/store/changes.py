@@ -1,10 +1,10 @@
 """What several batches come to: the journal, summed up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
-from exporter.store.base import Batch, CellDeltas, StoredSeries
+from exporter.store.base import Batch, CellDeltas, Newer, StoredSeries, later
 
 
 class Changes:
@@ -12,12 +12,17 @@ class Changes:
 
     An increment of a series that nobody knows changes nothing; a cell beyond the last one makes room for itself.
 
+    Args:
+        batches: in their order.
+        newer: chooses between the records of an assistant.
+
     Attributes:
         calls: the records to add by key, after a None where the call was forgotten, in the order of the last mention.
-        assistants: the last state by key, None where it is forgotten.
+        assistants: the state that remains by key, None where it is forgotten.
     """
 
-    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+    def __init__(self, batches: Iterable[Batch] = (), newer: Newer = later) -> None:
+        self._newer = newer
         self.calls: dict[int, list[bytes | None]] = {}
         self.assistants: dict[int, bytes | None] = {}
         self._created: dict[int, StoredSeries] = {}
@@ -43,7 +48,16 @@ class Changes:
         for key, record in batch.calls.items():
             records = self.calls.pop(key, [])
             self.calls[key] = [None] if record is None else [*records, record]
-        self.assistants.update(batch.assistants)
+        self.assistants.update(self.remaining(self.assistants, batch.assistants))
+
+    def remaining(
+        self, kept: Mapping[int, bytes | None], changed: Mapping[int, bytes | None]
+    ) -> dict[int, bytes | None]:
+        """What remains of assistants that changed, given what was kept of them before."""
+        return {
+            key: record if record is None or (before := kept.get(key)) is None else self._newer(key, before, record)
+            for key, record in changed.items()
+        }
 
     def touched(self) -> set[int]:
         """Numbers of the series that change."""

@@ -39,6 +39,7 @@ def main() -> None:
         befell, acknowledged = befell + drill.befell, acknowledged + len(drill.ledger)
         noticed, resumed = noticed + drill.noticed, resumed + drill.resumed
         say(f"{befell.total()} disasters, {acknowledged} events acknowledged, {dict(befell)}: exact")
+        say(f"{drill.incidents} incidents listed by all, and by those that started afterwards")
         say(f"the database gone: all say so within {_spread(noticed)}; back: all take events within {_spread(resumed)}")
 
 

@@ -2,7 +2,8 @@
 
 Events go to any of three replicas, some of them to two at once. At every moment each acknowledged event is in the
 metrics of whichever replica is asked, no event is in them twice, and scrapes that alternate between replicas never run
-backwards.
+backwards. After each disaster all list the same incidents with the same outcomes, as many as the counters say; so do
+replicas that start in the end.
 """
 
 import asyncio
@@ -30,6 +31,13 @@ _WORKERS: Final = 8
 _SECONDS: Final = 30.0
 _START_SECONDS: Final = 120.0
 """A busy machine takes its time."""
+_MANY: Final = 250
+"""Incidents up to which none has to make room: those that were numbered and not kept leave gaps."""
+_INCIDENTS: Final = {
+    "hang": "voice_hangs_total",
+    "error": "voice_errors_total",
+    "escalation": "voice_error_escalations_total",
+}
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 _ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_", "PG"))}
 
@@ -98,6 +106,7 @@ class Drill:
         scrapes: how many were compared with the one before.
         noticed: seconds until all replicas said that the database is gone, each time.
         resumed: seconds until all took events again after its return, each time.
+        incidents: how many all listed in the end.
     """
 
     def __init__(self, folder: Path, server: Postgres, cutter: Cutter, seed: int) -> None:
@@ -108,7 +117,7 @@ class Drill:
         self.ledger = Ledger(Random(seed))
         self.replicas = [Replica(folder, number, cutter.url) for number in range(3)]
         self.befell = Counter[str]()
-        self.scrapes = 0
+        self.scrapes = self.incidents = 0
         self.noticed: list[float] = []
         self.resumed: list[float] = []
 
@@ -123,6 +132,11 @@ class Drill:
             least = self.ledger.totals(attempted=False)
             for replica in self.replicas:
                 assert await self._scraped(replica) == least
+            listed = await self._listed()
+            for replica in self.replicas:
+                replica.kill()
+                await replica.start()
+            assert await self._listed() == listed
         finally:
             for replica in self.replicas:
                 replica.kill()
@@ -140,6 +154,7 @@ class Drill:
             assert found is not None
             wrong = [name for name in COUNTED if not least[name] <= found[name] <= most[name]]
             assert not wrong, f"acknowledged <= found <= sent does not hold: {wrong}, {least}, {found}, {most}"
+        await self._listed()
 
     async def _befall(self, what: str) -> None:
         self.befell[what] += 1
@@ -204,6 +219,29 @@ class Drill:
                     assert not fallen, f"counters ran backwards: {fallen}"
                     self._last = found
             await asyncio.sleep(0.02)
+
+    async def _listed(self) -> list[dict[str, object]]:
+        """The incidents that each replica lists, which must be the same and those that are counted."""
+        found: list[list[dict[str, object]]] = []
+        async with aiohttp.ClientSession() as session:
+            for replica in self.replicas:
+                headers = {"Accept": "application/json"}
+                async with session.get(f"{replica.url}/incidents", headers=headers) as answer:
+                    found.append((await answer.json())["incidents"])
+            async with session.get(f"{self.replicas[0].url}/metrics") as answer:
+                samples = _SAMPLE.findall(await answer.text())
+        counted = {
+            kind: sum(int(float(value)) for name, value in samples if name == counter)
+            for kind, counter in _INCIDENTS.items()
+        }
+        self.incidents = len(found[0])
+        for each in found[1:]:
+            assert each == found[0]
+        if sum(counted.values()) <= _MANY:
+            assert Counter(each["kind"] for each in found[0]) == Counter(counted)
+            settled = sum(int(float(value)) for name, value in samples if name == "voice_hang_outcomes_total")
+            assert sum(each["outcome"] is not None for each in found[0]) == settled
+        return found[0]
 
     async def _scraped(self, replica: Replica) -> Counter[str] | None:
         """What it shows; None where it does not answer, or shows no more than it can know."""

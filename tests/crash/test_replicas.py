@@ -11,3 +11,4 @@ async def test_disasters_under_traffic(tmp_path: Path) -> None:
     assert len(drill.befell) == 5
     assert len(drill.ledger) > 100
     assert drill.scrapes > 10
+    assert drill.incidents > 10

@@ -3,10 +3,10 @@
 import asyncio
 import re
 
-from exporter.store.postgres.checkpoint import checkpoint
-from exporter.store.postgres.connection import connect
+from exporter.recording import incidents
 from tests.conftest import StartExporter
 from tests.e2e.test_replicas import get, post
+from tests.store.replicas import fold
 from tests.support.postgres import Postgres
 from tests.support.waiting import until
 
@@ -23,13 +23,6 @@ def shared(text: str) -> list[str]:
     return sorted(line for line in text.splitlines() if NEXT.removesuffix("_total") not in line)
 
 
-async def folded(url: str) -> None:
-    """Fold the journal."""
-    connection = await connect(url)
-    await checkpoint(connection)
-    await connection.close()
-
-
 def test_neighbouring_releases(start_exporter: StartExporter, postgres: Postgres) -> None:
     """Events of one call to either count once; what only the newer one counts the older one keeps for it."""
     url = postgres.database()
@@ -44,7 +37,7 @@ def test_neighbouring_releases(start_exporter: StartExporter, postgres: Postgres
     assert NEXT not in texts[0]
     assert f'{NEXT}{{platform="interactly"}} 3\n' in texts[1]
     # This process is of the older release, too.
-    asyncio.run(folded(url))
+    asyncio.run(fold(url, incidents.newer))
     assert older.stop() == 0
     last = start_exporter(f"--storage.url={url}", modules=("tests.support.neighbour",))
     assert sorted(get(last, "/metrics")[1].splitlines()) == sorted(texts[1].splitlines())

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
 from random import Random
 
@@ -34,6 +34,7 @@ def url(postgres: Postgres) -> str:
     return postgres.database()
 
 
+@asynccontextmanager
 async def several(
     url: str, count: int, config: Config | None = None, clock: Callable[[], float] | None = None
 ) -> AsyncIterator[list[Recorder]]:
@@ -64,7 +65,7 @@ async def agreed(replicas: list[Recorder]) -> str:
 @pytest.fixture
 async def three(url: str) -> AsyncIterator[list[Recorder]]:
     """Three recorders on one database."""
-    async for replicas in several(url, 3, clock=lambda: 1.8e9):
+    async with several(url, 3, clock=lambda: 1.8e9) as replicas:
         yield replicas
 
 
@@ -86,7 +87,7 @@ async def test_any_order_over_all_replicas(postgres: Postgres, seed: int, scenar
     """Whatever is duplicated, reordered or lost and repeated, and whoever gets it, totals are of one clean delivery."""
     bodies, rng, clean = call(seed, scenario), Random(order), Tally()
     clean.deliver(*bodies)
-    async for replicas in several(postgres.database(), 3, clock=lambda: 1.8e9):
+    async with several(postgres.database(), 3, clock=lambda: 1.8e9) as replicas:
         deliveries = iter(mangled(bodies, rng))
         while some := [*islice(deliveries, rng.choice((1, 2, 5, 20)))]:
             to = (rng.sample(replicas, rng.choice((1, 1, 2))) for _ in some)
@@ -186,7 +187,7 @@ async def test_news_while_a_commit_is_under_way(url: str) -> None:
 async def test_limits_hold_for_all_together(url: str) -> None:
     """However many values come at the same moment, there are as many as one exporter would take, and the same."""
     config = Config(labels=Labels(max_values={"assistant_id": 3}))
-    async for replicas in several(url, 3, config):
+    async with several(url, 3, config) as replicas:
         bodies = simulated(5, 4)
         for number, body in enumerate(bodies):
             body["message"].setdefault("assistant", {})["_id"] = f"{number % 12:024x}"
@@ -204,7 +205,7 @@ async def test_expiry_and_retirement_happen_once(url: str) -> None:
     """A call expires once, and an unused value goes everywhere, also from a replica that does nothing."""
     now = [1.8e9]
     config = Config(labels=Labels(ttl=30 * DAY), calls=Calls(idle_timeout=60.0, retention=60.0))
-    async for replicas in several(url, 3, config, clock=lambda: now[0]):
+    async with several(url, 3, config, clock=lambda: now[0]) as replicas:
         await replicas[0].record(event("hang"))
         await replicas[1].refresh()
         for days in (0.01, 0.01):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from exporter.errors import StoreConflict
-from exporter.store.base import Batch, CallRow, News, Snapshot
+from exporter.store.base import Batch, CallRow, Newer, News, Snapshot, later
 from exporter.store.postgres import PostgresStore
 from exporter.store.postgres.checkpoint import checkpoint
 from exporter.store.postgres.connection import connect
@@ -66,8 +66,8 @@ def loaded(url: str) -> Snapshot:
     return Process(url).first
 
 
-async def fold(url: str) -> None:
-    """Fold the journal."""
+async def fold(url: str, newer: Newer = later) -> None:
+    """Fold the journal; ``newer`` chooses between records of a key."""
     connection = await connect(url)
-    await checkpoint(connection)
+    await checkpoint(connection, newer)
     await connection.close()

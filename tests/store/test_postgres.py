@@ -7,6 +7,7 @@ import pytest
 
 from exporter.errors import StorageError, StoreConflict
 from exporter.store.base import Due
+from exporter.store.postgres import PostgresStore
 from tests.store.model import Model, batch, created, same
 from tests.store.replicas import Process, Start, called, fold, loaded, rows
 from tests.support.cutting import Cutter, Point
@@ -83,6 +84,46 @@ async def test_two_that_open_the_same_call(start: Start) -> None:
     await late.store.abort()
     assert await late.store.borrow([5]) == [(5, b"one" if first is one else b"other")]
     await late.store.abort()
+
+
+async def test_numbers_of_incidents(start: Start) -> None:
+    """Nobody gets one twice, also of batches under way at the same moment, nor one that is taken elsewhere."""
+    one, other = start(), start()
+    for process in (one, other):
+        await process.store.borrow(())
+    found = [await process.store.number_incidents(3, above=0) for process in (one, other)]
+    assert found == [[1, 2, 3], [4, 5, 6]]
+    assert await one.store.number_incidents(2, above=5) == [7, 8]
+    assert await one.store.number_incidents(2, above=700) == [701, 702]
+    assert await other.store.number_incidents(2, above=6) == [703, 704]
+    for process in (one, other):
+        await process.store.abort()
+
+
+async def test_records_that_come_in_any_order(start: Start, url: str) -> None:
+    """Of those under one key remains what the caller chooses, whether they are in the journal, the tables or both."""
+
+    def greater(_: int, one: bytes, other: bytes) -> bytes:
+        return max(one, other)
+
+    async def found() -> dict[int, bytes]:
+        store = PostgresStore(url)
+        store.listen(lambda _: None, greater)
+        return dict((await asyncio.to_thread(store.load)).assistants)
+
+    one, other = start(), start()
+    for number in range(0, 60, 20):
+        await one.keep(batch(assistants={1: b"%d" % (10 + number), 2: b"%d" % (15 + number)}), exclusive=False)
+        await other.keep(batch(assistants={1: b"%d" % (15 + number), 2: b"%d" % (10 + number)}), exclusive=False)
+        expected = {1: b"%d" % (15 + number), 2: b"%d" % (15 + number)}
+        assert await found() == expected
+        if number:
+            await fold(url, greater)
+            assert await found() == expected
+    await one.keep(batch(assistants={1: b"10", 2: None}))
+    assert await found() == {1: b"55"}
+    await fold(url, greater)
+    assert await found() == {1: b"55"}
 
 
 async def test_exclusive_batches_follow_each_other(start: Start) -> None:

@@ -18,6 +18,7 @@ from tests.support.postgres import Postgres
 def test_what_an_administrator_is_shown_makes_the_tables() -> None:
     """The page has the statements that the exporter runs."""
     assert schema.DDL.lstrip() in (ROOT / "docs" / "replicas.md").read_text()
+    assert f"{schema.SEQUENCE};" in (ROOT / "docs" / "replicas.md").read_text()
     assert schema.REGISTRY.replace("$1", str(schema.VERSION)) in (ROOT / "docs" / "replicas.md").read_text()
 
 
@@ -25,6 +26,17 @@ async def test_several_make_the_tables_at_once(url: str) -> None:
     """Processes that start together on an empty database all find the same."""
     found = await asyncio.gather(*(asyncio.to_thread(loaded, url) for _ in range(4)))
     assert [each.series for each in found] == [[]] * 4
+
+
+async def test_tables_from_before_incidents_were_numbered(url: str, postgres: Postgres) -> None:
+    """Get what numbers them at the next start, also where several start at once."""
+    loaded(url)
+    postgres.execute("DROP SEQUENCE voice_exporter.incident", url.rpartition("/")[2])
+    await asyncio.gather(*(asyncio.to_thread(loaded, url) for _ in range(4)))
+    process = await asyncio.to_thread(Process, url)
+    await process.store.borrow(())
+    assert await process.store.number_incidents(1, above=0) == [1]
+    await process.store.close()
 
 
 def test_a_schema_that_this_release_does_not_know(url: str, postgres: Postgres) -> None:
@@ -57,11 +69,14 @@ async def test_a_user_who_may_not_make_tables(url: str, postgres: Postgres) -> N
     postgres.execute(
         f"GRANT USAGE ON SCHEMA voice_exporter TO {database}_app;"
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA voice_exporter TO {database}_app;"
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA voice_exporter TO {database}_app",
+        f"GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA voice_exporter TO {database}_app",
         database,
     )
     process = await asyncio.to_thread(Process, limited)
     await process.keep(batch([created(1)], assistants={1: b"a"}))
+    await process.store.borrow(())
+    assert await process.store.number_incidents(2, above=7) == [8, 9]
+    await process.store.abort()
     await fold(limited)
     await process.store.close()
     assert [each.id for each in (await asyncio.to_thread(loaded, url)).series] == [1]

@@ -11,6 +11,7 @@ from typing import Final
 
 from exporter.errors import StorageError
 from exporter.logs import cause, log
+from exporter.store.base import Newer
 from exporter.store.changes import Changes
 from exporter.store.codec import pack, unpack_series
 from exporter.store.postgres.connection import Connection, connect, translated
@@ -115,14 +116,14 @@ class Checkpoints:
             self._rounds += 1
             if waiting and (waiting >= CHECKPOINT_ROWS or self._rounds >= _AT_LEAST_EVERY):
                 self._rounds = 0
-                await checkpoint(connection)
+                await checkpoint(connection, self._journal.newer)
         except BaseException:
             connection.terminate()
             raise
 
 
-async def checkpoint(connection: Connection) -> None:
-    """Fold all that is in the journal, unless another replica does.
+async def checkpoint(connection: Connection, newer: Newer) -> None:
+    """Fold all that is in the journal, unless another replica does; ``newer`` chooses between records of a key.
 
     Raises:
         StorageError: that can't be done now.
@@ -133,7 +134,7 @@ async def checkpoint(connection: Connection) -> None:
             if await connection.fetchval(LOCK_TIDY) is None:
                 return
             found = entries(await connection.fetch(UNFOLDED))
-            changes = await asyncio.to_thread(summed, found)
+            changes = await asyncio.to_thread(summed, found, newer)
             await _fold_series(connection, changes)
             await _fold_assistants(connection, changes)
             ends: defaultdict[int, int] = defaultdict(int)
@@ -174,7 +175,12 @@ def _folded(
 
 
 async def _fold_assistants(connection: Connection, changes: Changes) -> None:
-    kept = [(key, blob) for key, blob in changes.assistants.items() if blob is not None]
-    await connection.executemany(_PUT_ASSISTANT, kept)
-    gone = [key for key, blob in changes.assistants.items() if blob is None]
+    rows = await connection.fetch(
+        "SELECT key, blob FROM voice_exporter.assistants WHERE key = ANY ($1::bigint[])", [*changes.assistants]
+    )
+    kept = {row["key"]: row["blob"] for row in rows}
+    remaining = changes.remaining(kept, changes.assistants)
+    changed = [(key, blob) for key, blob in remaining.items() if blob is not None and blob != kept.get(key)]
+    await connection.executemany(_PUT_ASSISTANT, changed)
+    gone = [key for key, blob in remaining.items() if blob is None]
     await connection.execute("DELETE FROM voice_exporter.assistants WHERE key = ANY ($1::bigint[])", gone)

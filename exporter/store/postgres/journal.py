@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from exporter.errors import StorageError, StoreConflict
-from exporter.store.base import Batch, News, Snapshot, StoredSeries
+from exporter.store.base import Batch, Newer, News, Snapshot, StoredSeries, later
 from exporter.store.changes import Changes
 from exporter.store.codec import unpack_batch, unpack_series
 from exporter.store.postgres.connection import Connection, translated
@@ -54,6 +54,7 @@ class Journal:
         committing: a batch of its own is on its way: it will have it without reading it.
         ahead: the database has that batch already.
         lost: what it has is not what the database has, so that everything is to be read anew.
+        newer: chooses between records of a key.
     """
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class Journal:
         self.committing = False
         self.ahead = False
         self.lost = False
+        self.newer: Newer = later
 
     def lose(self) -> None:
         """What this process has is not what the database has: read everything anew."""
@@ -84,10 +86,11 @@ class Journal:
         if registry is None:
             raise StorageError("the schema voice_exporter lacks its registry")
         series: dict[int, StoredSeries] = {one.id: one for row in chunks for one in unpack_series(row["blob"])}
-        changes = summed(entries(unfolded))
+        changes = summed(entries(unfolded), self.newer)
         for number in changes.touched():
             changes.apply(number, series)
-        assistants = {row["key"]: row["blob"] for row in kept} | changes.assistants
+        assistants: dict[int, bytes | None] = {row["key"]: row["blob"] for row in kept}
+        assistants |= changes.remaining(assistants, changes.assistants)
         self.known = {row["id"]: row["number"] for row in replicas}
         self.turn, self.lost = registry["turn"], False
         return Snapshot(
@@ -165,7 +168,7 @@ def ordered(some: Iterable[Entry]) -> list[Entry]:
     return sorted(some, key=lambda entry: entry.turn or 1 << 62)
 
 
-def summed(some: Iterable[Entry]) -> Changes:
+def summed(some: Iterable[Entry], newer: Newer) -> Changes:
     """What they come to; of several values that a cell is said to have, it has the greatest."""
     batches = [entry.batch for entry in ordered(some)]
     latest: dict[int, int] = {}
@@ -173,6 +176,6 @@ def summed(some: Iterable[Entry]) -> Changes:
         for number, value in batch.latest:
             latest[number] = max(value, latest.get(number, value))
         batch.latest = []
-    changes = Changes(batches)
+    changes = Changes(batches, newer)
     changes.add(Batch([], [], [], {}, {}, latest=[*latest.items()]))
     return changes

@@ -2,6 +2,7 @@
 
 - registry: one row. Whoever holds its lock makes an exclusive batch: ``turn`` counts those, ``next_series`` numbers
   series.
+- incident: a sequence, which numbers incidents.
 - replica: one row for each process that ever wrote and is not forgotten yet. ``number`` is its last batch, ``folded``
   the last one that is in the tables; who drops series raises ``epoch``, and nobody commits with an outdated one.
 - journal: one batch a row, by replica and number, without a gap.
@@ -58,11 +59,17 @@ CREATE INDEX calls_held ON voice_exporter.calls (held) WHERE open;
 CREATE TABLE voice_exporter.tidy (one integer PRIMARY KEY CHECK (one = 1));
 INSERT INTO voice_exporter.tidy VALUES (1);
 """
-"""What an administrator runs where the exporter's user may not, before the row of `REGISTRY`."""
+"""What an administrator runs where the exporter's user may not, before `SEQUENCE` and the row of `REGISTRY`."""
+
+SEQUENCE: Final = "CREATE SEQUENCE IF NOT EXISTS voice_exporter.incident"
+"""Tables that were made before it was needed get it."""
 
 REGISTRY: Final = "INSERT INTO voice_exporter.registry VALUES (1, $1, 0, 1)"
 
 _ATTEMPTS: Final = 5
+_FOUND: Final = """
+SELECT to_regclass('voice_exporter.registry') IS NOT NULL, to_regclass('voice_exporter.incident') IS NOT NULL
+"""
 _EXISTS: Final = (
     asyncpg.UniqueViolationError,
     asyncpg.DuplicateSchemaError,
@@ -79,12 +86,15 @@ async def prepare(connection: Connection) -> None:
     """
     with translated():
         for attempt in range(_ATTEMPTS):
-            if await connection.fetchval("SELECT to_regclass('voice_exporter.registry') IS NOT NULL"):
+            tables, sequence = (await connection.fetchrow(_FOUND)) or (False, False)
+            if tables and sequence:
                 break
             try:
                 async with connection.transaction():
-                    await connection.execute(DDL)
-                    await connection.execute(REGISTRY, VERSION)
+                    if not tables:
+                        await connection.execute(DDL)
+                        await connection.execute(REGISTRY, VERSION)
+                    await connection.execute(SEQUENCE)
             except _EXISTS:
                 if attempt == _ATTEMPTS - 1:
                     raise

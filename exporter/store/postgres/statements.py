@@ -23,6 +23,13 @@ GROUPS: Final = "SELECT DISTINCT held FROM voice_exporter.calls WHERE open"
 
 LOCK_REGISTRY: Final = "SELECT turn, next_series FROM voice_exporter.registry WHERE one = 1 FOR UPDATE"
 
+NEXT_INCIDENTS: Final = "SELECT nextval('voice_exporter.incident') AS number FROM generate_series(1, $1::integer)"
+
+SKIP_INCIDENTS: Final = """
+SELECT setval('voice_exporter.incident', greatest($1::bigint, nextval('voice_exporter.incident')))
+"""
+"""With the registry locked: nobody else may skip meanwhile."""
+
 RAISE_EPOCHS: Final = "UPDATE voice_exporter.replica SET epoch = epoch + 1 WHERE id <> $1"
 
 REGISTER: Final = "INSERT INTO voice_exporter.replica DEFAULT VALUES RETURNING id"

@@ -10,7 +10,7 @@ import asyncpg
 from msgspec import structs
 
 from exporter.errors import StorageError, StoreConflict
-from exporter.store.base import JOINED, Batch, Due, Merge, News, Snapshot
+from exporter.store.base import JOINED, Batch, Due, Merge, Newer, News, Snapshot, later
 from exporter.store.codec import pack
 from exporter.store.postgres import schema, statements
 from exporter.store.postgres.checkpoint import Checkpoints
@@ -70,9 +70,10 @@ class PostgresStore:
         finally:
             connection.terminate()
 
-    def listen(self, take: Callable[[News], None]) -> None:
-        """Hand what others committed to ``take``, each commit once."""
+    def listen(self, take: Callable[[News], None], newer: Newer = later) -> None:
+        """Hand what others committed to ``take``, each commit once; ``newer`` chooses between records of a key."""
         self._take = take
+        self._journal.newer = newer
 
     async def refresh(self) -> None:
         """Read what others committed before this call.
@@ -157,6 +158,34 @@ class PostgresStore:
         """
         with translated():
             return {row["held"] for row in await self._under_way().fetch(statements.GROUPS)}
+
+    async def read_news(self) -> None:
+        """Read what others committed, in the batch under way.
+
+        Raises:
+            StorageError: nothing can be kept now.
+            StoreConflict: a part of the journal is gone; begin again.
+        """
+        await self._read(self._under_way())
+
+    async def number_incidents(self, count: int, above: int) -> list[int]:
+        """So many numbers above that one, that no other process gets.
+
+        Raises:
+            StorageError: nothing can be kept now.
+        """
+        connection = self._under_way()
+        with translated():
+            numbers = await self._next_incidents(connection, count)
+            if numbers[0] <= above:
+                # Incidents came here from elsewhere, by `migrate` or a copy of the tables alone.
+                await connection.fetchrow(statements.LOCK_REGISTRY)
+                await connection.execute(statements.SKIP_INCIDENTS, above)
+                numbers = await self._next_incidents(connection, count)
+        return numbers
+
+    async def _next_incidents(self, connection: Connection, count: int) -> list[int]:
+        return [row["number"] for row in await connection.fetch(statements.NEXT_INCIDENTS, count)]
 
     async def abort(self, *, outdated: bool = False) -> None:
         """Give up the batch under way; ``outdated`` has everything read anew before the next one."""
