@@ -77,13 +77,14 @@ class Scrapes:
         row += [_ABSENT] * (self._taken - len(row))
         row.append(value)
 
-    def tell(self, folder: Path, questions: Sequence[Question], every: int = 2 * STEP) -> None:
+    def tell(self, folder: Path, questions: Sequence[Question], every: int = 60) -> None:
         """Ask promtool of each release; fails with what it says where an answer is another.
 
         Args:
             folder: where the test of rules is written.
             questions: what is asked.
-            every: seconds between evaluations of the rules.
+            every: seconds between evaluations of the rules: an alert waits for a minute, or has a window of several, so
+                that one a minute misses none.
         """
         series = [{"series": name, "values": _values(row)} for name, row in self._rows.items()]
         case = {"interval": f"{self._step}s", "input_series": series, "promql_expr_test": questions}
