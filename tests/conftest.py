@@ -123,7 +123,7 @@ class Running:
 
     def wait(self) -> int:
         """Wait for its end: the exit code."""
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def stop(self) -> int:
         """Stop it as an operator does: the exit code."""

@@ -33,7 +33,7 @@ async def answering(limited: ConnectionLimit) -> None:
 
 async def test_a_head_that_trickles_is_cut_off(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that never completes its first request's head is closed, while others are served."""
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 2.0)
     url = await serve(app())
     slow, silent, honest = await connect(url), await connect(url), await connect(url)
     await slow.send(b"GET /x HTTP/1.1\r\nX-Slow: ")
@@ -52,7 +52,7 @@ async def test_a_head_that_trickles_is_cut_off(serve: Serve, connect: Connect, m
 
 async def test_an_idle_connection_is_closed(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep-alive has an end, also for a second head that trickles."""
-    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", 2.0)
     wire = await connect(await serve(app()))
     await wire.send(head("/x", method="GET"))
     assert (await wire.answer())[0] == 200

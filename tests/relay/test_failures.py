@@ -255,9 +255,11 @@ async def test_an_event_that_needs_no_answer_is_counted_first(exporter: Exporter
 async def test_a_call_does_not_wait_for_its_count(exporter: Exporter) -> None:
     """What needs an answer has it before it is counted."""
     async with application() as behind:
-        front = await exporter(config(behind.url), Slow())
+        front = await exporter(config(behind.url), store := Broken())
+        store.hanging = True
         assert (await post(front.url, REQUEST, KEY)).status == 200
         assert front.service.refused() == {}
+        store.free.set()
         await counted(front, "voice_exporter_webhooks_total", 1, event="assistant-request", outcome="ignored")
 
 

@@ -201,9 +201,9 @@ async def test_a_client_that_reads_no_further_is_cut_off(
     async with running() as service:
         wire = await connect(await serve(service.app))
         await wire.send(SCRAPE)
-        await reached("the scrape to begin", lambda: service.pages.scrapes.in_flight == 1)
+        received = await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), 20)
         await reached("the scrape to end", lambda: service.pages.scrapes.in_flight == 0)
-        received = await asyncio.wait_for(wire.reader.read(), 20)
+        received += await asyncio.wait_for(wire.reader.read(), 20)
 
     assert received.startswith(b"HTTP/1.1 200 OK")
     assert len(received) < 200 * 65_536

@@ -64,12 +64,12 @@ async def test_a_late_body_that_never_comes_ends_the_connection(
 
 async def test_a_body_that_came_in_time_is_not_late_for_a_slow_commit(serve: Serve, connect: Connect) -> None:
     """The time for a body ends with the body."""
-    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=0.5)), store := Slow()) as at:
+    async with site(serve, Config(webhooks=WebhooksConfig(read_timeout=2.0)), store := Slow()) as at:
         wire = await ready(connect, at)
         await wire.send(plain(event())[:-10])
         await wire.send(plain(event())[-10:])
         await store.holds()
-        late = asyncio.get_running_loop().time() + 0.6
+        late = asyncio.get_running_loop().time() + 2.1
         await reached("the read timeout to be over", lambda: asyncio.get_running_loop().time() > late)
         store.release.set()
 
