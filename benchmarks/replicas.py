@@ -103,8 +103,11 @@ def _replicas(stack: ExitStack, folder: Path, database: Postgres, count: int) ->
 
 async def _site(stack: ExitStack, running: Sequence[Server], database: Postgres | None = None) -> Site:
     loads = [await connect(server.port) for server in running]
+    [[template, *_], *_] = bodies.hangs()
     for load in loads:
         stack.callback(load.close)
+        # A connection that sent something may stay idle for longer, which it is while the others have their turns.
+        await load.run([[request(PATH, template.of(bodies.new_call()), SECRET)] for _ in load.clients])
     return Site(running, Load([client for load in loads for client in load.clients]), database)
 
 
