@@ -21,8 +21,8 @@ SCRAPES: Final = 4
 
 
 def presence(t: Thresholds) -> tuple[Alert, ...]:
-    """The alerts on exporters that are away, and on scrapes too far apart."""
-    return (_job_down(t), _instance_down(t), _none(t), _replica_down(t), _scrape_interval(t))
+    """The alerts on exporters that are away, scraped twice, and on scrapes too far apart."""
+    return (_job_down(t), _instance_down(t), _none(t), _replica_down(t), _scraped_twice(t), _scrape_interval(t))
 
 
 def _known(t: Thresholds, metric: Metric = m.BUILD_INFO) -> str:
@@ -138,6 +138,32 @@ def _replica_down(t: Thresholds) -> Alert:
         ),
         dashboard="voice-exporter",
         comment="A job one of whose targets was a replica is a job of replicas. One that is gone is not down.",
+    )
+
+
+def _scraped_twice(t: Thresholds) -> Alert:
+    job, instance = levels.job(t).by, levels.instance(t).by
+    return Alert(
+        name="VoiceExporterScrapedTwice",
+        expr=lines(
+            f"max by ({job}) (",
+            f'  count_values by ({job}) ("created",',
+            f"    {m.CALLS_EXPIRED.family}_created and on ({instance}) {m.STATE_OUTDATED.name}",
+            "  )",
+            ") > 1",
+        ),
+        wait=t.exporter.scrape_interval.for_,
+        severity="warning",
+        summary="Prometheus scrapes replicas of one database one by one: every event is counted several times.",
+        description=(
+            "{{ $value }} targets of job {{ $labels.job }} show the same call metrics, which rules and dashboards add"
+            " up. Scrape /metrics once, through the address of all replicas, and /metrics/replica at each of them."
+        ),
+        dashboard="voice-exporter",
+        comment=(
+            "Replicas show the counters of their database, all of which began at the same moment; those of two"
+            " databases in one job did not."
+        ),
     )
 
 

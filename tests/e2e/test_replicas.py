@@ -67,6 +67,8 @@ def test_what_is_shared_and_what_is_a_replicas_own(start_exporter: StartExporter
     assert 'event="hang",outcome="counted"} 1\n' in shared[0]
     assert 'event="hang",outcome="duplicate"} 1\n' in shared[0]
     assert "process_cpu_seconds_total" not in shared[0]
+    # By these VoiceExporterScrapedTwice knows who shows the same.
+    assert {"voice_exporter_calls_expired_created", "voice_exporter_state_outdated"} <= families(shared[0])
     status, own = get(replicas[0], "/metrics/replica")
     assert status == 200
     assert {"process_cpu_seconds_total", "voice_exporter_storage_commit_seconds"} <= families(own)
