@@ -9,6 +9,7 @@ from typing import Any, Final
 from exporter.assets.model import Links, Thresholds
 from exporter.assets.promql import indent
 from exporter.assets.rule import Alert, Group
+from exporter.assets.runbook_queries import from_their_creation
 from exporter.assets.thresholds import KEYS
 from exporter.yamlfile.durations import format_duration
 
@@ -52,7 +53,7 @@ def runbooks(groups: Sequence[Group], t: Thresholds, *, linked: bool = True) -> 
 
 def _runbook(group: Group, name: str, words: dict[str, str], links: Links | None) -> str:
     alerts = [alert for alert in group.alerts if alert.name == name]
-    prose = Template((_PROSE / f"{name}.md").read_text("utf-8")).substitute(words)
+    prose = from_their_creation(Template((_PROSE / f"{name}.md").read_text("utf-8")).substitute(words))
     file = f"{group.name.removeprefix('voice-')}.rules.yml"
     first = alerts[0]
     rule, dashboard = f"`{file}`", f"`{first.dashboard}`"
