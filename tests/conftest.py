@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 from exporter.http import addresses, listeners
 from exporter.http.connection_limit import ConnectionLimit
 from tests.support.effort import EFFORT
+from tests.support.forks import Forks, Process
 from tests.support.postgres import FAST, Postgres
 from tests.support.programs import RELEASES, Programs
 from tests.support.waiting import until
@@ -96,7 +97,7 @@ class Running:
         addresses: what it listens on, the web listener first, then the one of the webhooks if there is one.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self.process = process
         self._log = log
         self.addresses: list[str] = []
@@ -134,33 +135,44 @@ class Running:
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_", "NOTIFY_"))}
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts exporters for the tests of one process."""
+    with Forks() as started:
+        yield started
+
+
 class StartExporter(Protocol):
     """Starts ``voice-exporter serve`` and waits until it is ready."""
 
-    def __call__(
-        self, *flags: str, ready: bool = True, modules: Sequence[str] = ("exporter",), **environment: str
-    ) -> Running:
+    def __call__(self, *flags: str, ready: bool = True, modules: Sequence[str] = (), **environment: str) -> Running:
         """Start it with these flags beside those that choose free ports and a fresh store.
 
-        The modules are what Python runs: the exporter, or one that runs it and its arguments.
+        It is forked from a process that has imported it, unless modules say what a Python of its own runs: the
+        exporter, or one that runs it and its arguments.
         """
 
 
 @pytest.fixture
-def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
+def start_exporter(tmp_path: Path, forks: Forks) -> Iterator[StartExporter]:
     """Starts exporters that end with the test."""
     started: list[Running] = []
 
-    def start(*flags: str, ready: bool = True, modules: Sequence[str] = ("exporter",), **environment: str) -> Running:
+    def start(*flags: str, ready: bool = True, modules: Sequence[str] = (), **environment: str) -> Running:
         defaults = {"--web.listen-address": "127.0.0.1:0", "--storage.path": str(tmp_path / "data")}
         given = {flag.partition("=")[0] for flag in flags}
         if "--storage.url" in given:
             del defaults["--storage.path"]
-        command = [sys.executable, "-m", *modules, "serve", *flags]
-        command += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
-        log = tmp_path / f"exporter-{len(started)}.log"
+        arguments = ["serve", *flags]
+        arguments += [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
+        log, variables = tmp_path / f"exporter-{len(started)}.log", {**_ENVIRONMENT, **environment}
+        process: Process
         with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env={**_ENVIRONMENT, **environment})
+            if modules:
+                command = [sys.executable, "-m", *modules, *arguments]
+                process = subprocess.Popen(command, stdout=out, stderr=out, env=variables)
+            else:
+                process = forks.start(arguments, variables, out)
         running = Running(process, log)
         started.append(running)
         if ready:

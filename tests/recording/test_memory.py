@@ -92,7 +92,7 @@ def test_an_open_call_takes_no_more_after_a_restart(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads sizes of processes from /proc")
 def test_too_little_memory_for_the_store(tmp_path: Path, start_exporter: StartExporter) -> None:
     """A process that may not have what its store needs says so in one line and ends with 1; the store stays."""
-    empty = start_exporter("--storage.path", str(tmp_path / "empty"))
+    empty = start_exporter("--storage.path", str(tmp_path / "empty"), modules=("exporter",))
     limit = status_of(empty.process.pid, "VmPeak") + 4_000
     empty.stop()
     long = state_codec.encode(CallState("vapi", "a", seen=Seen(dict.fromkeys(range(10_000), COUNTED)), opened=True))
