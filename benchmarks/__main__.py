@@ -38,11 +38,12 @@ def figures(folder: Path, *, small: bool) -> Iterator[Figure]:
     yield from scrape.measure(20, 1800, 1) if small else scrape.measure()
     hang, _, update, *_ = throughput.cases(scale)
     yield from uvloop.run(sentiment.measure(update, folder / "sentiment", 1 if small else 7))
-    yield from uvloop.run(tail.measure(hang, folder / "tail", 1 if small else 7))
-    yield from uvloop.run(pushes.measure(folder / "pushes", *((160, 1) if small else ())))
+    yield from uvloop.run(tail.measure(hang, folder / "tail", *((1, 0.1) if small else ())))
+    share = {"one event of 50 a hang": 50}
+    yield from uvloop.run(pushes.measure(folder / "pushes", *((160, 1, share) if small else ())))
     if installed("initdb"):
         yield from uvloop.run(replicas.measure(folder / "replicas", *((1, scale, 200) if small else ())))
-    yield from uvloop.run(memory.of_process(folder / "memory", 32 if small else 6400))
+    yield from uvloop.run(memory.of_process(folder / "memory", *((32, memory.PLATFORMS[1:]) if small else ())))
     yield from memory.of_series(50 if small else 5000)
     yield from starting.measure(folder / "start", *((1000, 1000) if small else (100_000, 50_000)))
     if shutil.which("prometheus-pushgateway"):

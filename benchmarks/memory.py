@@ -1,8 +1,9 @@
 """What is held: by an idle process, an open call, a series."""
 
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from benchmarks import bodies, servers
 from benchmarks.figures import Figure
@@ -14,13 +15,14 @@ from exporter.metrics.metric import Metric
 from exporter.metrics.series_table import SeriesTable
 from exporter.simulate.model import PlatformName
 
+PLATFORMS: Final[Sequence[PlatformName]] = ("interactly", "vapi")
 
-async def of_process(folder: Path, calls: int = 6400) -> list[Figure]:
+
+async def of_process(folder: Path, calls: int = 6400, platforms: Sequence[PlatformName] = PLATFORMS) -> list[Figure]:
     """The resident memory of an idle exporter, and what each open call of 40 messages adds to it on a platform."""
     with servers.exporter(folder / "idle") as server:
         idle = server.memory_bytes()
     found = [Figure("memory, idle", idle / 1e6, "MB", 50)]
-    platforms: tuple[PlatformName, ...] = ("interactly", "vapi")
     for platform in platforms:
         found += [figure async for figure in _of_calls(folder / platform, platform, calls, idle)]
     return found

@@ -3,7 +3,7 @@
 Two exporters take turns, one of which pushes. A server on their core that answers 200 plays Alertmanager's part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
@@ -17,16 +17,18 @@ from benchmarks.load import CONNECTIONS, Load, connect, request
 from benchmarks.servers import SECRET
 from benchmarks.throughput import PATH
 
-SHARES: Final = {"one event of 50 a hang": 50, "every event a hang": 1}
+SHARES: Final[Mapping[str, int]] = {"one event of 50 a hang": 50, "every event a hang": 1}
 
 
-async def measure(folder: Path, events: int = 4000, rounds: int = 15) -> list[Figure]:
+async def measure(
+    folder: Path, events: int = 4000, rounds: int = 15, shares: Mapping[str, int] = SHARES
+) -> list[Figure]:
     """The 99th percentile of webhook latency with pushes and without, in turn."""
     found = []
     hangs, talks = cycle([call[-1] for call in bodies.hangs()]), cycle(list(bodies.updates(5)))
     with servers.module("bare") as receiver:
         pushing = f"alertmanager: {{urls: ['http://127.0.0.1:{receiver.port}']}}\n"
-        for name, of in SHARES.items():
+        for name, of in shares.items():
             place, requests = folder / str(of), _requests(of, hangs, talks)
             with servers.exporter(place / "on", config=pushing) as on, servers.exporter(place / "off") as off:
                 loads = [await connect(server.port) for server in (on, off)]

@@ -14,13 +14,16 @@ SCRAPERS = 4
 """Such as two Prometheus servers and two agents."""
 
 
-async def measure(case: Case, folder: Path, rounds: int = 7) -> list[Figure]:
+async def measure(case: Case, folder: Path, rounds: int = 7, seconds: float = 1.0) -> list[Figure]:
     """The 99th percentile of webhook latency, with scrapers and without, in turn."""
     with servers.exporter(folder) as server:
         load = await connect(server.port)
-        await _latencies(case, server, load, scraped=False)
+        await _latencies(case, server, load, seconds, scraped=False)
         found = [
-            (await _p99(case, server, load, scraped=True), await _p99(case, server, load, scraped=False))
+            (
+                await _p99(case, server, load, seconds, scraped=True),
+                await _p99(case, server, load, seconds, scraped=False),
+            )
             for _ in range(rounds)
         ]
         load.close()
@@ -29,21 +32,21 @@ async def measure(case: Case, folder: Path, rounds: int = 7) -> list[Figure]:
     return [Figure(f"webhook p99 with {SCRAPERS} scrapers every second / without", ratio, "x", 1.5, "at most", beside)]
 
 
-async def _p99(case: Case, server: Server, load: Load, *, scraped: bool) -> float:
-    return quantiles(await _latencies(case, server, load, scraped=scraped), n=100)[-1]
+async def _p99(case: Case, server: Server, load: Load, seconds: float, *, scraped: bool) -> float:
+    return quantiles(await _latencies(case, server, load, seconds, scraped=scraped), n=100)[-1]
 
 
-async def _latencies(case: Case, server: Server, load: Load, *, scraped: bool) -> list[float]:
-    """Latencies of at least a second of load."""
+async def _latencies(case: Case, server: Server, load: Load, seconds: float, *, scraped: bool) -> list[float]:
+    """Latencies of at least so many seconds of load."""
     scraping = [asyncio.create_task(_scrape(server)) for _ in range(SCRAPERS if scraped else 0)]
     latencies: list[float] = []
-    seconds = 0.0
-    while seconds < 1:
+    taken = 0.0
+    while taken < seconds:
         earlier, measured = case.queues(SECRET)
         await load.run(earlier)
         run = await load.run(measured)
         latencies += run.latencies
-        seconds += run.seconds
+        taken += run.seconds
     for scraper in scraping:
         scraper.cancel()
     return latencies

@@ -159,7 +159,7 @@ class _Exporter:
             parts=self._parts(),
             metrics=self.recorder.metrics,
         )
-        self._pages = self._describe(options, settings)
+        self._pages = self._make_pages(options, settings)
 
     def _parts(self) -> Sequence[Prepare]:
         """What a reload prepares, and takes over once all of it is prepared."""
@@ -172,7 +172,7 @@ class _Exporter:
             lambda files: partial(self._take_limits, files.config),
         )
 
-    def _describe(self, options: Options, settings: Config) -> Pages:
+    def _make_pages(self, options: Options, settings: Config) -> Pages:
         return Pages(
             recorder=self.recorder,
             scrapes=Scrapes(self.recorder),

@@ -54,7 +54,6 @@ def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffi
         person=person,
         id=call_id,
         created_ms=start_ms,
-        ring_ms=ring,
         media_ms=media,
         welcome=talk.welcome if talk else None,
         turns=talk.turns if talk else (),

@@ -143,7 +143,6 @@ class Call(Struct, frozen=True):
     person: Person
     id: str
     created_ms: int
-    ring_ms: int
     media_ms: int
     welcome: Part | None
     turns: tuple[Turn, ...]

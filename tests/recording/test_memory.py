@@ -96,7 +96,7 @@ def test_too_little_memory_for_the_store(tmp_path: Path, start_exporter: StartEx
     limit = status_of(empty.process.pid, "VmPeak") + 4_000
     empty.stop()
     long = state_codec.encode(CallState("vapi", "a", seen=Seen(dict.fromkeys(range(10_000), COUNTED)), opened=True))
-    keep(tmp_path / "data", dict.fromkeys(range(4_000), long))
+    keep(tmp_path / "data", dict.fromkeys(range(1_000), long))
     before = sorted(path.name for path in (tmp_path / "data").iterdir())
     serve = f"ulimit -v {limit}; exec {sys.executable} -m exporter serve --storage.path={tmp_path / 'data'}"
     command = ["bash", "-c", f"{serve} --web.listen-address=127.0.0.1:0"]
