@@ -251,9 +251,10 @@ class Cost(Struct, frozen=True, gc=False):
 
 
 class TotalCost(Struct, frozen=True, gc=False):
-    """Total cost of the call."""
+    """Total cost of the call so far; ``unnamed`` says that it has more than the costs that are named beside it."""
 
     dollars: Nanounits
+    unnamed: bool = False
 
 
 class Tokens(Struct, frozen=True, gc=False):

@@ -84,6 +84,7 @@ def fold(state: CallState, event: Event, assistant: AssistantState, settings: Se
     before = len(step.increments)
     for fact in event.facts:
         _HANDLERS[type(fact)](step, fact)
+    report.unnamed_cost(step)
     counted = any(amount for _, _, amount in step.increments[before:])
     fresh = counted or step.learned or step.state.started > state.started or step.state.opened > state.opened
     if fresh:

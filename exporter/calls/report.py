@@ -15,6 +15,7 @@ from exporter.events import (
     Duration,
     Evaluation,
     Group,
+    Nanounits,
     ReportedAudio,
     ReportedCount,
     ReportedFailures,
@@ -47,6 +48,10 @@ _GROUP_OF: Final[dict[Stage, Group]] = {
     "stt_confidence": "stt",
     "eou": "eou",
 }
+_COSTS: Final = "costs"
+"""What was counted of the call's cost, under whatever component."""
+_TOTAL_COST: Final = "total_cost"
+"""The largest total that had more than the parts named beside it."""
 _REQUESTS: Final[dict[Stage, str]] = {"llm": "llm", "tts": "tts", "stt_latency": "stt", "stt_confidence": "stt"}
 """The service that was asked once for each measurement of the stage; cached speech asks nobody."""
 
@@ -58,8 +63,13 @@ def duration(step: Step, fact: Duration) -> None:
 
 
 def cost(step: Step, fact: Cost) -> None:
-    """Count the cost of a component; what a fuller report adds goes to the provider it names."""
-    if dollars := step.rise(f"cost:{fact.component}", fact.dollars):
+    """Count the cost of a component; what a fuller report adds goes to the provider it names.
+
+    What was counted as other before a report named it is not counted again.
+    """
+    named = _named_costs(step)
+    rise = step.rise(f"cost:{fact.component}", fact.dollars)
+    if dollars := step.level(_COSTS, named + rise):
         provider = fact.provider or step.provider(fact.component)
         step.add(m.CALL_COST, *cost_labels(component=fact.component, provider=provider), amount=dollars)
 
@@ -68,6 +78,23 @@ def total_cost(step: Step, fact: TotalCost) -> None:
     """Count the call among the costs per call."""
     if step.once("cost_per_call"):
         step.add(m.COST_PER_CALL, amount=fact.dollars)
+    if fact.unnamed:
+        step.level(_TOTAL_COST, fact.dollars)
+
+
+def unnamed_cost(step: Step) -> None:
+    """Count as other what the call's total has beyond its named parts, once all parts of the event are known."""
+    total = step.state.totals.get(_TOTAL_COST)
+    if total and _named_costs(step) and (dollars := step.level(_COSTS, total)):
+        step.add(m.CALL_COST, *cost_labels(component=OTHER, provider=UNKNOWN), amount=dollars)
+
+
+def _named_costs(step: Step) -> Nanounits:
+    """Sum of the parts that reports have named so far."""
+    named = sum(dollars for name, dollars in step.state.totals.items() if name.startswith("cost:"))
+    # A call of an earlier release has no sum of what was counted; it was that of the parts.
+    step.level(_COSTS, named)
+    return named
 
 
 def tokens(step: Step, fact: Tokens) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from exporter.events import OTHER, Cost, Direction, Nanounits, Rejected, Retryable, Severity
+from exporter.events import OTHER, Direction, Nanounits, Rejected, Retryable, Severity, TotalCost
 from exporter.metrics.metric import NANO
 
 MS: Final = NANO // 1000
@@ -211,10 +211,10 @@ class Values:
         self.rejected.append(Rejected(field, reason))
 
 
-def unnamed_cost(total: Nanounits | None, parts: Nanounits) -> Iterator[Cost]:
-    """What a call's total has beyond its named parts, where there are any; their rounding is no cost."""
-    if total is not None and parts and total - parts > _ROUNDING:
-        yield Cost("other", total - parts)
+def total_cost(total: Nanounits | None, parts: Nanounits) -> Iterator[TotalCost]:
+    """A call's total beside the sum of its named parts, whose rounding is no cost."""
+    if total is not None:
+        yield TotalCost(total, unnamed=total - parts > _ROUNDING)
 
 
 def _parsed(value: str) -> int | float | None:

@@ -21,7 +21,6 @@ from exporter.events import (
     Tokens,
     ToolsAnswered,
     ToolUse,
-    TotalCost,
     Transcribed,
     identity,
 )
@@ -37,8 +36,8 @@ from exporter.platforms.values import (
     identifier,
     label,
     text,
+    total_cost,
     truth,
-    unnamed_cost,
 )
 
 _MAKERS: Final = (
@@ -74,8 +73,8 @@ def facts(data: wire.Data, metadata: wire.Metadata, values: Values) -> Iterator[
     yield from latencies(entries, values)
     if metadata.charging:
         yield from _costs(metadata, metadata.charging, values)
-    elif (total := values.measured(metadata.cost_fiat, "metadata.cost_fiat", DOLLARS, MAX_DOLLARS)) is not None:
-        yield TotalCost(total)
+    else:
+        yield from total_cost(values.measured(metadata.cost_fiat, "metadata.cost_fiat", DOLLARS, MAX_DOLLARS), 0)
     yield from _tools(entries, values)
     yield Evaluation(_evaluation(data.analysis))
     yield ReportedInterruptions(assistant=sum(truth(entry.interrupted) is True for entry in entries))
@@ -102,9 +101,7 @@ def _costs(metadata: wire.Metadata, charging: wire.Charging, values: Values) -> 
     total = values.measured(metadata.cost_fiat, "metadata.cost_fiat", DOLLARS, MAX_DOLLARS)
     if total is None and llm is not None and platform is not None:
         total = llm + platform
-    yield from unnamed_cost(total, (llm or 0) + (platform or 0))
-    if total:
-        yield TotalCost(total)
+    yield from total_cost(total or None, (llm or 0) + (platform or 0))
     for model, used in models.items():
         yield from _tokens(label(model), used, values)
     characters = values.large_count(charging.tts_usage and charging.tts_usage.total_characters, "total_characters")

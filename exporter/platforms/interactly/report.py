@@ -19,10 +19,9 @@ from exporter.events import (
     ReportedInterruptions,
     ReportedStage,
     Tokens,
-    TotalCost,
 )
 from exporter.platforms.interactly import wire
-from exporter.platforms.values import DOLLARS, MAX_DOLLARS, WEEK, Values, provider, text, unnamed_cost
+from exporter.platforms.values import DOLLARS, MAX_DOLLARS, WEEK, Values, provider, text, total_cost
 
 _CONFIDENCES = 10_000
 """More transcriptions than any call has."""
@@ -61,9 +60,7 @@ def _costs(cost: wire.Cost, phone: wire.Phone | None, values: Values) -> Iterato
         if dollars is not None:
             parts += dollars
             yield Cost(component, dollars, who)
-    yield from unnamed_cost(total, parts)
-    if total is not None:
-        yield TotalCost(total)
+    yield from total_cost(total, parts)
     characters = values.large_count(cost.tts_gen_chars_total, "cost.ttsGenCharsTotal")
     if characters is not None:
         yield Characters(characters)

@@ -22,7 +22,6 @@ from exporter.events import (
     Stage,
     ToolsAnswered,
     ToolUse,
-    TotalCost,
     identity,
 )
 from exporter.platforms.retell import wire
@@ -37,8 +36,8 @@ from exporter.platforms.values import (
     label,
     provider,
     text,
+    total_cost,
     truth,
-    unnamed_cost,
 )
 
 _CENTS: Final = DOLLARS // 100
@@ -122,9 +121,7 @@ def _costs(cost: wire.CallCost, values: Values) -> Iterator[Fact]:
             product = text(line.product).lower()
             yield Cost(_component(product), dollars, _seller(product))
     total = values.measured(cost.combined_cost, "call_cost.combined_cost", _CENTS, MAX_DOLLARS)
-    yield from unnamed_cost(total, parts)
-    if total is not None:
-        yield TotalCost(total)
+    yield from total_cost(total, parts)
 
 
 def _component(product: str) -> CostComponent:

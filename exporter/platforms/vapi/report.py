@@ -22,7 +22,6 @@ from exporter.events import (
     ReportedTransfers,
     Stage,
     Tokens,
-    TotalCost,
     Transcribed,
 )
 from exporter.label_sets import SCORES
@@ -36,7 +35,7 @@ from exporter.platforms.values import (
     label,
     provider,
     text,
-    unnamed_cost,
+    total_cost,
 )
 from exporter.platforms.vapi import wire
 
@@ -114,9 +113,7 @@ def _costs(raw: wire.Message, call: wire.Call, values: Values) -> Iterator[Fact]
     totals = (values.measured(total, "cost", DOLLARS, MAX_DOLLARS) for total in stated)
     total = next((total for total in totals if total is not None), None)
     yield from found
-    yield from unnamed_cost(total, parts)
-    if total is not None or (listed and parts):
-        yield TotalCost(total or parts)
+    yield from total_cost((parts or None) if total is None and listed else total, parts)
 
 
 def _dollars(value: object, field: str, values: Values) -> Nanounits | None:
