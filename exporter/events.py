@@ -2,8 +2,7 @@
 
 A platform turns one webhook body into one `Event` with its facts; the fold turns facts into increments. No string of
 a payload gets in here but the documented label sources: ids of calls (for exemplars) and assistants, assistant names,
-providers, models, error codes and tool names. Identities are 64-bit hashes, amounts are whole billionths of
-their unit (`Nanounits`).
+providers, models, error codes and tool names. Identities are 63-bit hashes, amounts whole billionths (`Nanounits`).
 """
 
 from hashlib import blake2b
