@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Judgement, Share, windows
+from exporter.assets.evidence import Firing, Judgement, Share, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Recording
@@ -90,8 +90,9 @@ def _of_providers(t: Thresholds) -> Share:
 
 def _rest(t: Thresholds, severity: str) -> Share:
     names = [service.alert for service in _SERVICES]
+    severities = tuple(dict.fromkeys((severity, "critical")))
     own, level = levels.assistant(t), levels.platform(t).plus("component")
-    return _of_assistants(t).without(level, names, severity, (own, unsubscribed("error", own)))
+    return _of_assistants(t).without(level, names, severities, (own, unsubscribed("error", own)))
 
 
 def _unknown(t: Thresholds) -> tuple[str, str]:
@@ -143,9 +144,11 @@ def error_rates(t: Thresholds) -> tuple[Recording | Alert, ...]:
         *_judged_providers(t).recordings("By how many standard deviations the errors are above what is allowed."),
         *(recording for judged in own for recording in judged.recordings()),
         _provider(t),
+        *(_page(service, t) for service in _SERVICES),
         *(_alert(*rate, t) for rate in rates),
         *pools,
         *(recording for judged in rest for recording in judged.recordings()),
+        *(_page(service, t, "platform") for service in _SERVICES),
         *(_together(*rate, t) for rate in rates),
     )
 
@@ -164,17 +167,33 @@ def _judged_providers(t: Thresholds) -> Judgement:
     return _judged(_of_providers(t), t.error_rate.provider.warning, t)
 
 
-def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
+def _page(service: _Service, t: Thresholds, scope: str = "") -> Recording:
+    """The condition of the page."""
+    share = _rest(t, "critical") if scope else _of_assistants(t)
+    judged = _judged(share, service.thresholds(t)[1], t, service)
+    return judged.recorded(_exceeded(judged, Firing(service.alert, "critical", scope), t))
+
+
+def _exceeded(judged: Judgement, firing: Firing, t: Thresholds) -> str:
+    above = judged.exceeded(t, firing)
+    if firing.scope:
+        return above
     level = levels.assistant(t)
+    return lines("(", above, ")", f"unless on ({level.by})", unsubscribed("error", level))
+
+
+def _condition(service: _Service, severity: str, threshold: float, t: Thresholds, scope: str = "") -> str:
+    page = _page(service, t, scope).record
+    if severity == "critical":
+        return page
+    share = _rest(t, severity) if scope else _of_assistants(t)
+    return _exceeded(_judged(share, threshold, t, service), Firing(service.alert, severity, scope, page), t)
+
+
+def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
     return Alert(
         name=service.alert,
-        expr=lines(
-            "(",
-            _judged(_of_assistants(t), threshold, t, service).exceeded(t, service.alert, severity),
-            ")",
-            f"unless on ({level.by})",
-            unsubscribed("error", level),
-        ),
+        expr=_condition(service, severity, threshold, t),
         wait=t.error_rate.for_,
         keep=t.keep_rates_firing_for,
         severity=severity,
@@ -195,7 +214,7 @@ def _failed(service: _Service, threshold: float, t: Thresholds) -> str:
 def _together(service: _Service, severity: str, threshold: float, t: Thresholds) -> Alert:
     return replace(
         _alert(service, severity, threshold, t),
-        expr=_judged(_rest(t, severity), threshold, t, service).exceeded(t, service.alert, severity, "platform"),
+        expr=_condition(service, severity, threshold, t, "platform"),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" {_failed(service, threshold, t)}"
@@ -212,7 +231,7 @@ def _provider(t: Thresholds) -> Alert:
         name=_PROVIDER,
         expr=lines(
             "(",
-            _judged_providers(t).exceeded(t, _PROVIDER, "warning"),
+            _judged_providers(t).exceeded(t, Firing(_PROVIDER, "warning")),
             ")",
             f"unless on ({levels.platform(t).plus('component', 'provider').by})",
             f'  {_of_providers(t).all.name(_of_providers(t).windows[-1])}{{provider="unknown"}}',

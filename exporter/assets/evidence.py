@@ -14,6 +14,7 @@ from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, indent, lines, num, over, percent, record, sum_by
 from exporter.assets.rule import Recording
 from exporter.assets.windows import Counted
+from exporter.yamlfile.durations import format_duration
 
 DAY: Final = 86400.0
 _CLEARED: Final = -2
@@ -50,39 +51,50 @@ class Share:
         return replace(self.bad, expr=bad).recordings(self.windows)
 
     def ratio(self, window: float, selector: str = "") -> str:
-        """The share; never above 1, also where a call that hung began before the window."""
-        return f"clamp_max({self.bad.name(window)}{selector} / ({self.all.name(window)}{selector} > 0), 1)"
+        """The share; never above 1, also where a call that hung began before the window, nor rounded to below 0."""
+        return f"clamp({self.bad.name(window)}{selector} / ({self.all.name(window)}{selector} > 0), 0, 1)"
 
-    def without(self, level: Level, alerts: Sequence[str], severity: str, *others: tuple[Level, str]) -> "Share":
+    def without(
+        self, level: Level, alerts: Sequence[str], severities: Sequence[str], *others: tuple[Level, str]
+    ) -> "Share":
         """The share of everything by a coarser level, without what has such an alert of its own already.
 
-        The alert on it waits for longer than they do, so that they come first.
+        What an alert told of within a window is not told again while it is in it. The alert on the coarser level waits
+        for longer than they do, so that they come first.
 
         Args:
             level: the coarser one.
             alerts: names of the alerts at the finer level.
-            severity: their severity.
+            severities: of them, those that say enough.
             others: what else does not count, and the labels that tell it.
         """
-        names = f'=~"{"|".join(alerts)}"' if len(alerts) > 1 else f'="{alerts[0]}"'
-        firing = f'ALERTS{{alertname{names}, alertstate="firing", severity="{severity}", assistant_id!=""}}'
+        names, severity = _one_of(alerts), _one_of(severities)
+        firing = f'ALERTS{{alertname{names}, alertstate="firing", severity{severity}, assistant_id!=""}}'
 
         def rest(counted: Counted) -> Counted:
-            left_out = ((counted.level, firing), *others)
-
             def expr(window: float) -> str:
-                unless = "".join(f"\nunless on ({own.by})\n  {what}" for own, what in left_out)
+                told = (counted.level, f"last_over_time({firing}[{format_duration(window)}])")
+                unless = "".join(f"\nunless on ({own.by})\n  {what}" for own, what in (told, *others))
                 return sum_by(level, f"{counted.name(window)}{unless}")
 
-            operation = f"rest_{severity}_{counted.operation}"
+            operation = f"rest_{severities[0]}_{counted.operation}"
             return replace(counted, level=level, operation=operation, expr=expr, base=None)
 
         return Share(bad=rest(self.bad), all=rest(self.all), windows=self.windows)
 
 
+def _one_of(values: Sequence[str]) -> str:
+    return f'=~"{"|".join(values)}"' if len(values) > 1 else f'="{values[0]}"'
+
+
 def windows(documented: float, t: Thresholds) -> tuple[float, ...]:
     """The documented window and the longer ones."""
     return (documented, *sorted(window for window in t.evidence.windows if window > documented))
+
+
+def _word(share: float) -> str:
+    """A share as it stands in the names of recorded series."""
+    return percent(share).replace(".", "_").replace("%", "pct")
 
 
 def deviations(window: float, false_alarms: float) -> float:
@@ -92,6 +104,44 @@ def deviations(window: float, false_alarms: float) -> float:
     """
     chance = false_alarms * window / DAY
     return max(0.0, NormalDist().inv_cdf(1 - chance)) if chance < 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """An alert that rests on a judgement.
+
+    Attributes:
+        alert: its name.
+        severity: of the alert.
+        scope: of the alert.
+        page: name of the recorded condition of the page that a ticket is about the same as; empty where there is none.
+    """
+
+    alert: str
+    severity: str
+    scope: str = ""
+    page: str = ""
+
+    def now(self, severity: str = "") -> str:
+        """The series of it, or of another severity, while it fires."""
+        return (
+            f'ALERTS{{alertname="{self.alert}", alertstate="firing", severity="{severity or self.severity}",'
+            f' scope="{self.scope}"}}'
+        )
+
+    def unpaged(self, level: Level, window: float) -> tuple[str, ...]:
+        """Leaves out a window in which the page fired, once its cause is over: what it was about is no ticket after it.
+
+        While the cause lasts the page silences the ticket, and both end together.
+        """
+        if not self.page:
+            return ()
+        return (
+            f"  unless on ({level.by}) (",
+            f"    last_over_time({self.now('critical')}[{format_duration(window)}])",
+            f"    unless on ({level.by}) {self.page}",
+            "  )",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +174,7 @@ class Judgement:
                 record=self._distance(window),
                 expr=lines(
                     f"{scale:.4g} * (",
-                    f"  sqrt({self._bad(window)})",
+                    f"  sqrt(clamp_min({self._bad(window)}, 0))",
                     f"    - sqrt({num(self.threshold)} * ({self._all(window)} > 0))",
                     ")",
                 ),
@@ -133,7 +183,7 @@ class Judgement:
             for index, window in enumerate(self.share.windows)
         )
 
-    def exceeded(self, t: Thresholds, alert: str, severity: str, scope: str = "") -> str:
+    def exceeded(self, t: Thresholds, firing: Firing) -> str:
         """Where the share is above the threshold, in the shortest window that can tell, and until one tells otherwise.
 
         In a window, the bad events must be more than chance alone makes of the threshold; the longest window counts
@@ -143,14 +193,18 @@ class Judgement:
 
         Args:
             t: the thresholds.
-            alert: name of the alert.
-            severity: of the alert.
-            scope: of the alert.
+            firing: the alert.
         """
-        terms = [self._begins(index, t) for index in range(len(self.share.windows))]
-        return "\nor\n".join(f"(\n{indent(term)}\n)" for term in (*terms, self._lasts(t, alert, severity, scope)))
+        terms = [self._begins(index, t, firing) for index in range(len(self.share.windows))]
+        return "\nor\n".join(f"(\n{indent(term)}\n)" for term in (*terms, self._lasts(t, firing)))
 
-    def _begins(self, index: int, t: Thresholds) -> str:
+    def recorded(self, expr: str) -> Recording:
+        """The condition of a page as a series of its own, which tells the ticket about the same whether it lasts."""
+        above = f"{self.component}_above" if self.component else "above"
+        operation = f"{self.share.bad.operation}_{above}_{_word(self.threshold)}"
+        return Recording(record=record(self.share.all.level, self.share.bad.metric, operation), expr=expr)
+
+    def _begins(self, index: int, t: Thresholds, firing: Firing) -> str:
         window, shorter = self.share.windows[index], self.share.windows[:index]
         # A window that holds little more than a shorter one has no more to say.
         more = [f"  and {self._all(window)} >= 2 * {self._all(shorter[-1])}"] if shorter else []
@@ -164,24 +218,21 @@ class Judgement:
             *more,
             *lately,
             *(f"  unless {self._distance(before)} < {_CLEARED}" for before in shorter),
+            *firing.unpaged(self.share.all.level, window),
         )
 
-    def _lasts(self, t: Thresholds, alert: str, severity: str, scope: str) -> str:
-        windows = self.share.windows
-        above = (f"{self._ratio(window)} > {num(self.threshold)}" for window in windows)
+    def _lasts(self, t: Thresholds, firing: Firing) -> str:
+        windows, level = self.share.windows, self.share.all.level
+        above = (
+            lines(f"{self._ratio(window)} > {num(self.threshold)}", *firing.unpaged(level, window))
+            for window in windows
+        )
         ends = []
         for index, window in enumerate(windows[:-1] or windows):
             still = (f"  unless {self._distance(shorter)} > {_STILL}" for shorter in windows[:index])
             over = _CLEARED if window < t.keep_rates_firing_for else _OVER
             ends.append(indent(lines("unless (", f"  {self._distance(window)} < {over}", *still, ")")))
-        return lines(
-            "(",
-            indent("\nor\n".join(above)),
-            ")",
-            f"  and on ({self.share.all.level.by})",
-            f'  ALERTS{{alertname="{alert}", alertstate="firing", severity="{severity}", scope="{scope}"}}',
-            *ends,
-        )
+        return lines("(", indent("\nor\n".join(above)), ")", f"  and on ({level.by})", f"  {firing.now()}", *ends)
 
     def _ratio(self, window: float) -> str:
         return self.share.ratio(window, self._selector)
@@ -206,5 +257,5 @@ class Judgement:
     def _distance(self, window: float) -> str:
         share = self.share
         above = f"{self.component}_above_" if self.component else "above_"
-        operation = f"{above}{percent(self.threshold).replace('.', '_').replace('%', 'pct')}_deviations"
+        operation = f"{above}{_word(self.threshold)}_deviations"
         return record(share.all.level, share.bad.metric, over(f"{share.bad.operation}_{operation}", window))

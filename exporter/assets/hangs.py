@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from exporter.assets import levels
 from exporter.assets.counting import grown, pushed
-from exporter.assets.evidence import Judgement, Share, deviations, windows
+from exporter.assets.evidence import Firing, Judgement, Share, deviations, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import indent, lines, num, over, percent, record, unsubscribed
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -68,7 +68,7 @@ def _share(t: Thresholds) -> Share:
 
 def _rest(t: Thresholds) -> Share:
     level = levels.assistant(t)
-    return _share(t).without(levels.platform(t), (_RATE,), "critical", (level, unsubscribed("hang", level)))
+    return _share(t).without(levels.platform(t), (_RATE,), ("critical",), (level, unsubscribed("hang", level)))
 
 
 def _judged(share: Share, t: Thresholds) -> Judgement:
@@ -171,7 +171,7 @@ def _rate(t: Thresholds) -> Alert:
         name=_RATE,
         expr=lines(
             "(",
-            _judged(_share(t), t).exceeded(t, _RATE, "critical"),
+            _judged(_share(t), t).exceeded(t, Firing(_RATE, "critical")),
             ")",
             f"unless on ({level.by})",
             unsubscribed("hang", level),
@@ -192,7 +192,7 @@ def _rest_rate(t: Thresholds) -> Alert:
     rate = t.hang_rate
     return replace(
         _rate(t),
-        expr=_judged(_rest(t), t).exceeded(t, _RATE, "critical", "platform"),
+        expr=_judged(_rest(t), t).exceeded(t, Firing(_RATE, "critical", "platform")),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" calls hung within {format_duration(rate.window)} or, with few calls, longer; the threshold is"

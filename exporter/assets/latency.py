@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from exporter.assets import levels
-from exporter.assets.evidence import Judgement, Share, windows
+from exporter.assets.evidence import Firing, Judgement, Share, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, above, num, observations, over, percent, percentile, quantile, record
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -27,6 +27,7 @@ def latency(t: Thresholds) -> Group:
             *_rest(t).recordings(),
             *_judged_responses(_rest(t), t).recordings(),
             _rest_response_time(t),
+            _provider_page(t),
             _provider(t, "warning", t.provider_response_time.warning),
             _provider(t, "critical", t.provider_response_time.critical),
         ),
@@ -61,7 +62,7 @@ def _responses(t: Thresholds) -> Share:
 
 
 def _rest(t: Thresholds) -> Share:
-    return _responses(t).without(levels.platform(t), (_RESPONSE,), "warning")
+    return _responses(t).without(levels.platform(t), (_RESPONSE,), ("warning",))
 
 
 def _replies(t: Thresholds, threshold: float) -> Share:
@@ -118,7 +119,7 @@ def _response_time(t: Thresholds) -> Alert:
     rule = t.response_time
     return Alert(
         name=_RESPONSE,
-        expr=_judged_responses(_responses(t), t).exceeded(t, _RESPONSE, "warning"),
+        expr=_judged_responses(_responses(t), t).exceeded(t, Firing(_RESPONSE, "warning")),
         wait=rule.for_,
         keep=t.keep_rates_firing_for,
         severity="warning",
@@ -135,7 +136,7 @@ def _rest_response_time(t: Thresholds) -> Alert:
     rule = t.response_time
     return replace(
         _response_time(t),
-        expr=_judged_responses(_rest(t), t).exceeded(t, _RESPONSE, "warning", "platform"),
+        expr=_judged_responses(_rest(t), t).exceeded(t, Firing(_RESPONSE, "warning", "platform")),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
             f" replies {_slower(rule.quantile, rule.warning, rule.window, 'turns')}"
@@ -151,11 +152,17 @@ def _above(q: float) -> float:
     return round(1 - q, 9)
 
 
+def _provider_page(t: Thresholds) -> Recording:
+    judged = _judged_replies(t.provider_response_time.critical, t)
+    return judged.recorded(judged.exceeded(t, Firing(_PROVIDER, "critical")))
+
+
 def _provider(t: Thresholds, severity: str, threshold: float) -> Alert:
-    rule = t.provider_response_time
+    rule, page = t.provider_response_time, _provider_page(t).record
+    ticket = _judged_replies(threshold, t).exceeded(t, Firing(_PROVIDER, "warning", page=page))
     return Alert(
         name=_PROVIDER,
-        expr=_judged_replies(threshold, t).exceeded(t, _PROVIDER, severity),
+        expr=page if severity == "critical" else ticket,
         wait=rule.for_,
         keep=t.keep_rates_firing_for,
         severity=severity,

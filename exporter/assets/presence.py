@@ -11,7 +11,10 @@ from exporter.metrics.metric import Metric
 from exporter.yamlfile.durations import format_duration
 
 _DOWN: Final = "VoiceExporterDown"
+_SELDOM: Final = "VoiceExporterScrapedTooSeldom"
 _LOST: Final = " Interactly sends each event once, so what happens now is never counted."
+
+WATCHDOG: Final = "VoiceWatchdog"
 
 PORT: Final = 10060
 """The exporter's default port."""
@@ -21,8 +24,9 @@ SCRAPES: Final = 4
 
 
 def presence(t: Thresholds) -> tuple[Alert, ...]:
-    """The alerts on exporters that are away, scraped twice, and on scrapes too far apart."""
-    return (_job_down(t), _instance_down(t), _none(t), _replica_down(t), _scraped_twice(t), _scrape_interval(t))
+    """The alerts on exporters that are away, scraped twice, and on scrapes and evaluations too far apart."""
+    down = (_job_down(t), _instance_down(t), _none(t), _replica_down(t))
+    return (*down, _scraped_twice(t), _scrape_interval(t), _evaluation_interval(t))
 
 
 def _known(t: Thresholds, metric: Metric = m.BUILD_INFO) -> str:
@@ -167,12 +171,17 @@ def _scraped_twice(t: Thresholds) -> Alert:
     )
 
 
+def _shortest(t: Thresholds) -> float:
+    """The window in which one event is enough."""
+    return min(t.hang.window, t.critical_error.window, t.escalation.window)
+
+
 def _scrape_interval(t: Thresholds) -> Alert:
-    shortest = min(t.hang.window, t.critical_error.window, t.escalation.window)
+    shortest = _shortest(t)
     window = format_duration(t.exporter.down.availability_window)
     limit = shortest / SCRAPES
     return Alert(
-        name="VoiceExporterScrapedTooSeldom",
+        name=_SELDOM,
         expr=lines(
             f"{num(t.exporter.down.availability_window)} / count_over_time(up[{window}]) > {num(limit)}",
             f"and on ({levels.instance(t).by}) {m.BUILD_INFO.name}",
@@ -187,4 +196,25 @@ def _scrape_interval(t: Thresholds) -> Alert:
         ),
         dashboard="voice-exporter",
         comment="Failed scrapes count as scrapes here.",
+    )
+
+
+def _evaluation_interval(t: Thresholds) -> Alert:
+    span = t.exporter.down.availability_window
+    evaluated = f'ALERTS{{alertname="{WATCHDOG}", alertstate="firing"}}[{format_duration(span)}]'
+    limit = max(_shortest(t) / SCRAPES, 1.25 * t.evaluation_interval)
+    return Alert(
+        name=_SELDOM,
+        expr=f"{num(span)} / (1 + max(count_over_time({evaluated}))) > {num(limit)}",
+        wait=t.exporter.scrape_interval.for_,
+        severity="warning",
+        labels={"scope": "rules"},
+        summary="Prometheus evaluates these rules too seldom: hangs and errors may be counted twice, or missed.",
+        description=(
+            "These rules are evaluated every {{ $value | humanizeDuration }}, and should be every"
+            f" {format_duration(t.evaluation_interval)}. Leave the interval of their groups as it is, or set"
+            " evaluation_interval in thresholds.yml and write the rules again."
+        ),
+        dashboard="voice-exporter",
+        comment="The watchdog always fires, so each evaluation leaves a sample of it; this one is yet to.",
     )

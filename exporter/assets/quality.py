@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Judgement, Share, windows
+from exporter.assets.evidence import Firing, Judgement, Share, windows
 from exporter.assets.model import Thresholds
 from exporter.assets.promql import Level, indent, lines, num, observations, over, percent, ratio, record, total
 from exporter.assets.rule import WHO, Alert, Group, Recording
@@ -149,7 +149,7 @@ def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
         ),
         Alert(
             name=_CACHE,
-            expr=lines("1 - (", judged.exceeded(t, _CACHE, "warning"), ")"),
+            expr=lines("1 - (", judged.exceeded(t, Firing(_CACHE, "warning")), ")"),
             wait=rule.for_,
             keep=t.keep_rates_firing_for,
             severity="warning",

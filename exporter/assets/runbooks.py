@@ -1,6 +1,7 @@
 """Runbooks, one an alert: the prose of `runbooks/`, with the numbers of the thresholds and what the rules say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from string import Template
 from textwrap import wrap
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from exporter.assets.model import Links, Thresholds
 from exporter.assets.promql import indent
-from exporter.assets.rule import Alert, Group
+from exporter.assets.rule import Alert, Group, Recording
 from exporter.assets.runbook_queries import from_their_creation
 from exporter.assets.thresholds import KEYS
 from exporter.yamlfile.durations import format_duration
@@ -52,7 +53,8 @@ def runbooks(groups: Sequence[Group], t: Thresholds, *, linked: bool = True) -> 
 
 
 def _runbook(group: Group, name: str, words: dict[str, str], links: Links | None) -> str:
-    alerts = [alert for alert in group.alerts if alert.name == name]
+    recorded = {rule.record: rule.expr for rule in group.rules if isinstance(rule, Recording)}
+    alerts = [replace(alert, expr=recorded.get(alert.expr, alert.expr)) for alert in group.alerts if alert.name == name]
     prose = from_their_creation(Template((_PROSE / f"{name}.md").read_text("utf-8")).substitute(words))
     file = f"{group.name.removeprefix('voice-')}.rules.yml"
     first = alerts[0]

@@ -3,12 +3,13 @@
 They complement the documented thresholds: those look at each assistant, these at the whole of a platform over days.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Share
+from exporter.assets.evidence import Firing, Share
 from exporter.assets.model import Thresholds
 from exporter.assets.objectives import BurnRate
 from exporter.assets.promql import above, indent, lines, num, observations, over, percent, record, unsubscribed
@@ -16,6 +17,8 @@ from exporter.assets.rule import Alert, Dashboard, Group, Recording
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
+
+_PAGE: Final = "critical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ def slo(t: Thresholds) -> Group:
         ),
         rules=(
             *(rule for objective in objectives for rule in _recordings(objective, t)),
+            *(_page(objective, t) for objective in objectives if _rates(_PAGE, t)),
             *(
                 _alert(objective, severity, t)
                 for objective in objectives
@@ -162,13 +166,37 @@ def _recordings(objective: _Objective, t: Thresholds) -> tuple[Recording, ...]:
     )
 
 
+def _rates(severity: str, t: Thresholds) -> list[BurnRate]:
+    return [rate for rate in t.slo.burn_rates if rate.severity == severity]
+
+
+def _page(objective: _Objective, t: Thresholds) -> Recording:
+    """The condition of the page, which tells the ticket about the same whether it lasts."""
+    return Recording(
+        record=f"{objective.share.all.level.name}:{objective.share.bad.metric}:{objective.name}_burns",
+        expr=_any(_burns(objective, rate, t) for rate in _rates(_PAGE, t)),
+    )
+
+
+def _any(conditions: Iterable[str]) -> str:
+    return "\nor\n".join(f"(\n{indent(condition)}\n)" for condition in conditions)
+
+
+def _unpaged(objective: _Objective, rate: BurnRate, t: Thresholds) -> tuple[str, ...]:
+    """A ticket's short window counts what came after a page."""
+    if rate.severity == _PAGE or not _rates(_PAGE, t):
+        return ()
+    firing = Firing(objective.alert, rate.severity, page=_page(objective, t).record)
+    return firing.unpaged(objective.share.all.level, _short(rate, t))
+
+
 def _alert(objective: _Objective, severity: str, t: Thresholds) -> Alert:
-    rates = [rate for rate in t.slo.burn_rates if rate.severity == severity]
+    rates = _rates(severity, t)
     windows = " or ".join(format_duration(rate.long) for rate in rates)
     factors = " or ".join(num(rate.factor) for rate in rates)
     return Alert(
         name=objective.alert,
-        expr="\nor\n".join(f"(\n{indent(_burns(objective, rate, t))}\n)" for rate in rates),
+        expr=_page(objective, t).record if severity == _PAGE else _any(_burns(objective, rate, t) for rate in rates),
         severity=severity,
         keep=t.slo.keep_firing_for,
         summary=objective.summary,
@@ -191,4 +219,5 @@ def _burns(objective: _Objective, rate: BurnRate, t: Thresholds) -> str:
         f"and {share.all.name(rate.long)} >= {objective.minimum}",
         f"and {share.bad.name(rate.long)} >= {t.slo.min_bad}",
         f"and {data} >= {needed}",
+        *_unpaged(objective, rate, t),
     )

@@ -54,9 +54,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield warning, f"is above {critical}, so nothing would warn before it pages: lower it"
     if values["error_spike.min_history"] > values["error_spike.lookback"]:
         yield "error_spike.min_history", "is longer than error_spike.lookback, so no spike would ever count: lower it"
-    shortest = min((_effective(key, values), key.path) for key in KEYS if key.kind is WINDOW)
-    if values["evaluation_interval"] > shortest[0]:
-        yield "evaluation_interval", f"is longer than {shortest[1]}: what happens in between would go unseen; lower it"
+    yield from _seldom(values)
     if values["slo.fast_responses.within"] not in RESPONSE.bounds:
         bounds = ", ".join(map(format_duration, RESPONSE.bounds))
         yield "slo.fast_responses.within", f"is no bound of {RESPONSE.name}: choose one of {bounds}"
@@ -70,6 +68,17 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if highest * (1 - values[name]) >= 1:
             needed = f"above {1 - 1 / highest:.4g}" if highest > 1 else "another"
             yield name, f"lets no error rate reach the burn rate of {highest:g}: set it {needed}, or drop the factor"
+
+
+def _seldom(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What contradicts how often the rules are evaluated."""
+    shortest = min((_effective(key, values), key.path) for key in KEYS if key.kind is WINDOW)
+    every, base = values["evaluation_interval"], max(values["slo.window"], SCRAPES * values["scrape_interval"])
+    if every > shortest[0]:
+        yield "evaluation_interval", f"is longer than {shortest[1]}: what happens in between would go unseen; lower it"
+    elif round(base * 1000) % round(every * 1000) or every > base / 2:
+        unfit = f"is no part of slo.window ({format_duration(base)}), so sums would count some events twice, others not"
+        yield "evaluation_interval", f"{unfit}: take a half of it, a third, a quarter, and so on"
 
 
 def _effective(key: Key, values: Mapping[str, Any]) -> float:

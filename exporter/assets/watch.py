@@ -2,10 +2,10 @@
 
 from exporter.assets import levels
 from exporter.assets.counting import grown
-from exporter.assets.evidence import Judgement, Share
+from exporter.assets.evidence import Firing, Judgement, Share
 from exporter.assets.histograms import histograms
 from exporter.assets.model import Thresholds
-from exporter.assets.presence import presence
+from exporter.assets.presence import WATCHDOG, presence
 from exporter.assets.promql import Level, above, indent, lines, num, observations, percent
 from exporter.assets.rule import WHO, Alert, Group
 from exporter.assets.traffic import no_events, traffic_missing, traffic_recordings
@@ -190,7 +190,7 @@ def _late(t: Thresholds) -> Alert:
     rule = t.exporter.late
     return Alert(
         name=_LATE,
-        expr=_judged_late(t).exceeded(t, _LATE, "warning"),
+        expr=_judged_late(t).exceeded(t, Firing(_LATE, "warning")),
         keep=t.keep_rates_firing_for,
         severity="warning",
         summary="Events arrive late, and so do alerts.",
@@ -300,7 +300,7 @@ def _not_subscribed(t: Thresholds) -> Alert:
 
 def _watchdog() -> Alert:
     return Alert(
-        name="VoiceWatchdog",
+        name=WATCHDOG,
         expr="vector(1)",
         severity="info",
         summary="This alert always fires: it shows that Prometheus and Alertmanager work.",

@@ -10,6 +10,8 @@ from exporter.yamlfile.durations import format_duration
 
 HOUR: Final = 3600.0
 LONG: Final = 6 * HOUR
+_MOMENT: Final = 0.001
+"""Prometheus 2 counts both ends of a range: an hour that ends where a window does would have one window too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,4 +51,4 @@ class Counted:
         if self.base is None or window < HOUR:
             return self.expr(window)
         step = HOUR if window > LONG else self.base
-        return f"sum_over_time({self.name(step)}[{format_duration(window)}:{format_duration(step)}])"
+        return f"sum_over_time({self.name(step)}[{format_duration(window - _MOMENT)}:{format_duration(step)}])"

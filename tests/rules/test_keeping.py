@@ -89,7 +89,7 @@ def test_thresholds_edited_in_place_are_the_operators(tmp_path: Path) -> None:
     for _ in range(2):
         render(tmp_path, say=pytest.fail)
         assert thresholds.read_text() == edited
-        assert "increase1h > 0), 1) > 0.07\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
+        assert "increase1h > 0), 0, 1) > 0.07\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
 
 
 def test_thresholds_of_an_earlier_run_stay(tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_thresholds_of_an_earlier_run_stay(tmp_path: Path) -> None:
     own.write_text("hang_rate: {critical: 0.07}\n")
     render(tmp_path, own)
     render(tmp_path, say=pytest.fail)
-    assert "increase1h > 0), 1) > 0.07\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
+    assert "increase1h > 0), 0, 1) > 0.07\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
     own.write_text("hang_rate: {critical: 0.08}\n")
     render(tmp_path, own, say=pytest.fail)
-    assert "increase1h > 0), 1) > 0.08\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
+    assert "increase1h > 0), 0, 1) > 0.08\n" in (tmp_path / "rules" / "hangs.rules.yml").read_text()
     assert (tmp_path / "rules" / "thresholds.yml").read_text() == own.read_text()
 
 

@@ -81,6 +81,8 @@ def test_a_file_may_be_silent(tmp_path: Path) -> None:
         ),
         ("error_spike: {min_history: 2d}", "1: error_spike.min_history: is longer than error_spike.lookback"),
         ("evaluation_interval: 5m", "1: evaluation_interval: is longer than provider_response_time.window"),
+        ("evaluation_interval: 45s", "1: evaluation_interval: is no part of slo.window (5m)"),
+        ("{evaluation_interval: 4m, scrape_interval: 1m}", "1: evaluation_interval: is no part of slo.window (5m)"),
         (
             "slo: {fast_responses: {within: 2700ms}}",
             "is no bound of voice_response_seconds: choose one of 250ms, 500ms",
