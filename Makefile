@@ -53,10 +53,11 @@ assets: setup
 crash: setup debian
 	$(BIN)/python -m tests.crash --cycles 500 --cuts 500 --disasters 100 $(ARGS)
 
-# A hundred times the fuzzing and the generated cases of the tests, and a million assistants.
+# A hundred times the fuzzing and the generated cases of the tests, and a million assistants: about an hour and a half
+# of processor time.
 fuzz: setup
 	FUZZ=100 $(BIN)/python -m pytest tests/security
-	FUZZ=100 $(BIN)/python -m pytest --ignore tests/security -m hypothesis
+	FUZZ=100 $(BIN)/python -m pytest --ignore tests/security -m hypothesis --numprocesses=auto --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff check .
