@@ -124,8 +124,12 @@ async def post(url: str, by_platform: dict[str, list[bytes]]) -> str:
 
 
 def stored(folder: Path) -> bytes:
-    """All bytes of a storage directory."""
-    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    """All bytes of a storage directory, once it rests: a checkpoint moves them from file to file."""
+
+    def read() -> bytes:
+        return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+    return until("the storage rests", lambda: found if (found := read()) == read() else None)
 
 
 @pytest.mark.parametrize("form", [LABEL, TEXT], ids=["label", "text"])
