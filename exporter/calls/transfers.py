@@ -6,8 +6,9 @@ from exporter.metrics import catalogue as m
 
 
 def transfer(step: Step, fact: Transfer) -> None:
-    """Count a transfer as it happens."""
-    if step.first_time("transfer", step.event.time_ms) and step.claim_live("transfer"):
+    """Count a transfer as it happens; of one call, those without a time are told apart by their status."""
+    name = fact.status if step.event.time_ms is None else step.event.time_ms
+    if step.first_time("transfer", name) and step.claim_live("transfer"):
         step.add(m.TRANSFERS, fact.status)
 
 

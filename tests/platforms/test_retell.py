@@ -98,6 +98,22 @@ def test_a_transfer_counts_once(order: tuple[str, ...]) -> None:
     assert counted.total("voice_calls_ended_total", reason="forwarded") == 1
 
 
+@pytest.mark.parametrize("order", list(permutations(("transfer_cancelled", "transfer_bridged"))), ids="-".join)
+def test_a_transfer_after_a_cancelled_one_counts(order: tuple[str, ...]) -> None:
+    """Transfers have no time: a call's cancelled and its connected one are two, each delivery of the same is one."""
+    bodies = [retell("transfer_bridged") | {"event": name} for name in order]
+    counted = Tally()
+    assert counted.deliver(*bodies, *bodies, retell("call_ended"), platform="retell") == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert counted.total("voice_transfers_total", status="cancelled") == 1
+    assert counted.total("voice_transfers_total", status="connected") == 1
+
+
 @pytest.mark.parametrize(
     "name", ["transcript_updated", "transfer_started", "transfer_ended", "chat_ended", "new_event"]
 )
