@@ -193,7 +193,7 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
+async def serve() -> AsyncIterator[Serve]:
     """Serves applications until the test ends."""
     started: list[tuple[listeners.Listener, ConnectionLimit]] = []
 
@@ -203,9 +203,8 @@ async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
         return f"http://{addresses.name(sock)}"
 
     yield start
-    monkeypatch.setattr(listeners, "STOP_SECONDS", 0.1)
     for listener, limited in started:
-        await listeners.stop([listener], limited)
+        await listeners.stop([listener], limited, 0.1)
 
 
 class Wire:

@@ -51,11 +51,11 @@ async def start(
     return Listener(server, runner)
 
 
-async def stop(listeners: Iterable[Listener], connections: ConnectionLimit) -> None:
-    """Accept no more, then wait for the requests in flight."""
+async def stop(listeners: Iterable[Listener], connections: ConnectionLimit, seconds: float = STOP_SECONDS) -> None:
+    """Accept no more, then wait so long for the requests in flight."""
     listeners = list(listeners)
     for listener in listeners:
         listener.server.close()
     # By itself aiohttp would deafen every connection now, also those whose body is half there.
-    await connections.drain(STOP_SECONDS)
+    await connections.drain(seconds)
     await asyncio.gather(*(listener.runner.cleanup() for listener in listeners))

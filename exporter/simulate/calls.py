@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from exporter.simulate import cast
-from exporter.simulate.conversation import Limits, Talk, Talker
+from exporter.simulate.conversation import Talk, Talker, TalkLimits
 from exporter.simulate.dice import Dice
 from exporter.simulate.model import PLATFORMS, UNREACHED, Assistant, Call, PlatformName, Reason
 from exporter.simulate.scenarios import Scenario, ServiceFault
@@ -47,7 +47,7 @@ def draw(rng: Random, scenario: Scenario, start_ms: int, elapsed_ms: int, traffi
     talk = None
     if unreached is None:
         until = float("inf") if traffic.deadline_ms is None else traffic.deadline_ms - media
-        talk = Talker(rolls, assistant, scenario, fault).talk(Limits(until, traffic.turns))
+        talk = Talker(rolls, assistant, scenario, fault).talk(TalkLimits(until, traffic.turns))
     provider_failed = talk is not None and talk.provider_failed
     return Call(
         assistant=assistant,

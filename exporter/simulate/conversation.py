@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from exporter.simulate import cast
 from exporter.simulate.dice import RAMBLE_SHARE, USER_MS_PER_CHAR, Dice
-from exporter.simulate.model import HANG_MS, TOLD_AT_THE_END, Assistant, Part, Reason, Turn
+from exporter.simulate.model import HANG_MS, TOLD_AT_THE_END, Assistant, Reason, SpokenPart, Turn
 from exporter.simulate.replies import Replies
 from exporter.simulate.scenarios import Scenario, ServiceFault
 
 _PROMPT_TOKENS: Final = 420
 
 
-class Limits(Struct, frozen=True):
+class TalkLimits(Struct, frozen=True):
     """How long a talk may be: until shortly after a moment of the call's clock (ms), or exactly so many turns."""
 
     until: float = float("inf")
@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True):
 class Talk(Struct, frozen=True):
     """A finished talk; ``provider_failed`` where a service ended it."""
 
-    welcome: Part
+    welcome: SpokenPart
     turns: tuple[Turn, ...]
     end: int
     reason: Reason
@@ -48,7 +48,7 @@ class Talker:
         self._reason: Reason | None = None
         self._provider_failed = False
 
-    def talk(self, limits: Limits) -> Talk:
+    def talk(self, limits: TalkLimits) -> Talk:
         """The whole talk, from the welcome to the end."""
         welcome = self._replies.welcome()
         self._clock = welcome.end

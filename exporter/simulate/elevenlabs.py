@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import UNREACHED, Body, Call, Part, Reason, Turn
+from exporter.simulate.model import UNREACHED, Body, Call, Reason, SpokenPart, Turn
 
 _TEXTS: Final[dict[Reason, str]] = {
     "assistant": "end_call tool was called.",
@@ -103,7 +103,7 @@ def _transcript(call: Call) -> Iterator[Body]:
         yield _entry("agent", None, call.end, None) | {"tool_results": [_FORWARDED]}
 
 
-def _reply(turn: Turn, parts: tuple[Part, ...]) -> Iterator[Body]:
+def _reply(turn: Turn, parts: tuple[SpokenPart, ...]) -> Iterator[Body]:
     first = parts[0]
     measured = {
         "convai_ttf_audio_since_silence": first.start - turn.end,
@@ -116,7 +116,7 @@ def _reply(turn: Turn, parts: tuple[Part, ...]) -> Iterator[Body]:
         yield _agent(part, {})
 
 
-def _agent(part: Part, measured: dict[str, int]) -> Body:
+def _agent(part: SpokenPart, measured: dict[str, int]) -> Body:
     turn = {"metrics": _elapsed(measured)} if measured else None
     return _entry("agent", part.text, part.play, turn) | {"interrupted": part.cut}
 

@@ -6,7 +6,7 @@ The audio clock runs in frames of 16 ms. Counts of delayed packets may be negati
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import Body, Call, Part, Turn
+from exporter.simulate.model import Body, Call, SpokenPart, Turn
 
 FRAME_MS: Final = 16
 _SUFFIX: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -33,7 +33,7 @@ class _Historian:
         self._delayed = rng.randint(-2, 0)
         self._lost = 0
 
-    def messages(self, welcome: Part) -> list[Body]:
+    def messages(self, welcome: SpokenPart) -> list[Body]:
         messages = [self._welcome(welcome)]
         for number, turn in enumerate(self._call.turns, 1):
             messages.append(self._user(f"user-{number}", turn))
@@ -43,7 +43,7 @@ class _Historian:
                 messages.extend(self._assistant(f"user-{number}", part, 0) for part in rest)
         return messages
 
-    def _welcome(self, part: Part) -> Body:
+    def _welcome(self, part: SpokenPart) -> Body:
         return {
             "messageId": "welcome-1",
             "role": "assistant",
@@ -101,7 +101,7 @@ class _Historian:
             "totalAudioReceivedMs": received,
         }
 
-    def _assistant(self, turn_id: str, part: Part, llm_queue_ms: int) -> Body:
+    def _assistant(self, turn_id: str, part: SpokenPart, llm_queue_ms: int) -> Body:
         at = self._call.media_ms + part.start
         answered = at - part.tts_ms - part.queue_ms
         suffix = "".join(self._rng.choices(_SUFFIX, k=10))
@@ -124,7 +124,7 @@ class _Historian:
         }
 
 
-def _tts(part: Part) -> Body:
+def _tts(part: SpokenPart) -> Body:
     return {
         "audioDurationMs": part.audio_ms,
         "queueLatencyMs": part.queue_ms,

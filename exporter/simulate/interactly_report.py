@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from exporter.simulate.interactly_messages import frames
-from exporter.simulate.model import Body, Call, Part
+from exporter.simulate.model import Body, Call, SpokenPart
 
 _LLM_BOUNDS: Final = (0, 100, 300, 600, 1000, 1500, 2000, 5000, 10000)
 _SPEECH_BOUNDS: Final = (0, 100, 200, 300, 600, 1000, 3000, 5000, 10000)
@@ -100,7 +100,7 @@ def _turns_stats(call: Call, barge_ins: int) -> Body:
     }
 
 
-def _bot_turn(user_message_id: str, part: Part) -> Body:
+def _bot_turn(user_message_id: str, part: SpokenPart) -> Body:
     return {
         "start": part.play,
         "end": part.end,

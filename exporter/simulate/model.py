@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 PlatformName: TypeAlias = Literal["interactly", "vapi", "retell", "elevenlabs", "events"]
-Component: TypeAlias = Literal["llm", "stt", "tts"]
+ServiceComponent: TypeAlias = Literal["llm", "stt", "tts"]
 Body: TypeAlias = dict[str, Any]
 Reason: TypeAlias = Literal[
     "assistant", "customer", "silence", "forwarded", "failed", "abandoned", "busy", "no-answer", "voicemail"
@@ -78,7 +78,7 @@ class ServiceError(Struct, frozen=True):
     provider: str = ""
 
 
-class Part(Struct, frozen=True):
+class SpokenPart(Struct, frozen=True):
     """One spoken piece of a reply: generated at ``start``, played from ``play`` to ``end``."""
 
     text: str
@@ -94,7 +94,7 @@ class Part(Struct, frozen=True):
     """A barge-in stopped it before its audio was over."""
 
 
-class ToolUse(Struct, frozen=True):
+class UsedTool(Struct, frozen=True):
     """A tool that the assistant called in the middle of a reply."""
 
     id: str
@@ -106,12 +106,12 @@ class ToolUse(Struct, frozen=True):
 class Reply(Struct, frozen=True):
     """An answer of the assistant: the parts that were spoken and the texts that a barge-in left unspoken."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[SpokenPart, ...]
     unspoken: tuple[str, ...]
     llm_queue_ms: int
     input_tokens: int
     output_tokens: int
-    tool: ToolUse | None = None
+    tool: UsedTool | None = None
 
 
 class Turn(Struct, frozen=True):
@@ -144,7 +144,7 @@ class Call(Struct, frozen=True):
     id: str
     created_ms: int
     media_ms: int
-    welcome: Part | None
+    welcome: SpokenPart | None
     turns: tuple[Turn, ...]
     end: int
     reason: Reason
@@ -156,7 +156,7 @@ class Call(Struct, frozen=True):
     """The caller's audio is bad: packets get lost and chunks dropped."""
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SpokenPart]:
         """Everything the assistant said, in order."""
         spoken = [part for turn in self.turns if turn.reply for part in turn.reply.parts]
         return [self.welcome, *spoken] if self.welcome else spoken

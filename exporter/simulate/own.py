@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import UNREACHED, Body, Call, Part, Turn
+from exporter.simulate.model import UNREACHED, Body, Call, SpokenPart, Turn
 
 _OUTCOMES: Final = {"failed": "error", "busy": "unreached", "no-answer": "unreached", "voicemail": "unreached"}
 _REASONS: Final = {
@@ -73,7 +73,7 @@ def _heard(number: int, turn: Turn) -> Body:
     }
 
 
-def _spoken(name: str, role: str, part: Part) -> Body:
+def _spoken(name: str, role: str, part: SpokenPart) -> Body:
     return {
         "message": {
             "id": name,

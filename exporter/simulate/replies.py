@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from exporter.simulate import cast, dice
-from exporter.simulate.model import HANG_MS, Assistant, Part, Reply, ToolUse, Turn
+from exporter.simulate.model import HANG_MS, Assistant, Reply, SpokenPart, Turn, UsedTool
 
 LATEST_REPLY_MS: Final = HANG_MS - 100
 """A reply that is not meant to be late comes before this."""
@@ -19,7 +19,7 @@ class Replies:
         self._assistant = assistant
         self._player_ms = rolls.rng.randint(180, 240)
 
-    def welcome(self) -> Part:
+    def welcome(self) -> SpokenPart:
         """The opening sentence, which is always cached."""
         return self._part(cast.welcome(self._assistant), 2, self._dice.tts(0, cached=True), cached=True)
 
@@ -43,7 +43,7 @@ class Replies:
             tool=used,
         )
 
-    def _first(self, text: str, turn: Turn, llm_ms: int, tts_ms: int) -> tuple[Part, int]:
+    def _first(self, text: str, turn: Turn, llm_ms: int, tts_ms: int) -> tuple[SpokenPart, int]:
         """The part that ends the caller's wait, and how long the LLM was queued for."""
         cached = not tts_ms and self._dice.chance(dice.CACHED_SHARE)
         tts_ms = tts_ms or self._dice.tts(self._assistant.tts_ms, cached=cached)
@@ -69,23 +69,25 @@ class Replies:
             return self._dice.rng.randint(1, len(texts) - 1)
         return len(texts)
 
-    def _cut(self, part: Part) -> Part:
+    def _cut(self, part: SpokenPart) -> SpokenPart:
         played = int((part.end - part.play) * self._dice.rng.uniform(0.3, 0.9))
         return replace(part, end=part.play + played, cut=True)
 
-    def _tool(self, part: Part) -> ToolUse:
+    def _tool(self, part: SpokenPart) -> UsedTool:
         called = part.end + self._dice.jitter(50)
         returned = called + self._dice.latency(650, 0.5, 4000)
         key = f"call_{self._dice.rng.getrandbits(96):024x}"
-        return ToolUse(key, self._dice.rng.choice(self._assistant.tools), called, returned)
+        return UsedTool(key, self._dice.rng.choice(self._assistant.tools), called, returned)
 
-    def _follow_on(self, text: str, start: int) -> Part:
+    def _follow_on(self, text: str, start: int) -> SpokenPart:
         """A later part of a split reply: the LLM has it at hand within 2 to 5 ms."""
         cached = self._dice.chance(dice.CACHED_SHARE)
         tts_ms = self._dice.tts(self._assistant.tts_ms, cached=cached)
         return replace(self._part(text, start, tts_ms, cached=cached), llm_ms=2 + self._dice.jitter(3))
 
-    def _part(self, text: str, start: int, tts_ms: int, *, cached: bool) -> Part:
+    def _part(self, text: str, start: int, tts_ms: int, *, cached: bool) -> SpokenPart:
         audio = self._dice.spoken(text, dice.BOT_MS_PER_CHAR)
         play = start + self._player_ms
-        return Part(text=text, start=start, play=play, end=play + audio, audio_ms=audio, tts_ms=tts_ms, cached=cached)
+        return SpokenPart(
+            text=text, start=start, play=play, end=play + audio, audio_ms=audio, tts_ms=tts_ms, cached=cached
+        )

@@ -5,7 +5,7 @@ from random import Random
 from statistics import quantiles
 from typing import Any, Final
 
-from exporter.simulate.model import UNREACHED, Body, Call, Part, Reason, Turn
+from exporter.simulate.model import UNREACHED, Body, Call, Reason, SpokenPart, Turn
 
 _ENDED: Final[dict[Reason, str]] = {
     "assistant": "agent_hangup",
@@ -86,7 +86,7 @@ def _transcript(call: Call) -> Iterator[Body]:
             yield _said("agent", part)
 
 
-def _said(role: str, part: Part) -> Body:
+def _said(role: str, part: SpokenPart) -> Body:
     return {"role": role, "content": part.text, "words": _words(part.text, part.play, part.end)}
 
 

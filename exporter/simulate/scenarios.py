@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import Assistant, Component, ServiceError
+from exporter.simulate.model import Assistant, ServiceComponent, ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ServiceFault:
         ended_reasons: Vapi's words for a call that it ended, `{provider}` standing for the assistant's.
     """
 
-    component: Component
+    component: ServiceComponent
     share: float
     providers: frozenset[str] = frozenset()
     within: int = 3

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from exporter.simulate.model import UNREACHED, Body, Call, Part, Reason, Turn, iso
+from exporter.simulate.model import UNREACHED, Body, Call, Reason, SpokenPart, Turn, iso
 from exporter.simulate.vapi_assistant import ORG, PHONE_NUMBER, around, customer
 from exporter.simulate.vapi_messages import history
 from exporter.simulate.vapi_report import breakdown, costs, performance
@@ -78,7 +78,7 @@ class _Writer:
             turn_id = f"{self._call.id}-{number}"
             self._write(media + turn.reply.parts[-1].end, "user-interrupted", "in-progress", {"turnId": turn_id})
 
-    def _spoken(self, number: int, parts: tuple[Part, ...]) -> None:
+    def _spoken(self, number: int, parts: tuple[SpokenPart, ...]) -> None:
         media = self._call.media_ms
         self._speech(media + parts[0].start, "assistant", "started", number)
         self._speech(media + parts[-1].end, "assistant", "stopped", number)

@@ -8,10 +8,10 @@ from random import Random
 from msgspec import Struct
 
 from exporter.simulate import cast
-from exporter.simulate.model import Body, Call, Part, Reply, ToolUse, Turn
+from exporter.simulate.model import Body, Call, Reply, SpokenPart, Turn, UsedTool
 
 
-class Said(Struct, frozen=True):
+class VapiMessage(Struct, frozen=True):
     """A message, when it was complete (Unix milliseconds), and the same as OpenAI would write it."""
 
     at: int
@@ -19,13 +19,13 @@ class Said(Struct, frozen=True):
     formatted: Body
 
 
-def history(call: Call, rng: Random) -> list[Said]:
+def history(call: Call, rng: Random) -> list[VapiMessage]:
     """All messages of the call in order, the system prompt first."""
     if call.welcome is None:
         return []
     text, media = cast.prompt(call.assistant), call.media_ms
     system = {"role": "system", "message": text, "time": media, "secondsFromStart": 0}
-    said = [Said(media, system, {"role": "system", "content": text}), _bot(call, (call.welcome,))]
+    said = [VapiMessage(media, system, {"role": "system", "content": text}), _bot(call, (call.welcome,))]
     for turn in call.turns:
         said.append(_user(call, turn, rng))
         if turn.reply:
@@ -33,7 +33,7 @@ def history(call: Call, rng: Random) -> list[Said]:
     return said
 
 
-def _reply(call: Call, reply: Reply) -> list[Said]:
+def _reply(call: Call, reply: Reply) -> list[VapiMessage]:
     """The answer as one message, or with the tool's call and result in its middle."""
     if reply.tool is None:
         return [_bot(call, reply.parts)]
@@ -41,7 +41,7 @@ def _reply(call: Call, reply: Reply) -> list[Said]:
     return [_bot(call, (first,)), *_tool(call, reply.tool), _bot(call, tuple(rest))]
 
 
-def _bot(call: Call, parts: tuple[Part, ...]) -> Said:
+def _bot(call: Call, parts: tuple[SpokenPart, ...]) -> VapiMessage:
     text = " ".join(part.text for part in parts)
     start, end = parts[0].start, parts[-1].end
     message = {
@@ -53,10 +53,10 @@ def _bot(call: Call, parts: tuple[Part, ...]) -> Said:
         "duration": end - start,
         "source": "",
     }
-    return Said(call.media_ms + end, message, {"role": "assistant", "content": text})
+    return VapiMessage(call.media_ms + end, message, {"role": "assistant", "content": text})
 
 
-def _user(call: Call, turn: Turn, rng: Random) -> Said:
+def _user(call: Call, turn: Turn, rng: Random) -> VapiMessage:
     message = {
         "role": "user",
         "message": turn.text,
@@ -68,7 +68,7 @@ def _user(call: Call, turn: Turn, rng: Random) -> Said:
         "detectedThreats": [],
         "metadata": {"wordLevelConfidence": _words(turn, rng)},
     }
-    return Said(call.media_ms + turn.heard, message, {"role": "user", "content": turn.text})
+    return VapiMessage(call.media_ms + turn.heard, message, {"role": "user", "content": turn.text})
 
 
 def _words(turn: Turn, rng: Random) -> list[Body]:
@@ -96,7 +96,7 @@ def _pair(stray: float) -> tuple[float, float]:
     return stray, -stray
 
 
-def _tool(call: Call, used: ToolUse) -> tuple[Said, Said]:
+def _tool(call: Call, used: UsedTool) -> tuple[VapiMessage, VapiMessage]:
     called = {"id": used.id, "type": "function", "function": {"name": used.name, "arguments": '{"day":"Tuesday"}'}}
     asked = {
         "role": "tool_calls",
@@ -116,6 +116,6 @@ def _tool(call: Call, used: ToolUse) -> tuple[Said, Said]:
     asked_openai = {"role": "assistant", "content": None, "tool_calls": [called]}
     answered_openai = {"role": "tool", "content": '{"available":true}', "tool_call_id": used.id}
     return (
-        Said(call.media_ms + used.called, asked, asked_openai),
-        Said(call.media_ms + used.returned, answered, answered_openai),
+        VapiMessage(call.media_ms + used.called, asked, asked_openai),
+        VapiMessage(call.media_ms + used.returned, answered, answered_openai),
     )
