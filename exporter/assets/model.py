@@ -271,6 +271,7 @@ class Exporter:
     expired: PartOf
     late: LateEvents
     label_limit: AtOnce
+    call_limit: AtOnce
     storage: AtOnce
     pushes: AtOnce
     reload: Pending

@@ -40,6 +40,7 @@ def exporter(t: Thresholds) -> Group:
             _expired(t),
             _late(t),
             _label_limit(t),
+            _call_limit(t),
             _storage(t),
             _quarantined(t),
             _pushes(t),
@@ -213,6 +214,21 @@ def _label_limit(t: Thresholds) -> Alert:
         description=(
             '{{ printf "%.0f" $value }} times within '
             f"{format_duration(rule.window)} a new value of {{{{ $labels.label }}}} was counted as other."
+        ),
+        dashboard="voice-exporter",
+    )
+
+
+def _call_limit(t: Thresholds) -> Alert:
+    rule = t.exporter.call_limit
+    return Alert(
+        name="VoiceExporterCallLimitReached",
+        expr=f"{grown(m.CALLS_EVICTED, levels.instance(t), rule.window)} > 0",
+        severity="warning",
+        summary="More calls are remembered than may be: late duplicates of forgotten ones count again.",
+        description=(
+            '{{ $labels.instance }} forgot {{ printf "%.0f" $value }} calls before their time within '
+            f"{format_duration(rule.window)}, because of calls.max_tracked."
         ),
         dashboard="voice-exporter",
     )

@@ -179,7 +179,11 @@ class Calls:
         24 * 3600.0
     )
     max_tracked: Annotated[
-        _Count, Doc("Calls remembered at once; the one silent for longest is evicted first.", "20000")
+        _Count,
+        Doc(
+            "Calls remembered at once; ended ones are forgotten first, then open ones expire, longest silent first.",
+            "20000",
+        ),
     ] = 100_000
 
 

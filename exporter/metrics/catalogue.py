@@ -302,6 +302,11 @@ CALLS_TRACKED = _gauge("voice_exporter_calls_tracked", (), "Calls remembered, en
 CALLS_EXPIRED = _counter(
     "voice_exporter_calls_expired_total", (), "Calls that fell silent before they ended and expired."
 )
+CALLS_EVICTED = _counter(
+    "voice_exporter_calls_evicted_total",
+    (),
+    "Calls that were forgotten before their time, because more than calls.max_tracked were remembered.",
+)
 SERIES = _gauge("voice_exporter_series", ("metric",), "Series of a metric family.")
 STORAGE_COMMIT = _histogram("voice_exporter_storage_commit_seconds", (), bounds.SELF, "Duration of commits to storage.")
 STATE_OUTDATED = _gauge(

@@ -14,6 +14,7 @@ from exporter.calls.state import AssistantState, CallState
 from exporter.calls.step import Settings
 from exporter.config import Config
 from exporter.events import ALL, Event, identity
+from exporter.metrics.catalogue import CALLS_EVICTED
 from exporter.metrics.label_limits import LabelLimits
 from exporter.metrics.metric import NANO, Increment
 from exporter.recording.clock import Clock, Noted
@@ -260,21 +261,30 @@ class Draft:
     def tidy(
         self, now: float, limit: int, unix: float | None = None, excess: int | None = None
     ) -> Iterator[list[Increment]]:
-        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what expiry adds.
+        """Expire silent calls and forget ended ones, at most ``limit`` of each; yields what that adds.
 
         Args:
             now: steady time.
             limit: how many calls of each kind.
             unix: Unix time, where that is another one.
-            excess: how many places to free, however recent the calls are; None for those beyond the limit.
+            excess: how many places to free, however recent the calls are; None for those beyond the limit. Only where
+                no ended call is left, it is an open one that expires for that.
         """
         calls = self._memory.config.calls
         excess = self._memory.size - calls.max_tracked if excess is None else excess
+        ended, evicted = len(self._memory.done), 0
         for key, state in list(islice(self._memory.done.items(), limit)):
-            if state.last_event + calls.retention > now and excess <= 0:
+            early = state.last_event + calls.retention > now
+            if early and excess <= 0:
                 break
             self._calls[key] = None
             excess -= _size(state)
+            ended -= 1
+            evicted += early
+        if evicted:
+            yield [(CALLS_EVICTED, (), evicted)]
+        # The ended ones that are left go in the next round.
+        excess -= ended
         for key, state in list(islice(self._memory.open.items(), limit)):
             if state.last_event + calls.idle_timeout > now and excess <= 0:
                 break

@@ -251,20 +251,25 @@ class Commits:
 
     async def _rebuild(self) -> None:
         """Give everything to a store that lost it."""
+        try:
+            snapshot = await self._snapshot()
+            self.begin()
+            await self._store.commit(snapshot)
+        except Exception as error:  # noqa: BLE001 - too little memory, say; the next batch that is refused tries again
+            log(_log, logging.ERROR, "the store was not rebuilt", error=cause(error))
+            self._metrics.storage_failed()
+            return
+        self.note_damage()
+        self._accept()
+
+    async def _snapshot(self) -> Batch:
+        """All there is, as one batch."""
         draft = Draft(self._memory)
         draft.everything()
         calls = {key: record async for key, record in _in_turns(self._memory.records())}
         stored = (one.stored() for family in self._table.families() for one in family.series if one.id != VOLATILE)
         series = [one async for one in _in_turns(stored)]
-        try:
-            self.begin()
-            assistants = draft.encoded_assistants(shared=False)
-            await self._store.commit(Batch(series, [], [], calls, assistants, snapshot=True))
-        except StorageError:
-            self._metrics.storage_failed()
-            return
-        self.note_damage()
-        self._accept()
+        return Batch(series, [], [], calls, draft.encoded_assistants(shared=False), snapshot=True)
 
 
 async def _in_turns(items: Iterable[_T]) -> AsyncIterator[_T]:

@@ -14,7 +14,7 @@ from exporter.config import Config
 from exporter.errors import StorageError
 from exporter.events import Event
 from exporter.logs import log
-from exporter.metrics.catalogue import CALLS_EXPIRED, CALLS_TRACKED, LABEL_OVERFLOWS, MISSED_EVENTS
+from exporter.metrics.catalogue import CALLS_EVICTED, CALLS_EXPIRED, CALLS_TRACKED, LABEL_OVERFLOWS, MISSED_EVENTS
 from exporter.metrics.label_limits import SERIES, LabelLimits
 from exporter.metrics.label_values import FREE
 from exporter.metrics.metric import Increment
@@ -42,6 +42,7 @@ _MAX_TIDY: Final = 100
 _RETIRE_EVERY: Final = 60.0
 """Seconds between looks for label values that were unused for their time to live."""
 _FROM_THE_START: Final[Sequence[Increment]] = (
+    (CALLS_EVICTED, (), 0),
     (CALLS_EXPIRED, (), 0),
     *((LABEL_OVERFLOWS, (label,), 0) for label in (*FREE, SERIES)),
     *((MISSED_EVENTS, (name, event), 0) for name, platform in PLATFORMS.items() for event in sorted(platform.reported)),

@@ -148,13 +148,15 @@ def _overflows() -> timeseries.Panel:
 def _calls() -> timeseries.Panel:
     panel = series(
         "Calls remembered",
-        "Calls that the exporter keeps in mind, those that ended within the retention included; and calls that fell"
-        " silent and expired, per hour.",
+        "Calls that the exporter keeps in mind, those that ended within the retention included; calls that fell silent"
+        " and expired, and calls forgotten before their time because there were too many, per hour.",
         query(f"sum({select(m.CALLS_TRACKED)})", "remembered"),
         query(f"sum({select(m.CALLS_ACTIVE)})", "active"),
         query(f"3600 * {rate(m.CALLS_EXPIRED, ())}", "expired per hour"),
+        query(f"3600 * {rate(m.CALLS_EVICTED, ())}", "evicted per hour"),
     )
-    return coloured(panel, {"remembered": c.SKY, "active": c.BLUE, "expired per hour": c.RED})
+    colours = {"remembered": c.SKY, "active": c.BLUE, "expired per hour": c.RED, "evicted per hour": c.AMBER}
+    return coloured(panel, colours)
 
 
 def _limits() -> timeseries.Panel:

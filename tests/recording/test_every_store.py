@@ -131,6 +131,25 @@ async def test_one_call_too_many(opened: Open) -> None:
         assert total(scrape(recorder), "voice_exporter_calls_tracked") <= 3
 
 
+async def test_calls_that_go_on_outlive_those_that_ended(opened: Open) -> None:
+    """However many are too many: a place is taken from what is remembered for late duplicates alone."""
+    ended, going_on = 150, 60
+    # At no moment more go on than may be remembered: a slow machine tidies up in between.
+    statuses = [(number, status) for number in range(ended) for status in ("ongoing", "finished")]
+    statuses += [(number, "ongoing") for number in range(ended, ended + going_on)]
+    async with recording(opened(), Config(calls=Calls(max_tracked=100))) as recorder:
+        for number, status in statuses:
+            call = {"id": f"call-{number}", "assistantId": "a"}
+            message = {"type": "status-update", "status": status, "timestamp": MONDAY, "call": call}
+            await recorder.record(parsed({"message": message}))
+        await recorder.tidy()
+        text = scrape(recorder)
+        assert total(text, "voice_exporter_calls_tracked") == 100
+        assert total(text, "voice_calls_active") == going_on
+        assert total(text, "voice_exporter_calls_expired_total") == 0
+        assert total(text, "voice_exporter_calls_evicted_total") == ended + going_on - 100
+
+
 async def test_unused_values_go(opened: Open) -> None:
     """A label value that was unused for its time to live goes with its series, and comes back at 0."""
     now = [1.8e9]

@@ -45,6 +45,17 @@ class Forgetful(MemoryStore):
             raise StoreLost("malformed")
 
 
+class Unrepaired(MemoryStore):
+    """Loses everything, and has no memory for what it is given back the first time."""
+
+    def __init__(self) -> None:
+        self.faults: list[Exception] = []
+
+    async def commit(self, _: Batch) -> None:  # noqa: D102 - as in the protocol
+        if self.faults:
+            raise self.faults.pop(0)
+
+
 class Measured(MemoryStore):
     """Keeps the sizes of the batches that it is given."""
 
@@ -92,6 +103,17 @@ def hang_of(call: int) -> Event:
 def states(recorder: Recorder) -> dict[int, CallState]:
     """All calls."""
     return {**recorder.memory.open, **recorder.memory.done}
+
+
+async def test_a_store_that_is_not_rebuilt_is_tried_again() -> None:
+    """Whatever the first attempt ends with, the next event is answered, and the one after it counts."""
+    recorder = await started(store := Unrepaired())
+    store.faults = [StoreLost("malformed"), MemoryError(), StoreLost("malformed")]
+    for number in range(2):
+        with pytest.raises(StorageError, match="malformed"):
+            await recorder.record(hang_of(number))
+    assert await recorder.record(hang_of(2)) == "counted"
+    await recorder.stop()
 
 
 @pytest.mark.parametrize("platform", ["interactly", "vapi"])

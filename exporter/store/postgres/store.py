@@ -117,7 +117,8 @@ class PostgresStore:
                 await self.abort()
                 return None
             done = await self._due(connection, "NOT open", due.ended_before, due.limit, due.excess)
-            opened = await self._due(connection, "open", due.silent_before, due.limit, due.excess - len(done))
+            left = due.excess - len(done) if len(done) < due.limit else 0
+            opened = await self._due(connection, "open", due.silent_before, due.limit, left)
             return [*done, *opened]
 
     async def _due(
