@@ -161,7 +161,13 @@ def alerts() -> str:
         " edited, your receivers in alertmanager.yml for one: it says how much differs and puts the new version beside"
         " it as `*.new`. `--force` overwrites. Numbers that you edited in `DIR/rules/thresholds.yml` are used.\n\n"
         "Severities: **critical** pages, **high** tells the operators at once, **warning** becomes a ticket, **info**"
-        " can wait. [alertmanager.yml](../rules/alertmanager.yml) routes by them.\n"
+        " can wait. [alertmanager.yml](../rules/alertmanager.yml) routes by them.\n\n"
+        "Links: `runbook_url` leads to the pages of an exporter, and `incidents_url` to its list of single hangs and"
+        " errors with their call ids: that of the alert, else one of its job, else any that is up, at its"
+        " `--web.external-url`. While none is up, no such page opens, and VoiceExporterDown says in its text what to do"
+        " first. To have runbooks then, too, put the folder [rules/runbooks](../rules/runbooks) where you always can"
+        " read it, and name that place in `thresholds.yml`: `links.runbook_base_url`. Grafana's own alerts can't ask"
+        " where an exporter is and need it as well.\n"
     )
     thresholds = load(None)
     texts = runbooks(groups(thresholds), thresholds)

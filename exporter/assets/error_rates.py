@@ -200,6 +200,7 @@ def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) ->
         summary=f"Too many {service.title} requests of a voice assistant fail.",
         description=f"{WHO}: {{{{ $value | humanizePercentage }}}} of its {_failed(service, threshold, t)}",
         dashboard="voice-hangs-errors",
+        incidents="error",
     )
 
 
@@ -248,5 +249,6 @@ def _provider(t: Thresholds) -> Alert:
             f" the threshold is {percent(rule.provider.warning)}."
         ),
         dashboard="voice-hangs-errors",
+        incidents="error",
         comment="Silent while the provider is unknown for too many requests.",
     )

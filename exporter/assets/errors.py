@@ -104,6 +104,7 @@ def _critical(t: Thresholds) -> Alert:
             " Its calls fail until somebody acts."
         ),
         dashboard="voice-hangs-errors",
+        incidents="error",
         comment="The exporter calls authentication_failed, quota_exceeded and service_unavailable critical.",
     )
 
@@ -120,4 +121,5 @@ def _escalated(t: Thresholds) -> Alert:
             ' {{ if eq $labels.cause "not_retryable" }}it is not retryable{{ else }}retries are exhausted{{ end }}.'
         ),
         dashboard="voice-hangs-errors",
+        incidents="escalation",
     )

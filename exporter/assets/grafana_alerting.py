@@ -27,7 +27,8 @@ _COMMENT: Final = (
     "Grafana-managed alerts, for teams without an Alertmanager: put this file into provisioning/alerting, load the"
     " shipped rules into Prometheus, and set the address of the contact point. Notification policies are one tree for"
     " the whole organization, which a file would replace: route what has the label team=voice to the contact point"
-    " voice-on-call on Grafana's own page."
+    " voice-on-call on Grafana's own page. Grafana can't ask an exporter where it is: set links.runbook_base_url of the"
+    " thresholds, or replace http://localhost:10060 in this file."
 )
 _DESCRIPTION: Final = (
     '{{ range $name, $value := $labels }}{{ if not (match "^(__.+__|alertname|grafana_folder)$" $name) }}'
@@ -66,7 +67,7 @@ def _once(alerts: Iterable[Alert]) -> Iterator[Alert]:
 
 
 def _rule(alert: Alert, links: Links) -> dict[str, Any]:
-    annotations = {**alert.annotations(links), "description": _DESCRIPTION}
+    annotations = {**alert.annotations(links, asking=False), "description": _DESCRIPTION}
     labels = {"team": "voice"}
     expr = f'max without (alertname, alertstate) (ALERTS{{alertname="{alert.name}", alertstate="firing"}})'
     if alert.name == _WATCHDOG:

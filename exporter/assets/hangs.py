@@ -116,6 +116,7 @@ def _hang(t: Thresholds) -> Alert:
             ' {{ printf "%.0f" $value }}. LLM {{ $labels.provider }}, model {{ $labels.model }}.'
         ),
         dashboard="voice-hangs-errors",
+        incidents="hang",
     )
 
 
@@ -133,6 +134,7 @@ def _repeated(t: Thresholds) -> Alert:
             f" {count}. That suggests a systematic issue."
         ),
         dashboard="voice-hangs-errors",
+        incidents="hang",
         comment=f"Silent where a hang rate of {percent(share)} explains as many hangs by chance.",
     )
 
@@ -185,6 +187,7 @@ def _rate(t: Thresholds) -> Alert:
             f" with few calls, longer; the threshold is {percent(rate.critical)}."
         ),
         dashboard="voice-hangs-errors",
+        incidents="hang",
     )
 
 

@@ -13,6 +13,11 @@ from exporter.yamlfile.durations import format_duration
 _DOWN: Final = "VoiceExporterDown"
 _SELDOM: Final = "VoiceExporterScrapedTooSeldom"
 _LOST: Final = " Interactly sends each event once, so what happens now is never counted."
+_FIRST: Final = (
+    " Does it run (systemctl status voice-exporter, kubectl get pods, docker compose ps)? If not, its log says why. If"
+    " so, run voice-exporter check-health beside it."
+)
+"""What to do first: the runbook is served by an exporter."""
 
 WATCHDOG: Final = "VoiceWatchdog"
 
@@ -114,7 +119,7 @@ def _down(t: Thresholds, scope: str, expr: str, what: str, *, comment: str = "")
         severity="critical",
         labels={"scope": scope},
         summary="A voice exporter is down: events are lost, and alerts about its calls cannot fire.",
-        description=what + _LOST,
+        description=what + _LOST + _FIRST,
         dashboard="voice-exporter",
         comment=comment,
     )

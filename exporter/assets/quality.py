@@ -265,6 +265,7 @@ def _negative_sentiment(t: Thresholds) -> Alert:
             f" negative, with a confidence above {percent(rule.confidence)}."
         ),
         dashboard="voice-overview",
+        incidents="sentiment",
         comment="A series created in the window counts as a whole: its first value has no 0 before it.",
     )
 

@@ -8,6 +8,8 @@ from exporter.assets.model import Links
 
 Dashboard: TypeAlias = Literal["voice-overview", "voice-latency", "voice-hangs-errors", "voice-exporter"]
 """Uid of a dashboard."""
+Incidents: TypeAlias = Literal["", "hang", "error", "escalation", "sentiment"]
+"""A kind of incidents, as `/incidents` lists them."""
 
 _ASSISTANT: Final = (
     "{{ $labels.assistant_id }}"
@@ -17,13 +19,22 @@ _ASSISTANT: Final = (
 WHO: Final = f"Assistant {_ASSISTANT} on {{{{ $labels.platform }}}}"
 """An assistant in a description: its id, its name where one is known, its platform."""
 
+_LOCAL: Final = "http://localhost:10060"
+_URL: Final = "voice_exporter_external_url_info"
+_SEEN: Final = f"last_over_time(timestamp({_URL}%s)[1d:1m])"
+_NOW: Final = f"topk(1, 3 * {_URL}{{job=%q, instance=%q}} or 2 * {_URL}{{job=%q}} or {_URL})"
+_LATELY: Final = f"topk(1, 2 * {_SEEN % '{job=%q}'} or {_SEEN % ''})"
 _EXPORTER: Final = (
-    '{{ with query "last_over_time(voice_exporter_external_url_info[1d])" }}{{ . | first | label "url" }}'
-    "{{ else }}http://localhost:10060{{ end }}"
+    f'{{{{ with printf "{_NOW}" $labels.job $labels.instance $labels.job | query }}}}{{{{ . | first | label "url" }}}}'
+    f'{{{{ else }}}}{{{{ with printf "{_LATELY}" $labels.job | query }}}}{{{{ . | first | label "url" }}}}'
+    f"{{{{ else }}}}{_LOCAL}{{{{ end }}}}{{{{ end }}}}"
 )
-"""Where the exporter is, as it says itself (`--web.external-url`), while it is down, too."""
+"""Where an exporter is, as it says itself (`--web.external-url`): that of the alert, else one of its job, else any that
+is up, else the one that was last."""
 _VARIABLES: Final = {"job": "job", "instance": "instance", "platform": "platform", "assistant": "assistant_id"}
 """The dashboards' variables, and the label that each takes its value from."""
+_FILTERS: Final = {"platform": "platform", "assistant": "assistant_id"}
+"""Those of the exporter's page of incidents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,7 @@ class Alert:
         wait: seconds that the query has a result before the alert fires.
         keep: seconds that it goes on firing without one.
         labels: further ones.
+        incidents: kind of the single incidents that the alert is about; empty where there are none.
         comment: why it is as it is, for who reads the file.
     """
 
@@ -67,28 +79,34 @@ class Alert:
     wait: float = 0.0
     keep: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
+    incidents: Incidents = ""
     comment: str = ""
 
-    def annotations(self, links: Links) -> dict[str, str]:
-        """The annotations by name."""
+    def annotations(self, links: Links, *, asking: bool = True) -> dict[str, str]:
+        """The annotations by name; asking, templates may query where an exporter is."""
+        exporter = _EXPORTER if asking else _LOCAL
         return {
             "summary": self.summary,
             "description": self.description,
-            "runbook_url": self._runbook(links),
-            "dashboard_url": links.dashboard(self.dashboard) + _selected(),
+            "runbook_url": self._runbook(links, exporter),
+            **({"incidents_url": self._incidents(exporter)} if self.incidents else {}),
+            "dashboard_url": f"{links.dashboard(self.dashboard)}?from=now-6h&to=now{_selected(_VARIABLES, 'var-')}",
             **({"assistant": _ASSISTANT} if WHO in self.description else {}),
         }
 
-    def _runbook(self, links: Links) -> str:
+    def _runbook(self, links: Links, exporter: str) -> str:
         own = links.runbook_base_url.rstrip("/")
-        return f"{own}/{self.name}.md" if own else f"{_EXPORTER}/runbooks/{self.name}"
+        return f"{own}/{self.name}.md" if own else f"{exporter}/runbooks/{self.name}"
+
+    def _incidents(self, exporter: str) -> str:
+        return f"{exporter}/incidents?kind={self.incidents}{_selected(_FILTERS)}"
 
 
-def _selected() -> str:
-    """The part of a dashboard's address that selects what an alert is about, as far as the alert has labels for it."""
-    return "?from=now-6h&to=now" + "".join(
-        f"{{{{ with $labels.{label} }}}}&var-{name}={{{{ . | urlquery }}}}{{{{ end }}}}"
-        for name, label in _VARIABLES.items()
+def _selected(parameters: Mapping[str, str], prefix: str = "") -> str:
+    """The part of an address that selects what an alert is about, as far as the alert has labels for it."""
+    return "".join(
+        f"{{{{ with $labels.{label} }}}}&{prefix}{name}={{{{ . | urlquery }}}}{{{{ end }}}}"
+        for name, label in parameters.items()
     )
 
 

@@ -13,7 +13,7 @@ from exporter.assets.evidence import Firing, Share
 from exporter.assets.model import Thresholds
 from exporter.assets.objectives import BurnRate
 from exporter.assets.promql import above, indent, lines, num, observations, over, percent, record, unsubscribed
-from exporter.assets.rule import Alert, Dashboard, Group, Recording
+from exporter.assets.rule import Alert, Dashboard, Group, Incidents, Recording
 from exporter.assets.windows import Counted
 from exporter.metrics import catalogue as m
 from exporter.yamlfile.durations import format_duration
@@ -34,6 +34,7 @@ class _Objective:
     summary: str
     what: str
     dashboard: Dashboard
+    incidents: Incidents = ""
 
     @property
     def budget(self) -> float:
@@ -113,6 +114,7 @@ def _calls_without_hang(t: Thresholds) -> _Objective:
         summary="Hangs use up the error budget of calls too fast.",
         what="of the calls hung",
         dashboard="voice-hangs-errors",
+        incidents="hang",
     )
 
 
@@ -205,6 +207,7 @@ def _alert(objective: _Objective, severity: str, t: Thresholds) -> Alert:
             f" more than {factors} times the rate that the objective of {percent(objective.objective)} allows."
         ),
         dashboard=objective.dashboard,
+        incidents=objective.incidents,
     )
 
 

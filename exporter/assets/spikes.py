@@ -90,6 +90,7 @@ def spike(t: Thresholds) -> Alert:
             f" {format_duration(rule.lookback)} before, for two windows, or {num(rule.deviations_at_once)} in one."
         ),
         dashboard="voice-hangs-errors",
+        incidents="error",
         comment=(
             "Evaluated once per window, as documented: evaluated all the time, noise is above any mean now and then."
             f" There is no baseline before {format_duration(rule.min_history)} of history."

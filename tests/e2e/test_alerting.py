@@ -94,6 +94,8 @@ def test_the_first_hang_reaches_the_operators(stack: Stack) -> None:
         " Hangs within 4s: 1. LLM gemini, model gemini-3-flash-preview."
     )
     assert told.annotations["runbook_url"] == "https://voice.example/exporter/runbooks/VoiceAssistantHang"
+    chosen = f"kind=hang&platform=interactly&assistant={ASSISTANT}"
+    assert told.annotations["incidents_url"] == f"https://voice.example/exporter/incidents?{chosen}"
     assert told.annotations["assistant"] == f"{ASSISTANT} (Harbor Dental - main)"
     board = "https://grafana.example.com/d/voice-hangs-errors?from=now-6h&to=now"
     chosen = f"&var-job=voice&var-platform=interactly&var-assistant={ASSISTANT}"

@@ -43,6 +43,14 @@ def test_rules_look_at_what_fires_in_prometheus() -> None:
         assert threshold["model"]["expression"] == query["refId"]
 
 
+def test_links_ask_nothing() -> None:
+    """Grafana knows no query in a template: its links to an exporter lead to one address, for all alerts."""
+    for rule in rules():
+        links = [url for name, url in rule["annotations"].items() if name in {"runbook_url", "incidents_url"}]
+        assert links
+        assert all(url.startswith("http://localhost:10060/") for url in links)
+
+
 def test_intervals_are_those_that_grafana_takes() -> None:
     """Grafana evaluates in multiples of ten seconds, not more often than Prometheus does."""
     for group in content()["groups"]:

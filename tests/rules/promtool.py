@@ -73,14 +73,26 @@ def _whole(name: str, expected: dict[str, Any]) -> dict[str, Any]:
     whole = {
         "summary": shipped["summary"],
         "runbook_url": f"http://localhost:10060/runbooks/{name}",
+        **({"incidents_url": _incidents(shipped["incidents_url"], labels)} if "incidents_url" in shipped else {}),
         "dashboard_url": _dashboard(shipped["dashboard_url"].partition("?")[0], labels),
         **({"assistant": who[1]} if who else {}),
     }
     return {**expected, "exp_annotations": {**whole, **said}}
 
 
+def _incidents(template: str, labels: dict[str, str]) -> str:
+    """The list of a kind of incidents, of the alert's platform and assistant."""
+    kind = re.findall(r"/incidents\?kind=[a-z]+", template)[0]
+    return f"http://localhost:10060{kind}{_chosen({'platform': 'platform', 'assistant': 'assistant_id'}, labels)}"
+
+
 def _dashboard(url: str, labels: dict[str, str]) -> str:
     """The dashboard with its variables set to the alert's labels."""
     variables = {"job": "job", "instance": "instance", "platform": "platform", "assistant": "assistant_id"}
-    chosen = [f"var-{name}={quote(labels[label], safe='')}" for name, label in variables.items() if label in labels]
-    return "&".join([f"{url}?from=now-6h&to=now", *chosen])
+    return f"{url}?from=now-6h&to=now{_chosen({f'var-{name}': label for name, label in variables.items()}, labels)}"
+
+
+def _chosen(parameters: dict[str, str], labels: dict[str, str]) -> str:
+    """The alert's labels as parameters of an address."""
+    chosen = ((name, labels[label]) for name, label in parameters.items() if label in labels)
+    return "".join(f"&{name}={quote(value, safe='')}" for name, value in chosen)

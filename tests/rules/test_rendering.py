@@ -69,7 +69,7 @@ def test_lines_fit_a_screen() -> None:
     for path in RULES.glob("*.rules.yml"):
         for line in path.read_text().splitlines():
             assert line == line.rstrip()
-            assert len(line) <= 250 or "{{ end }}/runbooks/" in line or "?from=" in line, line
+            assert len(line) <= 250 or "{{ end }}/runbooks/" in line or "/incidents?" in line or "?from=" in line, line
 
 
 def test_prometheus_rule_has_the_same_groups(tmp_path: Path) -> None:

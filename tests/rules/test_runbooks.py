@@ -13,8 +13,8 @@ SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 def test_every_alert_has_a_runbook(name: str) -> None:
     """The link of an alert leads to its runbook on the exporter, which has all sections, queries among them."""
     (linked,) = {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name}
-    assert linked.startswith('{{ with query "last_over_time(voice_exporter_external_url_info[1d])" }}')
-    assert linked.endswith(f"{{{{ else }}}}http://localhost:10060{{{{ end }}}}/runbooks/{name}")
+    assert linked.startswith('{{ with printf "topk(1, 3 * voice_exporter_external_url_info{')
+    assert linked.endswith(f"{{{{ else }}}}http://localhost:10060{{{{ end }}}}{{{{ end }}}}/runbooks/{name}")
     text = (RULES / "runbooks" / f"{name}.md").read_text()
     assert text.startswith(f"# {name}\n")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
@@ -33,7 +33,8 @@ def test_summaries_are_the_same_for_each_alert() -> None:
     """A summary holds for every alert of its name: it has no template. A description says which one."""
     for alert in alerts():
         annotations = alert["annotations"]
-        assert set(annotations) - {"assistant"} == {"summary", "description", "runbook_url", "dashboard_url"}
+        further = {"assistant", "incidents_url"}
+        assert set(annotations) - further == {"summary", "description", "runbook_url", "dashboard_url"}
         assert ("assistant" in annotations) == ("Assistant {{ $labels.assistant_id }}" in annotations["description"])
         assert "{{" not in annotations["summary"]
         assert (
