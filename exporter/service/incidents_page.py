@@ -129,7 +129,7 @@ def _link(text: str, query: Mapping[str, str], *, current: bool) -> str:
 def _row(incident: Incident, name: str, now: float) -> str:
     moment = incident.received if incident.time_ms is None else incident.time_ms / 1000
     when = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}"
-    ago = f"{format_duration(float(int(max(0.0, now - incident.received))))} ago"
+    ago = f"received {format_duration(float(int(max(0.0, now - incident.received))))} ago"
     assistant = {"platform": incident.platform, "assistant": incident.assistant}
     who = f'<a href="incidents?{escape(urlencode(assistant))}">{escape(name or incident.assistant)}</a>'
     found = {"platform": incident.platform, "call": incident.call_id}
