@@ -23,6 +23,9 @@ table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .3rem 1rem .3rem 0; border-bottom: 1px solid GrayText; }
 """
 _HEADERS: Final = html.headers(_STYLE)
+_NUMBERS: Final = (
+    "Numbers and queries are those of the default thresholds. Where yours differ, those in the alert's text hold."
+)
 
 
 async def index(_request: web.Request) -> web.Response:
@@ -42,7 +45,7 @@ async def runbook(request: web.Request) -> web.Response:
     text = (await asyncio.to_thread(_texts)).get(name)
     if text is None:
         raise web.HTTPNotFound
-    return _page(name, f'<p><a href="./">All runbooks</a></p>{_body(text)}')
+    return _page(name, f'<p><a href="./">All runbooks</a>. {_NUMBERS}</p>{_body(text)}')
 
 
 @cache

@@ -25,6 +25,7 @@ async def test_every_alert_has_its_page(start_exporter: StartExporter) -> None:
                 text = await answer.text()
                 assert (answer.status, answer.content_type) == (200, "text/html")
             assert f"<h1>{name}</h1>" in text
+            assert "those of the default thresholds" in text
             assert "<pre>" not in re.sub(r"<details>.*?</details>", "", text.partition("<h2>")[0], flags=re.DOTALL)
             assert set(re.findall(r'href="([^"]*)"', text)) - {"./"} <= set(NAMES)
             written = (RULES / "runbooks" / f"{name}.md").read_text()
