@@ -38,14 +38,13 @@ class PushedAlert:
 
     Attributes:
         labels: by name.
-        incident: the latest that it stands for.
+        incident: the latest that it stands for, whose outcome is its own; of earlier ones nothing is kept.
         starts: Unix time at which it began.
         ends: Unix time at which it ends or ended; None while that is open.
         heard: Unix time at which another process told of its last change, which pushes it; 0 for an earlier process,
             None where this one counted it.
         further: how many incidents it counts beside the latest; None for the alert of a single call.
         changes: rises whenever what it says changes.
-        ids: of the incidents that it stands for.
     """
 
     labels: dict[str, str]
@@ -55,7 +54,6 @@ class PushedAlert:
     heard: float | None
     further: int | None = None
     changes: int = 0
-    ids: list[int] = field(default_factory=list)
 
     def is_over(self, now: float) -> bool:
         """Whether it ended before Unix time ``now``."""
@@ -143,36 +141,35 @@ class Board:
         ends = ends_at(incident, self.settings.resolve_after)
         if heard is not None and ends is not None and ends <= self.clock() - RETAIN_SECONDS:
             return
-        key = self._by_incident.get(incident.id)
-        if key and (known := self._alerts.get(key)):
-            self._update(known, incident, ends, heard)
+        if key := self._by_incident.get(incident.id):
+            self._update(key, incident, ends, heard)
             return
         if heard is None and incident.settled > incident.received:
             # An outcome of an incident that was too old or one too many.
             return
         found = labels(incident, self.settings.labels)
         key = tuple(sorted(found.items()))
-        if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
-            self._assign(incident, key, known)
-            self._update(known, incident, ends, heard)
+        known = self._alerts.get(key)
+        if known and (incident.number < known.incident.number or not known.is_over(self.clock())):
+            self._update(key, incident, ends, heard)
         elif self._is_room(incident):
             alert = PushedAlert(found, incident, incident.received, ends, heard)
             self._put(key, alert, incident)
             self._calls[key] = alert
             self._counts[_group(incident)] += 1
             self._expect(alert)
-        else:
+        elif not heard or incident.settled <= incident.received:
+            # Another process's incident was counted when it told of it, not once more at its outcome.
             self._count(incident, heard)
 
-    def _update(self, alert: PushedAlert, incident: Incident, ends: float | None, heard: float | None) -> None:
-        if alert.further is not None:
+    def _update(self, key: Key, incident: Incident, ends: float | None, heard: float | None) -> None:
+        alert = self._alerts[key]
+        if alert.further is not None or incident.number < alert.incident.number:
             return
-        alert.heard = heard
-        if incident.number >= alert.incident.number:
-            alert.incident = incident
-            alert.ends = ends
-            self._expect(alert)
+        self._tell_of(incident, key, alert)
+        alert.ends, alert.heard = ends, heard
         alert.changes += 1
+        self._expect(alert)
 
     def _expect(self, alert: PushedAlert) -> None:
         """Count the active calls anew when this alert ends."""
@@ -183,18 +180,19 @@ class Board:
         if key in self._alerts:
             self._forget(key)
         self._alerts[key] = alert
-        self._assign(incident, key, alert)
+        self._tell_of(incident, key, alert)
         over = (key for key, alert in self._alerts.items() if alert.ends is not None)
         if len(self._alerts) > _REMEMBERED and (oldest := next(over, None)):
             self._forget(oldest)
 
     def _forget(self, key: Key) -> None:
-        for number in self._alerts.pop(key).ids:
-            self._by_incident.pop(number, None)
+        self._by_incident.pop(self._alerts.pop(key).incident.id, None)
 
-    def _assign(self, incident: Incident, key: Key, alert: PushedAlert) -> None:
+    def _tell_of(self, incident: Incident, key: Key, alert: PushedAlert) -> None:
+        """Let the alert be about this incident, and find it by no other."""
+        self._by_incident.pop(alert.incident.id, None)
         self._by_incident[incident.id] = key
-        alert.ids.append(incident.id)
+        alert.incident = incident
 
     def _is_room(self, incident: Incident) -> bool:
         # As it was when the incident came: what an earlier process left is judged as that process judged it.
@@ -218,7 +216,8 @@ class Board:
         ends = incident.received + self.settings.resolve_after
         if (known := self._alerts.get(key)) and not known.is_over(self.clock()):
             known.further = (known.further or 0) + 1
-            known.incident, known.ends, known.heard = incident, ends, heard
+            known.ends, known.heard = ends, heard
+            self._tell_of(incident, key, known)
         else:
             self._put(key, PushedAlert(found, incident, incident.received, ends, heard, further=0), incident)
 

@@ -1,5 +1,7 @@
 """Which alerts are true: of each call its own, a bounded number of them, from incidents and nothing else."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -37,6 +39,15 @@ def error(number: int, **changes: Any) -> Incident:  # noqa: ANN401 - any field
         "number": number,
     }
     return replace(Incident(number, "error", "critical", "llm", "openai", "gpt-4o"), **{**fields, **changes})
+
+
+def held(value: object) -> int:
+    """How many values a board holds, in whatever it holds them."""
+    if isinstance(value, Mapping):
+        return sum(held(each) for item in value.items() for each in item)
+    if isinstance(value, Board | PushedAlert):
+        return sum(held(getattr(value, field.name)) for field in fields(value))
+    return sum(map(held, value)) if isinstance(value, list | tuple | set) else 1
 
 
 class Watched:
@@ -136,6 +147,43 @@ def test_a_storm(watched: Watched) -> None:
     assert said["summary"] == "90 further hangs of a voice assistant have no alert of their own."
     watched.now = NOW + 401
     assert [alert.is_over(watched.now) for alert in watched.summaries()] == [True]
+
+
+def test_outcomes_of_a_storm_that_another_process_counts(watched: Watched) -> None:
+    """One that has no alert of its own counts when it is heard of, not once more at its outcome."""
+    storm = [hang(number) for number in range(1, 31)]
+    watched.board.take(storm, own=False)
+    watched.board.take([replace(each, outcome="recovered", settled=each.received + 1) for each in storm], own=False)
+    assert [summary.further for summary in watched.summaries()] == [30 - CALLS_OF_ONE - 1]
+
+
+@pytest.mark.parametrize("call_id", ["", "c1"])
+def test_a_storm_without_end_keeps_no_incident_but_the_latest(watched: Watched, call_id: str) -> None:
+    """What the board holds does not grow with the incidents of an alert that lasts, nor with those that only count."""
+
+    def storm(begin: int, end: int) -> int:
+        for number in range(begin, end):
+            watched.now = NOW + number
+            watched.board.take([error(3 * number, call_id=call_id, received=watched.now)])
+            watched.board.take([hang(3 * number + 1, received=watched.now)])
+            watched.board.take([hang(3 * number + 2, received=watched.now)], own=False)
+        return held(watched.board)
+
+    before = storm(0, 1000)
+    assert storm(1000, 2000) == before
+    lasting = [alert for alert in watched.board.alerts(watched.now).values() if alert.incident.kind == "error"]
+    assert [(alert.starts, alert.incident.number) for alert in lasting] == [(NOW, 5997)]
+
+
+def test_an_outcome_of_an_earlier_hang_is_not_that_of_the_latest(watched: Watched) -> None:
+    """Whether it is listed or not: the call's alert is about the latest hang, which is open."""
+    watched.board.take([hang(1), hang(2, call_id="c1")])
+    watched.board.take([], [HangEnd(1, "recovered", 1000)])
+    watched.board.take([hang(1, outcome="recovered", recovery_ms=1000, settled=NOW + 5)])
+    watched.now = NOW + 600
+    assert watched.calls() == {"c1"}
+    watched.board.take([], [HangEnd(2, "ended")])
+    assert watched.calls() == set()
 
 
 def test_many_assistants_at_once(watched: Watched) -> None:
