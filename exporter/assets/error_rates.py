@@ -207,8 +207,8 @@ def _alert(service: _Service, severity: str, threshold: float, t: Thresholds) ->
 def _failed(service: _Service, threshold: float, t: Thresholds) -> str:
     window = format_duration(t.error_rate.window)
     return (
-        f"{service.title} requests failed within {window} or, with few requests, longer; the threshold is"
-        f" {percent(threshold)}."
+        f"{service.title} requests failed within {window}, or within a longer window if there are few requests; the"
+        f" threshold is {percent(threshold)}."
     )
 
 
@@ -245,8 +245,8 @@ def _provider(t: Thresholds) -> Alert:
         summary="Too many requests to a provider fail.",
         description=(
             "{{ $value | humanizePercentage }} of the {{ $labels.component }} requests to {{ $labels.provider }} on"
-            f" {{{{ $labels.platform }}}} failed within {format_duration(rule.window)} or, with few requests, longer;"
-            f" the threshold is {percent(rule.provider.warning)}."
+            f" {{{{ $labels.platform }}}} failed within {format_duration(rule.window)}, or within a longer window if"
+            f" there are few requests; the threshold is {percent(rule.provider.warning)}."
         ),
         dashboard="voice-hangs-errors",
         incidents="error",

@@ -183,8 +183,8 @@ def _rate(t: Thresholds) -> Alert:
         severity="critical",
         summary="Too many calls of a voice assistant hang.",
         description=(
-            f"{WHO}: {{{{ $value | humanizePercentage }}}} of its calls hung within {format_duration(rate.window)} or,"
-            f" with few calls, longer; the threshold is {percent(rate.critical)}."
+            f"{WHO}: {{{{ $value | humanizePercentage }}}} of its calls hung within {format_duration(rate.window)}, or"
+            f" within a longer window if there are few calls; the threshold is {percent(rate.critical)}."
         ),
         dashboard="voice-hangs-errors",
         incidents="hang",
@@ -198,8 +198,8 @@ def _rest_rate(t: Thresholds) -> Alert:
         expr=_judged(_rest(t), t).exceeded(t, Firing(_RATE, "critical", "platform")),
         description=(
             "All further assistants on {{ $labels.platform }} together: {{ $value | humanizePercentage }} of their"
-            f" calls hung within {format_duration(rate.window)} or, with few calls, longer; the threshold is"
-            f" {percent(rate.critical)}."
+            f" calls hung within {format_duration(rate.window)}, or within a longer window if there are few calls; the"
+            f" threshold is {percent(rate.critical)}."
         ),
         wait=t.slo.window,
         labels={"scope": "platform"},

@@ -108,10 +108,11 @@ def _recordings(t: Thresholds) -> tuple[Recording, ...]:
     )
 
 
-def _slower(quantile_: float, threshold: float, window: float, longer: str) -> str:
+def _slower(quantile_: float, threshold: float, window: float, what: str) -> str:
     return (
-        f"took longer than {format_duration(threshold)} within {format_duration(window)} or, with few {longer}, longer;"
-        f" {percentile(quantile_)} is above that where more than {percent(_above(quantile_))} do."
+        f"took longer than {format_duration(threshold)} within {format_duration(window)}, or within a longer"
+        f" window if there are few {what}; {percentile(quantile_)} is above that where more than"
+        f" {percent(_above(quantile_))} do."
     )
 
 

@@ -103,7 +103,7 @@ class _Mean:
 _NEAR: Final = 0.2
 """So far from its limit a mean is near it, as a part of the limit."""
 _CACHE: Final = "VoiceTTSCacheHitRateLow"
-_OVER: Final = "or, with few of them, longer"
+_FEW: Final = ", or a longer window if there are few"
 
 
 def _of_histogram(metric: Metric, operation: str, t: Thresholds, *labels: str) -> tuple[Counted, Counted]:
@@ -156,7 +156,7 @@ def _tts_cache(t: Thresholds) -> tuple[Recording | Alert, ...]:
             summary="Little of what a voice assistant says comes from the cache.",
             description=(
                 f"{WHO}: {{{{ $value | humanizePercentage }}}} of its messages came from the cache within"
-                f" {format_duration(rule.window)} {_OVER}; the threshold is {percent(rule.warning)}."
+                f" {format_duration(rule.window)}{_FEW}; the threshold is {percent(rule.warning)}."
             ),
             dashboard="voice-latency",
             comment="An assistant that rarely repeats a sentence has a low rate: lower tts_cache.warning for it.",
@@ -179,7 +179,7 @@ def _stt_confidence(t: Thresholds) -> tuple[Recording | Alert, ...]:
             summary="Transcription confidence is low.",
             description=(
                 f"{WHO}: {{{{ $labels.provider }}}} transcribes with a mean confidence of"
-                f" {{{{ $value | humanizePercentage }}}} over {format_duration(rule.window)} {_OVER}; the threshold is"
+                f" {{{{ $value | humanizePercentage }}}} over {format_duration(rule.window)}{_FEW}; the threshold is"
                 f" {percent(rule.warning)}."
             ),
             dashboard="voice-overview",
@@ -203,7 +203,7 @@ def _call_cost(t: Thresholds) -> tuple[Recording | Alert, ...]:
             summary="Calls of a voice assistant are expensive.",
             description=(
                 f'{WHO}: a call costs {{{{ printf "$%.2f" $value }}}} on average over {format_duration(rule.window)}'
-                f" {_OVER}; the threshold is ${rule.warning:.2f}."
+                f"{_FEW}; the threshold is ${rule.warning:.2f}."
             ),
             dashboard="voice-overview",
             comment="What a call may cost depends on models, prices and the length of calls.",
@@ -239,7 +239,7 @@ def _audio(t: Thresholds) -> tuple[Recording | Alert, ...]:
             summary="Callers' audio arrives with gaps.",
             description=(
                 f'{WHO}: {{{{ printf "%.1f" $value }}}} audio chunks dropped per minute of audio over'
-                f" {format_duration(rule.window)} {_OVER}; the threshold is {num(rule.warning)}."
+                f" {format_duration(rule.window)}{_FEW}; the threshold is {num(rule.warning)}."
             ),
             dashboard="voice-overview",
             comment="The platform documents no number; phone lines drop more than the web does.",

@@ -109,7 +109,7 @@ def no_events(t: Thresholds) -> Alert:
         summary="Calls are active, but no events arrive.",
         description=(
             "No event of {{ $labels.platform }} for {{ $value | humanizeDuration }} at {{ $labels.instance }}, although"
-            " calls were active. Either the platform cannot reach the exporter, or it never told that they ended."
+            " calls were active. Either its events do not reach the exporter, or the ends of these calls were lost."
         ),
         dashboard="voice-exporter",
         comment=f"With fewer than {rule.min_calls} active calls it is silent: only their ends may have been lost.",
