@@ -159,6 +159,9 @@ def reported(step: Step, fact: ReportedStage) -> None:
                 step.add(metric, *labels, amount=value)
     elif before == 0:
         step.add(metric, *labels, amount=values)
+    else:
+        # Nothing tells which of its values are those that an earlier report had.
+        step.add_to(m.REJECTED_VALUES, (step.state.platform, fact.stage, "partly_counted"))
 
 
 def _series_of(step: Step, stage: Stage) -> tuple[Metric, Labels]:

@@ -95,6 +95,18 @@ def test_second_fuller_report() -> None:
     assert tally.total("voice_calls_ended_total") == 1
 
 
+def test_a_fuller_distribution_is_left_out_and_says_so() -> None:
+    """Its requests count; its latencies can't be told from those of the first report, which are not counted twice."""
+    lean = {"responseTimeDistribution": {"0": 3}, "responseLatencyTotal": 300}
+    full = {"responseTimeDistribution": {"0": 8, "300": 2}, "responseLatencyTotal": 1500}
+    tally = Tally()
+    tally.deliver(report(llmStats=lean), report(llmStats=full), report(llmStats=full), report(llmStats=lean))
+    assert tally.total("voice_service_requests_total", component="llm") == 10
+    [[counted]] = [found for (name, _), found in tally.distributions.items() if name == "voice_llm_response_seconds"]
+    assert (counted.counts, counted.total) == ((3,), 300_000_000)
+    assert tally.series("voice_exporter_rejected_values_total") == {("interactly", "llm", "partly_counted"): 1}
+
+
 def test_interruptions_of_the_report() -> None:
     """Without messages, barge-ins and skipped messages come from the report."""
     stats = deepcopy(report()["message"]["call"]["metrics"]["callStats"])
