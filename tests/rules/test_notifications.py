@@ -31,6 +31,7 @@ def alert(labels: Mapping[str, str], assistant: str = "front-desk", **more: obje
             "assistant": assistant,
             "description": f"Assistant {assistant} on vapi: 7.5% of its requests failed.",
             "runbook_url": url,
+            "incidents_url": f"https://exporter.example/incidents?kind=hang&assistant={assistant}",
             "dashboard_url": f"https://grafana.example/d/voice?var-platform=vapi&var-assistant={assistant}",
         },
         **more,
@@ -112,7 +113,7 @@ def test_a_page_is_resolved_although_another_page_fires(told: Told) -> None:
 
 
 def test_a_message_says_what_who_and_how_bad(told: Told) -> None:
-    """The title names alert, severity, assistant, platform and provider; the text links runbook and dashboard."""
+    """The title names alert, severity, assistant, platform and provider; the text links what helps."""
     told.send(alert(HANG))
     (message,) = until("a message", lambda: told.messages("operators"))
     said = attachment(message)
@@ -122,7 +123,8 @@ def test_a_message_says_what_who_and_how_bad(told: Told) -> None:
     assert said["text"] == (
         "*Something is wrong.*\n"
         "• Assistant front-desk on vapi: 7.5% of its requests failed."
-        " <https://grafana.example/d/voice?var-platform=vapi&amp;var-assistant=front-desk|dashboard>\n"
+        " <https://grafana.example/d/voice?var-platform=vapi&amp;var-assistant=front-desk|dashboard>"
+        " <https://exporter.example/incidents?kind=hang&amp;assistant=front-desk|calls>\n"
         "<https://exporter.example/runbooks/VoiceAssistantHang|runbook>"
     )
 
