@@ -124,11 +124,11 @@ def evaluation(step: Step, fact: Evaluation) -> None:
 
 
 def messages(step: Step, fact: ReportedMessages) -> None:
-    """Count the conversation's messages, from the first event that carries it whole."""
-    if step.once("messages"):
-        for role, count in fact.counts:
-            step.state.messages += count
-            step.add(m.MESSAGES, role, amount=count)
+    """Count the conversation's messages by role; of a fuller report those beyond the ones counted."""
+    for role, count in fact.counts:
+        if new := step.level(f"messages:{role}", count):
+            step.state.messages += new
+            step.add(m.MESSAGES, role, amount=new)
 
 
 def failures(step: Step, fact: ReportedFailures) -> None:

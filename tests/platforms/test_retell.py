@@ -53,6 +53,16 @@ def test_a_call_counts_once_in_any_order(order: tuple[str, ...]) -> None:
     assert counted.total("voice_call_cost_dollars_total") == pytest.approx(0.051)
 
 
+@pytest.mark.parametrize("order", list(permutations(("call_ended", "call_analyzed"))), ids="-".join)
+def test_a_longer_transcript_adds_its_messages(order: tuple[str, ...]) -> None:
+    """Of two transcripts of a call the longer one counts, whichever comes first."""
+    said = retell("call_ended")["call"]["transcript_object"]
+    bodies = {"call_ended": retell("call_ended", transcript_object=said[:3]), "call_analyzed": retell("call_analyzed")}
+    counted = tally(*(bodies[name] for name in (*order, *order)))
+    assert counted.total("voice_messages_total") == 6
+    assert counted.total("voice_messages_total", role="user") == 2
+
+
 def test_cost_is_in_cents() -> None:
     """Each product's cents are dollars of its component, and the total is the call's."""
     counted = tally(retell("call_ended"))
