@@ -21,7 +21,7 @@ WHO: Final = f"Assistant {_ASSISTANT} on {{{{ $labels.platform }}}}"
 
 _LOCAL: Final = "http://localhost:10060"
 _URL: Final = "voice_exporter_external_url_info"
-_SEEN: Final = f"last_over_time(timestamp({_URL}%s)[1d:1m])"
+_SEEN: Final = f"last_over_time(timestamp({_URL}%s)[1d:5m])"
 _NOW: Final = f"topk(1, 3 * {_URL}{{job=%q, instance=%q}} or 2 * {_URL}{{job=%q}} or {_URL})"
 _LATELY: Final = f"topk(1, 2 * {_SEEN % '{job=%q}'} or {_SEEN % ''})"
 _EXPORTER: Final = (
