@@ -139,10 +139,10 @@ class Board:
         if not concerns(incident):
             return
         ends = ends_at(incident, self.settings.resolve_after)
-        if heard is not None and ends is not None and ends <= self.clock() - RETAIN_SECONDS:
-            return
         if key := self._by_incident.get(incident.id):
             self._update(key, incident, ends, heard)
+            return
+        if ends is not None and ends <= self.clock() - RETAIN_SECONDS:
             return
         if heard is None and incident.settled > incident.received:
             # An outcome of an incident that was too old or one too many.

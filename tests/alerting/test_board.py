@@ -219,6 +219,25 @@ def test_a_start_finds_what_is_still_true(watched: Watched) -> None:
     assert [(alert.labels["call_id"], alert.heard) for alert in over] == [("c0", 0.0)]
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_what_ended_long_ago_is_no_news(watched: Watched, own: bool) -> None:
+    """All that is listed comes again when a lost store is written anew: what was over neither counts nor is true."""
+    watched.board.take([error(number) for number in range(30)])
+    dropped = watched.dropped
+    watched.now = NOW + 400 + RETAIN_SECONDS
+    assert watched.board.alerts(watched.now) == {}
+    watched.board.take([error(number) for number in range(30)], own=own)
+    assert (watched.board.alerts(watched.now), watched.dropped) == ({}, dropped)
+
+
+def test_an_outcome_by_a_clock_that_is_slow_ends_the_alert(watched: Watched) -> None:
+    """The alert of a known hang ends, whenever that was by the clock of the process that counted it."""
+    watched.board.take([hang(1)], own=False)
+    watched.now = NOW + 7200
+    watched.board.take([hang(1, outcome="ended", settled=NOW + 60)], own=False)
+    assert watched.calls() == set()
+
+
 def test_what_ended_is_forgotten(watched: Watched) -> None:
     """After a while, with all that was kept to find it."""
     watched.board.take([error(number) for number in range(5)])
