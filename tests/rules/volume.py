@@ -132,15 +132,6 @@ class Fired(NamedTuple):
 Firings = Mapping[tuple[str, str, str], Fired]
 """By job, alert and severity."""
 
-_NEW: Final = (
-    'count by (job, alertname, severity) (ALERTS{alertstate="firing", job!=""}'
-    f' unless ALERTS{{alertstate="firing"}} offset {STEP}m)'
-)
-_RECORDED: Final = {
-    "trial:first": 'trial:first or group by (job, alertname, severity) (ALERTS{alertstate="firing", job!=""}) * time()',
-    "trial:times": f"trial:times + ({_NEW} or 0 * trial:times) or {_NEW}",
-}
-
 
 class Trial(NamedTuple):
     """What a trial found.
@@ -179,15 +170,17 @@ def trial(volumes: Collection[float] = VOLUMES, seed: int = 1, minutes: int = DA
     return Trial(first, times, {of: fired for of, fired in found.items() if of[0].startswith(NOT_EXCEEDED.name)})
 
 
-def evaluate(series: Sequence[Mapping[str, str]], minutes: int, programs: Programs, alerts: Collection[str]) -> Firings:
-    """What of the alerts fires for the series, until so many minutes are over."""
+def evaluate(
+    series: Sequence[Mapping[str, str]], minutes: int, programs: Programs, alerts: Collection[str], step: int = STEP
+) -> Firings:
+    """What of the alerts fires for the series, until so many minutes are over, with so many between evaluations."""
     with TemporaryDirectory() as folder:
         rules, path = Path(folder) / "trial.rules.yml", Path(folder) / "volume.test.yml"
-        groups = [*_without_texts(alerts), {"name": "trial", "rules": _recordings()}]
+        groups = [*_without_texts(alerts), {"name": "trial", "rules": _recordings(step)}]
         rules.write_text(yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, sort_keys=False))
         suite = {
             "rule_files": [str(rules)],
-            "evaluation_interval": f"{STEP}m",
+            "evaluation_interval": f"{step}m",
             "group_eval_order": [group["name"] for group in groups],
             "tests": [{"interval": "1m", "input_series": list(series), "promql_expr_test": _asked(minutes)}],
         }
@@ -208,13 +201,19 @@ def _without_texts(alerts: Collection[str]) -> Iterator[dict[str, Any]]:
         yield {"name": group["name"], "rules": rules}
 
 
-def _recordings() -> list[dict[str, str]]:
-    return [{"record": name, "expr": expr} for name, expr in _RECORDED.items()]
+def _recordings(step: int) -> list[dict[str, str]]:
+    """When each alert fired first, and how often it began to."""
+    firing = 'ALERTS{alertstate="firing", job!=""}'
+    begun = f"count by (job, alertname, severity) ({firing} unless {firing} offset {step}m)"
+    return [
+        {"record": "trial:first", "expr": f"trial:first or group by (job, alertname, severity) ({firing}) * time()"},
+        {"record": "trial:times", "expr": f"trial:times + ({begun} or 0 * trial:times) or {begun}"},
+    ]
 
 
 def _asked(minutes: int) -> list[dict[str, object]]:
     """Promtool prints what it finds where it should find nothing."""
-    return [{"expr": name, "eval_time": f"{minutes}m", "exp_samples": []} for name in _RECORDED]
+    return [{"expr": name, "eval_time": f"{minutes}m", "exp_samples": []} for name in ("trial:first", "trial:times")]
 
 
 def _samples(told: str) -> dict[tuple[str, str, str], float]:
