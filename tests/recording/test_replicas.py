@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
@@ -26,6 +25,7 @@ from tests.recording.test_hanging_storage import becomes
 from tests.recording.test_recorder import DAY, event, recording
 from tests.support.cutting import Cutter
 from tests.support.postgres import Postgres
+from tests.support.waiting import reached
 
 
 @pytest.fixture
@@ -148,10 +148,9 @@ async def test_each_incident_is_logged_by_one(three: list[Recorder], caplog: pyt
 
 async def pushes_are(count: int, recorder: Recorder) -> None:
     """Wait until a recorder shows so many pushed alerts."""
-    deadline = time.monotonic() + 30
-    while total(shown(recorder), "voice_exporter_alert_pushes_total") != count:
-        assert time.monotonic() < deadline
-        await recorder.refresh()
+    await reached(
+        f"{count} pushed alerts", lambda: total(shown(recorder), "voice_exporter_alert_pushes_total") == count
+    )
 
 
 async def test_alerts_are_counted_together(three: list[Recorder]) -> None:
