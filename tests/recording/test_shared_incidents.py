@@ -33,7 +33,7 @@ async def three(url: str) -> AsyncIterator[list[Recorder]]:
 
 
 async def listed(replicas: list[Recorder], url: str) -> list[Incident]:
-    """What each of them lists, and one that starts now, before the journal is folded and after; it must be the same."""
+    """What every replica lists; one that starts before a checkpoint, or after it, must list the same."""
     found = []
     for replica in replicas:
         await replica.refresh()
@@ -67,7 +67,7 @@ async def test_a_hang_is_no_exclusive_batch(three: list[Recorder], url: str, pos
 
 
 async def test_those_of_the_same_moment(three: list[Recorder], url: str) -> None:
-    """None takes the place of another."""
+    """Incidents that replicas count at the same moment are all listed."""
     await asyncio.gather(*(record(three[n % 3], "hang", call=f"WC-{n}") for n in range(30)))
     assert {each.call_id for each in await listed(three, url)} == {f"WC-{n}" for n in range(30)}
 
@@ -76,7 +76,7 @@ async def test_those_of_the_same_moment(three: list[Recorder], url: str) -> None
 async def test_an_outcome_that_another_one_knows(
     three: list[Recorder], url: str, postgres: Postgres, last: str
 ) -> None:
-    """It is the incident's, whichever of the two a third one, a new one or a checkpoint comes upon first."""
+    """An incident keeps its outcome, whichever of the two records is read first: by a replica or by a checkpoint."""
     for call in ("WC-1", "WC-2"):
         await record(three[0], "hang", call=call)
         # The other one has not read yet that there is a hang.
@@ -96,7 +96,7 @@ async def test_an_outcome_that_another_one_knows(
 
 
 async def test_an_outcome_of_what_is_in_the_tables(three: list[Recorder], url: str) -> None:
-    """It is added to what a checkpoint wrote of the hang."""
+    """The outcome of a hang that a checkpoint has written is added to it."""
     await record(three[0], "hang")
     await fold(url, newer)
     await record(three[1], "conversation-update", **reply(HANG_MS + 1000))
@@ -104,7 +104,7 @@ async def test_an_outcome_of_what_is_in_the_tables(three: list[Recorder], url: s
 
 
 async def test_more_than_there_are_slots(three: list[Recorder], url: str) -> None:
-    """The last 500 are listed, by whom they were counted or not."""
+    """Every replica lists the last 500, whoever counted them."""
     count = KEPT + 60
 
     async def storm(which: int) -> None:
@@ -121,7 +121,7 @@ async def test_more_than_there_are_slots(three: list[Recorder], url: str) -> Non
 
 
 async def test_each_is_told_once(three: list[Recorder]) -> None:
-    """A watcher hears of an incident and of its outcome, once each, also where it learns of both at once."""
+    """A watcher is told once of an incident and once of its outcome, even if both are read together."""
     told: list[tuple[str, str, bool]] = []
     third = three[2]
     third.incidents.watchers.append(
@@ -147,7 +147,7 @@ async def test_each_is_told_once(three: list[Recorder]) -> None:
 
 
 async def test_each_is_logged_by_whoever_counted_it(three: list[Recorder], caplog: pytest.LogCaptureFixture) -> None:
-    """Also where another one counted a later one first, and whoever knows the outcome logs nothing."""
+    """The replica that counted a hang logs it, even after a later one; the replica that settles it logs nothing."""
     caplog.set_level("INFO", "exporter.recording")
     rng = Random(3)
     for number in range(9):
@@ -160,7 +160,7 @@ async def test_each_is_logged_by_whoever_counted_it(three: list[Recorder], caplo
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_an_outcome_of_what_is_forgotten(url: str, first: int) -> None:
-    """What one replica forgets stays forgotten, though another one learns at the same moment what became of it."""
+    """An incident that one replica forgets stays forgotten, even if another settles it at the same moment."""
     # What is kept ages by the database's clock, too.
     now = [time.time()]
     config = Config(incidents=Incidents(retention=DAY), calls=Calls(idle_timeout=9 * DAY))
@@ -176,7 +176,7 @@ async def test_an_outcome_of_what_is_forgotten(url: str, first: int) -> None:
 
 
 async def test_a_database_that_was_set_back(url: str, postgres: Postgres) -> None:
-    """What it does not have any more is listed no more, and what comes from then on is."""
+    """After a restore, incidents that the database lost are listed no more, and new ones are."""
     async with several(url, 2, clock=lambda: 1.8e9) as replicas:
         await record(replicas[0], "hang", call="WC-kept")
         await fold(url, newer)
